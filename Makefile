@@ -1,0 +1,51 @@
+# Needs: Python 3.11 or newer, git, make. `make demo` and `make test` set up what else they need, in .venv.
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.stamp
+PYTEST_ARGS ?=
+TYPED := git_peer tests tools $(if $(wildcard benchmarks/*.py),benchmarks)
+
+# The checkout was moved or copied, or nothing is set up: the scripts in .venv would lead elsewhere.
+ifneq ($(shell cat $(VENV)/.where 2>/dev/null),$(CURDIR))
+.PHONY: $(STAMP)
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint types check bench clean
+
+help: ## what there is to make
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: $(STAMP) ## .venv with git-peer and the tools of its development
+	@:
+
+$(STAMP): pyproject.toml tools/setup-venv git_peer/__init__.py $(wildcard docs/git-peer.1 hooks/*)
+	@tools/setup-venv $(VENV)
+	@touch $@
+
+demo: $(STAMP) ## two clones, a lock, a refused commit: for real, in a scratch folder
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/git-peer demo
+
+test: $(STAMP) ## the test suite (PYTEST_ARGS adds arguments)
+	@$(BIN)/python -m pytest -n auto $(PYTEST_ARGS)
+
+lint: $(STAMP) ## style and format
+	@bad=0; $(BIN)/ruff check . || bad=1; $(BIN)/ruff format --check . || bad=1; exit $$bad
+
+types: $(STAMP) ## static types
+	@$(BIN)/mypy $(TYPED)
+
+check: $(STAMP) ## the import rule, docs against code, what the package holds
+	@bad=0; \
+	$(BIN)/lint-imports || bad=1; \
+	$(BIN)/python -m tools.docs_check || bad=1; \
+	$(BIN)/python -m tools.package_check || bad=1; \
+	exit $$bad
+
+bench: $(STAMP) ## the benchmarks, as a table
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m benchmarks
+
+clean: ## what is made here, .venv included
+	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
