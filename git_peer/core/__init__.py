@@ -1,0 +1,1 @@
+"""The rules of git-peer, pure: no I/O, clock, randomness or environment."""

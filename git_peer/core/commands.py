@@ -1,0 +1,236 @@
+"""Commands: what a session asks for, as data. decide() turns one into events on a state, or a refusal.
+
+A command is data because it outlives its process: it is decided again after a lost race, and a tentative
+one is decided by `sync`, perhaps days later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from git_peer.core import fold, landing, locking, locks, sessions, targets
+from git_peer.core.errors import Malformed, PeerError
+from git_peer.core.landing import RefUpdate
+from git_peer.core.locking import Wish
+from git_peer.core.sessions import Me, Scene, Session
+from git_peer.core.state import Event, Record, State
+from git_peer.core.targets import Target
+
+
+class Command(Record, tag_field="do", frozen=True, kw_only=True):
+    """Something to be decided for `me`."""
+
+    me: Me
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What a decision comes to: events to publish, and the answer as the state after them tells it."""
+
+    events: list[Event]
+    answer: Callable[[State, Scene], dict[str, Any]]
+
+
+class Take(Command, tag="lock", frozen=True, kw_only=True):
+    """Take locks, all or none."""
+
+    wish: Wish
+
+
+class Release(Command, tag="unlock", frozen=True, kw_only=True):
+    """Give locks back: exact targets, ids, or all of one's own. `force` is the reason for breaking another's."""
+
+    targets: tuple[Target, ...] = ()
+    ids: tuple[str, ...] = ()
+    all: bool = False
+    force: str | None = None
+
+
+class Start(Command, tag="session-start", frozen=True, kw_only=True):
+    """Start this session, or note what changed about it."""
+
+
+class Renew(Command, tag="session-renew", frozen=True, kw_only=True):
+    """A sign of life."""
+
+
+class End(Command, tag="session-end", frozen=True, kw_only=True):
+    """End a session and give back what it holds; no name: one's own."""
+
+    name: str = ""
+
+
+class Land(Command, tag="push", frozen=True, kw_only=True):
+    """Record code that lands in the same push, and release what it finishes."""
+
+    refs: tuple[RefUpdate, ...]
+    changed: tuple[str, ...] = ()  # percent-encoded paths that reach the integration branch
+    dirty: tuple[str, ...] = ()  # percent-encoded paths with uncommitted change
+    landed: str = ""  # the commit that the integration branch comes to stand on
+    atomic: bool = True
+
+
+_DECODER: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Take | Release | Start | Renew | End | Land)
+
+
+def decode(raw: bytes) -> Command:
+    """The command in `raw`."""
+    try:
+        return _DECODER.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as why:
+        raise Malformed(f"not a command: {why}") from None
+
+
+def decide(state: State, command: Command, scene: Scene) -> Outcome:
+    """Events and answer of `command` on `state`; PeerError where it is refused."""
+    return _DECIDE[type(command)](state, command, scene)
+
+
+def _opened(state: State, me: Me, scene: Scene) -> tuple[Session, list[Event]]:
+    """The session of `me`, and the events that start it where it had not: `state` has them folded in already."""
+    session, start = sessions.ensure(state, me, scene)
+    if start is None:
+        return session, []
+    events: list[Event] = []
+    for lock in locks.held_by(state, session.name):  # left by the run that bore the name before
+        broken = {"id": scene.ident(), "at": scene.now, "by": session.name, "sid": session.sid}
+        if me.takeover:
+            events.append(locking.LockBreak(**broken, lock=lock.id, holder=session.name, reason="taken over"))  # type: ignore[arg-type]
+        else:
+            proof = locking.Evidence(how="gone")
+            events.append(locking.LockExpire(**broken, lock=lock.id, holder=session.name, evidence=proof))  # type: ignore[arg-type]
+    opening = [start, *events]
+    fold.apply(state, opening, state.log.height + 1)
+    return session, opening
+
+
+def _take(state: State, command: Take, scene: Scene) -> Outcome:
+    session, opening = _opened(state, command.me, scene)
+    events, ids = locking.take(state, command.wish, session, command.me, scene)
+
+    def answer(after: State, scene: Scene) -> dict[str, Any]:
+        views = [locks.describe(after, locks.by_id(after, ident), scene, "") for ident in ids]
+        return {"acquired": True, "locks": views}
+
+    return Outcome(opening + events if events else [], answer)
+
+
+def _release(state: State, command: Release, scene: Scene) -> Outcome:
+    session = sessions.find(state, command.me)
+    if session is None and (command.force is not None):
+        session, opening = _opened(state, command.me, scene)
+    else:
+        opening = []
+    chosen = _chosen(state, command, session, scene)
+    views = [locks.describe(state, lock, scene, "") for lock in chosen]
+    events = locking.release(state, chosen, session, command.me, scene, command.force) if chosen else []
+    return Outcome(opening + events if events else [], lambda after, scene: {"released": views})
+
+
+def _mine(state: State, session: Session, me: Me) -> list[locks.Lock]:
+    owners = [other for other in sessions.all_of(state) if sessions.owns(session, me, other)]
+    return [lock for owner in owners for lock in locks.held_by(state, owner.name) if lock.sid == owner.sid]
+
+
+def _chosen(state: State, command: Release, session: Session | None, scene: Scene) -> list[locks.Lock]:
+    me = command.me
+    if command.all:
+        return [] if session is None else list(locks.held_by(state, session.name))
+    found = [locks.by_id(state, ident) for ident in command.ids]
+    for target in command.targets:
+        there = [lock for lock in locks.overlapping(state, target) if lock.target == target]
+        own = [lock for lock in there if _is_own(state, lock, session, me)]
+        if not there:
+            raise _no_such(state, target)
+        if not own and command.force is None:
+            raise PeerError(
+                "not_yours",
+                f"{targets.show(target)} is locked by {there[0].session}, not by this session",
+                f"ask {there[0].session} to unlock it",
+                lock=locks.describe(state, there[0], scene, ""),
+            )
+        found.extend(own or there)
+    return list({lock.id: lock for lock in found}.values())
+
+
+def _is_own(state: State, lock: locks.Lock, session: Session | None, me: Me) -> bool:
+    holder = locks.holder_of(state, lock)
+    return holder is not None and sessions.owns(session, me, holder)
+
+
+def _no_such(state: State, target: Target) -> PeerError:
+    near = [targets.show(lock.target) for lock in locks.overlapping(state, target)][:3]
+    hint = f"`unlock` takes exact targets; there is a lock on {', '.join(near)}" if near else "`git peer locks --mine`"
+    return PeerError("not_found", f"there is no lock on {targets.show(target)}", hint)
+
+
+def _view(name: str) -> Callable[[State, Scene], dict[str, Any]]:
+    def answer(after: State, scene: Scene) -> dict[str, Any]:
+        session = sessions.get(after, name)
+        return {"started": session is not None, "name": name, "sid": session.sid if session else None}
+
+    return answer
+
+
+def _renewal(session: Session, me: Me, scene: Scene) -> Event:
+    return sessions.SessionRenew(
+        id=scene.ident(),
+        at=scene.now,
+        by=session.name,
+        sid=session.sid,
+        branch=me.branch or None,
+        head=me.head or None,
+        doing=me.doing or None,
+    )
+
+
+def _start(state: State, command: Start, scene: Scene) -> Outcome:
+    session, opening = _opened(state, command.me, scene)
+    return Outcome(opening or [_renewal(session, command.me, scene)], _view(session.name))
+
+
+def _renew(state: State, command: Renew, scene: Scene) -> Outcome:
+    session = sessions.find(state, command.me)
+    if session is None:
+        raise PeerError("not_found", "this session has not started", "`git peer session start`")
+    return Outcome([_renewal(session, command.me, scene)], _view(session.name))
+
+
+def _end(state: State, command: End, scene: Scene) -> Outcome:
+    mine = sessions.find(state, command.me)
+    ended = sessions.get(state, command.name) if command.name else mine
+    if ended is None:
+        raise PeerError("not_found", f"no session {command.name or 'of this work tree'} to end", "`git peer peers`")
+    if not sessions.owns(mine, command.me, ended):
+        raise PeerError("not_yours", f"{ended.name} is another's session", "its own run, or its person, ends it")
+    session, opening = (mine, []) if mine is not None else _opened(state, command.me, scene)
+    held = list(locks.held_by(state, ended.name))
+    views = [locks.describe(state, lock, scene, "") for lock in held]
+    freed = locking.release(state, held, session, command.me, scene, None)
+    over = sessions.SessionEnd(
+        id=scene.ident(), at=scene.now, by=session.name, sid=session.sid, name=ended.name, ended=ended.sid
+    )
+    return Outcome([*opening, *freed, over], lambda after, scene: {"ended": ended.name, "released": views})
+
+
+def _land(state: State, command: Land, scene: Scene) -> Outcome:
+    from git_peer.layout import unpercent
+
+    session, opening = _opened(state, command.me, scene)
+    changed, dirty = ([unpercent(path) for path in paths] for paths in (command.changed, command.dirty))
+    freed = landing.released(state, changed, dirty, session, command.me) if changed else []
+    views = [locks.describe(state, lock, scene, "") for lock in freed]
+    events = landing.events(command.refs, freed, command.landed, command.atomic, session, scene)
+    return Outcome([*opening, *events], lambda after, scene: {"released": views})
+
+
+_DECIDE: dict[type[Command], Callable[[State, Any, Scene], Outcome]] = {
+    Take: _take,
+    Release: _release,
+    Start: _start,
+    Renew: _renew,
+    End: _end,
+    Land: _land,
+}

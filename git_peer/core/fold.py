@@ -1,0 +1,77 @@
+"""The fold: every event kind, and the one function that turns a state and events into the next state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Union
+
+import msgspec
+
+from git_peer.core import landing, locking, log, sessions, targets
+from git_peer.core.errors import Malformed
+from git_peer.core.state import Event, State, encode
+
+_APPLY: dict[type[Event], Callable[[State, Any, int, int], None]] = {
+    log.LogCreate: log.apply_create,
+    log.LogMode: log.apply_mode,
+    log.LogFolds: log.apply_folds,
+    log.LogIntegration: log.apply_integration,
+    log.LogVoid: log.apply_void,
+    log.LogRepair: log.apply_repair,
+    sessions.SessionStart: sessions.apply_start,
+    sessions.SessionRenew: sessions.apply_renew,
+    sessions.SessionEnd: sessions.apply_end,
+    locking.LockTake: locking.apply_take,
+    locking.LockRenew: locking.apply_renew,
+    locking.LockRelease: locking.apply_release,
+    locking.LockExpire: locking.apply_expire,
+    locking.LockBreak: locking.apply_break,
+    landing.PushLand: landing.apply_land,
+}
+KINDS: dict[str, type[Event]] = {str(kind.__struct_config__.tag): kind for kind in _APPLY}
+
+_DECODER: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Union[tuple(_APPLY)])  # noqa: UP007
+
+MAX_EVENT, MAX_BATCH = 64 * 1024, 512 * 1024  # bytes
+
+
+def parse(line: bytes) -> Event:
+    """One event from its line; Malformed unless it is the canonical JSON of a known kind."""
+    if len(line) > MAX_EVENT:
+        raise Malformed("an event over 64 KiB")
+    try:
+        event = _DECODER.decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as why:
+        raise Malformed(f"not an event: {why}") from None
+    if encode(event) != line:
+        raise Malformed("an event that is not canonical JSON")
+    return event
+
+
+def apply(state: State, events: Sequence[Event], height: int) -> None:
+    """Fold the events of one commit of that height into `state`; Malformed where they do not fit."""
+    if not events:
+        raise Malformed("a commit without events")
+    for index, event in enumerate(events):
+        if event.v != 1:
+            raise Malformed(f"{type(event).__name__} version {event.v}")
+        _APPLY[type(event)](state, event, height, index)
+    state.set_log(msgspec.structs.replace(state.log, height=height))
+
+
+def subject(events: Sequence[Event], state: State) -> str:
+    """A log commit's subject for people."""
+    by = events[0].by
+    takes = [e for e in events if isinstance(e, locking.LockTake)]
+    frees = [e for e in events if isinstance(e, (locking.LockRelease, locking.LockBreak, locking.LockExpire))]
+    if takes:
+        shown = targets.show(takes[0].target)
+        text = f"lock: {by} took {shown}" + (f" and {len(takes) - 1} more" if len(takes) > 1 else "")
+    elif any(isinstance(e, landing.PushLand) for e in events):
+        text = f"push: {by} landed work" + (f" and released {len(frees)} locks" if frees else "")
+    elif frees:
+        text = f"unlock: {by} released {len(frees)} lock{'s' if len(frees) > 1 else ''}"
+    else:
+        text = f"{str(events[-1].__struct_config__.tag).replace('.', ': ', 1)} {by}"
+    clean = "".join(c if c.isprintable() else "?" for c in text.encode("utf-8", "replace").decode())
+    return f"{clean[:100]} [skip ci]"

@@ -1,0 +1,70 @@
+"""Who runs this: a session's name from the environment. Standard library only, for the gate asks it too."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LIMIT = 64
+_FIRST = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
+_REST = _FIRST | frozenset("._-")
+
+# agent kind → the variables that tell its session apart, best first; any of _MARKS says that it is there
+_AGENTS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
+    ("claude", ("CLAUDECODE",), ("CLAUDE_CODE_SESSION_ID",)),
+    ("codex", ("CODEX_",), ("CODEX_SESSION_ID", "CODEX_THREAD_ID")),
+    ("gemini", ("GEMINI_CLI",), ("GEMINI_SESSION_ID",)),
+)
+
+
+def is_name(name: str) -> bool:
+    """Whether `name` is a session's name: [a-z0-9][a-z0-9._-]{0,63}, and no ref or file name trap."""
+    return (
+        0 < len(name) <= LIMIT
+        and name[0] in _FIRST
+        and all(char in _REST for char in name)
+        and ".." not in name
+        and not name.endswith((".lock", ".", ".json"))
+    )
+
+
+def sanitized(text: str) -> str:
+    """A session's name out of any text; two different texts never give one name."""
+    low = text.lower()
+    kept = "".join(char if char in _REST else "-" for char in low).strip("._-")
+    while ".." in kept:
+        kept = kept.replace("..", ".")
+    if is_name(kept) and kept == text:
+        return kept
+    from hashlib import sha256
+
+    digest = sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:6]
+    return f"{kept[: LIMIT - 7].rstrip('._-') or 'x'}-{digest}"
+
+
+def agent_of(env: Mapping[str, str]) -> tuple[str, str]:
+    """(kind, its own session id or "") of the coding agent that runs us; ("", "") for a person."""
+    for kind, marks, ids in _AGENTS:
+        for mark in marks:
+            there = any(key.startswith(mark) for key in env) if mark.endswith("_") else env.get(mark)
+            if there:
+                return kind, next((env[key] for key in ids if env.get(key)), "")
+    return "", ""
+
+
+def name_from(env: Mapping[str, str], gitdir: str) -> tuple[str | None, str]:
+    """(name, agent kind): the name that the environment gives, None for the unnamed person of the work tree.
+
+    `gitdir` is the work tree's git directory relative to the common one: an agent's subagents in other
+    work trees share its session id and are other sessions.
+    """
+    kind, ident = agent_of(env)
+    name = env.get("GIT_PEER_SESSION")
+    if name:
+        return name, kind
+    if kind:
+        from hashlib import sha256
+
+        return f"{kind}-{sha256(f'{ident} {gitdir}'.encode()).hexdigest()[:8]}", kind
+    return None, ""

@@ -1,0 +1,158 @@
+"""The present state: the log's tree read lazily, and what a transaction changes on top of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from git_peer import layout
+from git_peer.core.errors import Malformed
+
+T = TypeVar("T")
+
+
+class Reader(Protocol):
+    """Where a state is read from: a tree of git, or a dict in a test."""
+
+    def entries(self, path: str) -> Mapping[str, str] | None:
+        """Name → object id of the tree at `path`; None where there is none."""
+
+    def read(self, path: str) -> bytes | None:
+        """The blob at `path`; None where there is none."""
+
+
+class Record(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
+    """A JSON file of the tree."""
+
+
+class Event(Record, tag_field="kind", frozen=True, kw_only=True):
+    """What happened, as one line of a log commit: `by` and `sid` did it, `at` their raw clock (epoch seconds)."""
+
+    id: str
+    at: int
+    by: str
+    sid: str = ""
+    v: int = 1
+
+
+class Log(Record, frozen=True, kw_only=True):
+    """log.json: what this log is. `mode` is local, remote, or moving (between the two)."""
+
+    format: int
+    id: str
+    mode: str
+    height: int
+    integration: str = ""
+    folds: bool = False
+
+
+def encode(record: msgspec.Struct) -> bytes:
+    """Canonical JSON: sorted keys, no insignificant space, defaults left out."""
+    return msgspec.json.encode(record, order="sorted")
+
+
+def decode(raw: bytes, kind: type[T]) -> T:
+    """The record in `raw`; Malformed where it is not one."""
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as why:
+        raise Malformed(f"not a {kind.__name__}: {why}") from None
+
+
+class State:
+    """A tree of records with an overlay. Reads go through to the reader, writes stay here until stored."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self.changes: dict[str, bytes | None] = {}
+        self._new: dict[str, dict[str, int]] = {}  # folder → child → how many additions stand below it
+
+    def read(self, path: str) -> bytes | None:
+        """The blob at `path` as it is now."""
+        return self.changes[path] if path in self.changes else self._reader.read(path)
+
+    def entries(self, path: str) -> dict[str, str] | None:
+        """The names in the folder `path` as it is now; a folder whose files have all gone may still be named."""
+        base = self._reader.entries(path)
+        added = self._new.get(path)
+        if base is None and not added:
+            return None
+        names = dict(base or {})
+        prefix = path + "/" if path else ""
+        for name in list(names):
+            if self.changes.get(prefix + name, b"") is None:
+                del names[name]
+        for name, count in (added or {}).items():
+            if count > 0:
+                names.setdefault(name, "")
+        return names
+
+    def write(self, path: str, raw: bytes) -> None:
+        """Put a blob at `path`."""
+        if self.changes.get(path) is None:
+            self._count(path, 1)
+        self.changes[path] = raw
+
+    def delete(self, path: str) -> None:
+        """Take the blob at `path` away."""
+        if self.changes.get(path) is not None:
+            self._count(path, -1)
+        self.changes[path] = None
+
+    def _count(self, path: str, step: int) -> None:
+        folder = path
+        while folder:
+            folder, _, name = folder.rpartition("/")
+            children = self._new.setdefault(folder, {})
+            children[name] = children.get(name, 0) + step
+
+    def get(self, path: str, kind: type[T]) -> T | None:
+        """The record at `path`, if there is one."""
+        raw = self.read(path)
+        return None if raw is None else decode(raw, kind)
+
+    def put(self, path: str, record: msgspec.Struct) -> None:
+        """Put a record at `path`."""
+        self.write(path, encode(record) + b"\n")
+
+    @property
+    def log(self) -> Log:
+        """log.json; Malformed where the tree has none."""
+        log = self.get(layout.T_LOG, Log)
+        if log is None:
+            raise Malformed("no log.json")
+        return log
+
+    def set_log(self, log: Log) -> None:
+        """Replace log.json."""
+        self.put(layout.T_LOG, log)
+
+    def walk(self, root: str) -> Iterator[tuple[str, bytes]]:
+        """Every blob below `root`, as (path, bytes), sorted by name."""
+        for name in sorted(self.entries(root) or ()):
+            path = f"{root}/{name}"
+            if name.endswith(".json"):
+                raw = self.read(path)
+                if raw is not None:
+                    yield path, raw
+            else:
+                yield from self.walk(path)
+
+
+class DictReader:
+    """A reader over a plain dict, path → bytes: for tests, and for a log that does not exist yet."""
+
+    def __init__(self, blobs: Mapping[str, bytes] | None = None) -> None:
+        self.blobs = dict(blobs or {})
+
+    def entries(self, path: str) -> dict[str, str] | None:
+        """The names below `path`."""
+        prefix = path + "/" if path else ""
+        names = {name[len(prefix) :].partition("/")[0]: "" for name in self.blobs if name.startswith(prefix)}
+        return names or None
+
+    def read(self, path: str) -> bytes | None:
+        """The blob at `path`."""
+        return self.blobs.get(path)

@@ -1,0 +1,56 @@
+"""Where records about overlapping paths can stand in a mirrored tree. Standard library only."""
+
+from __future__ import annotations
+
+from git_peer import layout
+from git_peer.core import globs
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from git_peer.core.state import Reader
+
+
+def near(reader: Reader, root: str, path: str, folds: bool) -> Iterator[tuple[str, bytes]]:
+    """(tree path, blob) of every record under `root` at an ancestor of `path`, at it, or below it.
+
+    Whatever overlaps `path` is among them; the record decides. Costs the depth of the path, not the number
+    of records, unless `folds` makes it look at every name of a folder.
+    """
+    nodes = [root]
+    for part in path.split("/") if path else ():
+        below: list[str] = []
+        for node in nodes:
+            yield from _records(reader, node)
+            below.extend(_children(reader, node, part, folds))
+        nodes = below
+    for node in nodes:
+        yield from _subtree(reader, node)
+
+
+def _records(reader: Reader, node: str) -> Iterator[tuple[str, bytes]]:
+    for name in sorted(reader.entries(node) or ()):
+        if name.startswith("@"):
+            raw = reader.read(f"{node}/{name}")
+            if raw is not None:
+                yield f"{node}/{name}", raw
+
+
+def _children(reader: Reader, node: str, part: str, folds: bool) -> Iterator[str]:
+    want = layout.component(part)
+    if not folds:
+        if want in (reader.entries(node) or ()):
+            yield f"{node}/{want}"
+        return
+    key = globs.fold_key(want)
+    for name in reader.entries(node) or ():
+        if name.startswith("=") and (layout.is_cut(name) or globs.fold_key(name) == key):
+            yield f"{node}/{name}"
+
+
+def _subtree(reader: Reader, node: str) -> Iterator[tuple[str, bytes]]:
+    yield from _records(reader, node)
+    for name in sorted(reader.entries(node) or ()):
+        if name.startswith("="):
+            yield from _subtree(reader, f"{node}/{name}")
