@@ -1,0 +1,328 @@
+"""Peer: the public API. What a session can ask of the log of one repository, and what it is answered.
+
+Errors are `git_peer.core.errors.PeerError`; times are epoch seconds inside, RFC 3339 in answers.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from git_peer import layout
+from git_peer.core import commands, fences, locking, locks, naming, sessions, targets, verdict
+from git_peer.core.commands import Command
+from git_peer.core.errors import PeerError
+from git_peer.core.locking import Wish
+from git_peer.core.locks import Lock
+from git_peer.core.sessions import Me, Scene, Session
+from git_peer.core.state import State
+from git_peer.core.targets import Target
+from git_peer.engine import Engine, Publish
+from git_peer.store import files
+from git_peer.store.chain import Chain
+from git_peer.store.clone import Clone
+from git_peer.store.remote import Remote
+from git_peer.store.repo import Repo
+from git_peer.store.settings import Settings
+
+
+class Peer:
+    """One run of somebody in one work tree of a repository that is set up."""
+
+    def __init__(
+        self, repo: Repo, clone: Clone, settings: Settings, me: Me, remote: Remote | None, scene: Scene
+    ) -> None:
+        self.repo = repo
+        self.clone = clone
+        self.settings = settings
+        self.me = me
+        self.remote = remote
+        self._scene = scene
+        self.chain = Chain(repo.git)
+        self.engine = Engine(
+            self.chain, clone, remote, self.scene, settings.get("retryTimeout"), settings.get("maxStaleness")
+        )
+        self._state: tuple[str, State] | None = None
+
+    # -- reading ----------------------------------------------------------------------------------
+    @property
+    def state(self) -> State:
+        """The state at the verified tip."""
+        tip = self.engine.tip()
+        if self._state is None or self._state[0] != tip:
+            self._state = (tip, self.chain.state(tip))
+        return self._state[1]
+
+    def scene(self, state: State) -> Scene:
+        """The world as a decision sees it now."""
+        now = int(time.time())
+        seen = self.clone.seen
+        return Scene(
+            now=now,
+            ident=self._scene.ident,
+            skew=self._scene.skew,
+            ttl_agent=self._scene.ttl_agent,
+            ttl_person=self._scene.ttl_person,
+            ttl_max=self._scene.ttl_max,
+            agents_may_force=self._scene.agents_may_force,
+            seen=seen,
+            watched=self.clone.watched(state),
+            clock_trusted=_trusted(now, state, seen, self.me.clone),
+        )
+
+    @property
+    def guarantee(self) -> str:
+        """What a grant made here carries: remote, or local."""
+        return "local" if self.remote is None else "remote"
+
+    @property
+    def traffic(self) -> dict[str, int]:
+        """Pushes and fetches of this process."""
+        remote = self.remote
+        return {"pushes": remote.pushes if remote else 0, "fetches": remote.fetches if remote else 0}
+
+    @property
+    def name(self) -> str:
+        """The session's name."""
+        return sessions.name_for(self.state, self.me)
+
+    def session(self) -> Session | None:
+        """The session that this run goes on with, if it has started."""
+        return sessions.find(self.state, self.me)
+
+    def locks(self, among: Iterable[Target] = (), mine: bool = False) -> list[dict[str, Any]]:
+        """Locks as the contract's L: all, those that overlap a target of `among`, or one's own; tentative ones too."""
+        state, scene = self.state, self.scene(self.state)
+        wanted = list(among)
+        session = self.session()
+        if mine:
+            owners = {s.sid for s in sessions.all_of(state) if sessions.owns(session, self.me, s)}
+            names = [s.name for s in sessions.all_of(state) if s.sid in owners]
+            found = [lock for name in names for lock in locks.held_by(state, name) if lock.sid in owners]
+            if wanted:
+                found = [k for k in found if any(targets.overlap(k.target, t, state.log.folds) for t in wanted)]
+        elif wanted:
+            found = [lock for target in wanted for lock in locks.overlapping(state, target)]
+        else:
+            found = list(locks.all_of(state))
+        views = [locks.describe(state, lock, scene, "") for lock in found]
+        views.extend(self._tentative_views(wanted, mine, state, scene))
+        unique = {view["id"]: view for view in views}
+        return sorted(unique.values(), key=lambda view: (view["kind"] == "name", view["path"], view["id"]))
+
+    def _tentative_views(
+        self, wanted: list[Target], mine: bool, state: State, scene: Scene
+    ) -> Iterator[dict[str, Any]]:
+        for marker in self.clone.tentative().values():
+            session = msgspec.convert(marker.get("session"), Session)
+            if mine and not sessions.owns(self.session(), self.me, session):
+                continue
+            for raw in marker.get("locks", ()):
+                lock = msgspec.convert(raw, Lock)
+                if wanted and not any(targets.overlap(lock.target, t, state.log.folds) for t in wanted):
+                    continue
+                yield locks.describe(_with_session(self.chain.state(self.engine.tip()), session), lock, scene, "")
+
+    def check(self, paths: Iterable[str], head: str = "HEAD") -> list[dict[str, Any]]:
+        """Violations if this run changed `paths` (from the top): {path, lock: L?, why}."""
+        return self.violations({self.me_for_gate(): list(paths)}, head)
+
+    def me_for_gate(self) -> tuple[str, str, str | None]:
+        """(clone, gitdir, name) as the gate knows this run."""
+        return self.me.clone, self.me.gitdir, self.me.name if self.me.name is not None or self.me.person else ""
+
+    def violations(
+        self, changes: Mapping[tuple[str, str, str | None], list[str]], head: str = "HEAD"
+    ) -> list[dict[str, Any]]:
+        """Violations of several authors' changes: author as me_for_gate() gives it → paths."""
+        state, scene = self.state, self.scene(self.state)
+        found: list[dict[str, Any]] = []
+        fenced = [marker for _, marker in self.clone.losses()]
+        for (clone, gitdir, name), paths in changes.items():
+            judged = verdict.judge(
+                state,
+                paths,
+                {"clone": clone, "gitdir": gitdir, "name": name},
+                scene.now,
+                scene.seen,
+                list(self.clone.tentative().values()),
+                fenced,
+                lambda commit: self._contains(head, commit),
+            )
+            found.extend(self._violation(state, scene, raw) for raw in judged)
+        return found
+
+    def _contains(self, head: str, commit: str) -> bool:
+        try:
+            return self.chain.descends(str(self.repo.git.revparse_single(head).id), commit)
+        except (KeyError, ValueError):
+            return False
+
+    def _violation(self, state: State, scene: Scene, raw: Mapping[str, Any]) -> dict[str, Any]:
+        shown, encoding = shown_path(raw["path"])
+        view: dict[str, Any] = {"path": shown, "why": raw["why"], "lock": None}
+        if encoding:
+            view["path_encoding"] = encoding
+        if raw.get("lock"):
+            lock = msgspec.convert(raw["lock"], Lock)
+            where = _with_session(state, msgspec.convert(raw["session"], Session)) if not lock.token else state
+            view["lock"] = locks.describe(where, lock, scene, "")
+        if raw.get("fence"):
+            view["holder"] = raw["fence"]["holder"]["session"]
+        return view
+
+    def peers(self) -> list[dict[str, Any]]:
+        """Every session, as the contract tells it."""
+        state, scene = self.state, self.scene(self.state)
+        return [
+            {
+                "name": s.name,
+                "sid": s.sid,
+                "agent": s.agent or None,
+                "host": s.host,
+                "worktree": s.worktree,
+                "branch": s.branch,
+                "head": s.head,
+                "doing": s.doing,
+                "task": None,
+                "last_seen": locks.rfc3339(s.at),
+                "live": sessions.is_live(s, scene),
+            }
+            for s in sessions.all_of(state)
+        ]
+
+    def notices(self) -> list[dict[str, Any]]:
+        """What this run should know: locks it lost, another session in its work tree, a stale copy, odd settings."""
+        found: list[dict[str, Any]] = []
+        for _, marker in self._my_losses():
+            found.extend(self._loss(entry) for entry in marker.get("targets", ()) if not entry.get("told"))
+        state, scene = self.state, self.scene(self.state)
+        mine = self.session()
+        for other in sessions.all_of(state):
+            near = sessions.same_run(other, self.me) and sessions.is_live(other, scene)
+            if near and mine and other.sid != mine.sid and other.agent and mine.agent:
+                text = f"two agents work in this work tree: {other.name} and {mine.name}"
+                found.append({"code": "shared_worktree", "message": text, "session": other.name})
+        if self.clone.stale_for:
+            text = f"the copy of the log is {self.clone.stale_for + self.settings.get('maxStaleness')} s old"
+            found.append({"code": "stale", "message": text, "hint": "`git peer sync` fetches it"})
+        found.extend({"code": "setting", "message": text} for text in self.settings.warnings)
+        return found
+
+    def _my_losses(self) -> Iterator[tuple[Any, dict[str, Any]]]:
+        for path, marker in self.clone.losses():
+            session = marker.get("session", {})
+            owner = (session.get("clone"), session.get("gitdir", "")) == (self.me.clone, self.me.gitdir)
+            if owner and self.me.name in (None, session.get("name")):
+                yield path, marker
+
+    def _loss(self, entry: Mapping[str, Any]) -> dict[str, Any]:
+        target = msgspec.convert(entry["target"], Target)
+        fence = self.state.get(fences.place(entry["lock"], target), fences.Fence)
+        shown = targets.show(target)
+        since = f"; {fence.holder.session} has held it since" if fence and fence.holder else ""
+        return {
+            "code": "lost",
+            "message": f"the lock on {shown} was lost{since}",
+            "target": shown,
+            "lock": entry["lock"],
+            "holder": fence.holder.session if fence and fence.holder else None,
+            "hint": "bring in what was landed there and lock it again before changing it",
+        }
+
+    def told(self) -> None:
+        """Mark the losses of this run as told: only writers do."""
+        for path, marker in list(self._my_losses()):
+            marker["targets"] = [{**entry, "told": True} for entry in marker.get("targets", ())]
+            files.write_json(path, marker)
+
+    # -- writing ----------------------------------------------------------------------------------
+    def run(self, command: Command, publish: Publish | None = None) -> dict[str, Any]:
+        """Decide and publish a command; its answer, true for ever, or PeerError."""
+        self.writable()
+        with self.clone.writing(self.settings.get("retryTimeout")):
+            self.engine.recover()
+            return self.engine.transact(command, publish)
+
+    def writable(self) -> None:
+        """PeerError unless this clone may write to the log."""
+        if self.remote is not None and self.clone.facts.get("writable") is False:
+            raise PeerError(
+                "not_allowed",
+                f"this clone follows the log on {self.remote.name} as a reader: it may not push there",
+                "`git peer init` tries again once you may push",
+            )
+        if self.state.log.format > layout.FORMAT:
+            raise PeerError("newer_format", f"the log has format {self.state.log.format}", "update git-peer")
+
+    def take(self, wish: Wish) -> dict[str, Any]:
+        """Take locks, all or none; {acquired, locks}. Raises PeerError("locked") with `conflicts`."""
+        tentative = self._tentative_conflict(wish)
+        if tentative is not None:
+            raise tentative
+        return self.run(commands.Take(me=self.me, wish=self._with_blobs(wish)))
+
+    def dry_run(self, wish: Wish) -> dict[str, Any]:
+        """Whether take() would be granted by the local copy; nothing is written."""
+        state = self.chain.state(self.engine.tip())
+        commands.decide(state, commands.Take(me=self.me, wish=wish), self.scene(state))
+        return {"acquired": False, "would_acquire": True, "locks": []}
+
+    def _with_blobs(self, wish: Wish) -> Wish:
+        blobs = {t.path: self.repo.blob_at_head(t.real) for t in wish.targets if t.kind == "file"}
+        return msgspec.structs.replace(wish, blobs={path: blob for path, blob in blobs.items() if blob})
+
+    def _tentative_conflict(self, wish: Wish) -> PeerError | None:
+        """Tentative locks of this clone's other sessions stand against a grant as others' locks do."""
+        state, scene = self.state, self.scene(self.state)
+        mine = self.session()
+        against: list[tuple[Target, Lock]] = []
+        for marker in self.clone.tentative().values():
+            holder = msgspec.convert(marker.get("session"), Session)
+            if sessions.owns(mine, self.me, holder) or (
+                holder.name == self.me.name and sessions.same_run(holder, self.me)
+            ):
+                continue
+            for raw in marker.get("locks", ()):
+                lock = msgspec.convert(raw, Lock)
+                live = scene.now <= sessions.expires(holder, lock.ttl, scene)
+                for target in wish.targets:
+                    if (
+                        live
+                        and "exclusive" in (lock.mode, wish.mode)
+                        and targets.overlap(lock.target, target, state.log.folds)
+                    ):
+                        against.append((target, lock))
+                        state = _with_session(self.chain.state(self.engine.tip()), holder)
+        return locking.locked(state, against, scene) if against else None
+
+
+def shown_path(path: str) -> tuple[str, str]:
+    """(path for JSON, "" or "percent")."""
+    return (path, "") if layout.is_utf8(path) else (layout.percent(path), "percent")
+
+
+def _with_session(state: State, session: Session) -> State:
+    """A state in which `session` is known too: what a tentative lock's marker says of its holder."""
+    if naming.is_name(session.name) and sessions.get(state, session.name) is None:
+        state.put(layout.session(session.name), session)
+    return state
+
+
+def _trusted(now: int, state: State, seen: Mapping[str, Mapping[str, int]], clone: str) -> bool:
+    """Whether this clock may prove a lapse: not more than five minutes off what other clones' clocks said.
+
+    Behind them it shows at once. Ahead of them it shows in events that came while we were looking: those cannot
+    be older than the gap since we looked before (`gap`), so what their writer's clock lacks beyond it is our error.
+    """
+    others = [s for s in sessions.all_of(state) if s.clone != clone and not s.skewed]
+    ats = sorted(s.at for s in others)
+    if ats and ats[len(ats) // 2] > now + 300:
+        return False
+    ahead = sorted(
+        seen[s.sid]["at"] - s.at - seen[s.sid]["gap"] for s in others if s.sid in seen and "gap" in seen[s.sid]
+    )
+    return not ahead or ahead[len(ahead) // 2] <= 300

@@ -1,0 +1,324 @@
+"""The transaction: decide on the verified tip, record the attempt, publish, and only then report.
+
+Its three ends: lost the race (decide again), lost the answer (settle it), rejected (say so).
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from git_peer import layout
+from git_peer.core import commands, locking, locks, log, sessions
+from git_peer.core.commands import Command, Outcome
+from git_peer.core.errors import PeerError
+from git_peer.core.sessions import Scene
+from git_peer.core.state import Event, State
+from git_peer.store import attempts, refs
+from git_peer.store.attempts import Attempt
+from git_peer.store.chain import Chain
+from git_peer.store.clone import Clone
+from git_peer.store.remote import Pushed, Remote, backoff
+
+# A refusal of these kinds does not depend on how fresh the state is.
+_FINAL = frozenset({"usage", "invalid", "not_allowed", "unsupported", "not_set_up", "untrusted", "newer_format"})
+
+Publish = Callable[[str, "str | None", float], Pushed]
+
+
+class Engine:
+    """Publishes transactions of one clone. `remote` None: local mode. All calls stand under the kernel lock."""
+
+    def __init__(
+        self,
+        chain: Chain,
+        clone: Clone,
+        remote: Remote | None,
+        scene: Callable[[State], Scene],
+        patience: float,
+        staleness: float,
+    ) -> None:
+        self.chain = chain
+        self.clone = clone
+        self.remote = remote
+        self.scene = scene
+        self.patience = patience
+        self.staleness = staleness
+        self.fetched = 0  # commits that came in
+
+    @property
+    def attempts(self) -> Any:
+        """Where attempts are recorded."""
+        return self.clone.folder / layout.D_ATTEMPTS
+
+    @staticmethod
+    def _jitter() -> float:
+        return random.random()  # noqa: S311 - spreads retries, guards nothing
+
+    # -- the tip ----------------------------------------------------------------------------------
+    def tip(self) -> str:
+        """The verified tip; PeerError where the log is gone."""
+        tip = self.chain.tip
+        if tip is None:
+            raise PeerError(
+                "untrusted", f"the log is gone here: {layout.TIP} is missing", "`git peer init` fetches it again"
+            )
+        return tip
+
+    def advance(self, timeout: float) -> bool:
+        """Fetch and verify what the remote has; True where the tip moved.
+
+        Raises PeerError: unreachable, untrusted (rolled back, rewritten or malformed), newer_format.
+        """
+        assert self.remote is not None
+        old = self.tip()
+        new = self.remote.fetch(timeout)
+        self.clone.fresh_until(time.time() + self.staleness)
+        if new == old:
+            return False
+        if new is None:
+            raise PeerError(
+                "untrusted",
+                f"the log has gone from {self.remote.name}: there is no {self.remote.branch} any more",
+                "somebody deleted it; `git peer doctor` tells what to do",
+            )
+        arrived = self.chain.path(old, new)
+        if arrived is None:
+            back = self.chain.descends(old, new)
+            raise PeerError(
+                "untrusted",
+                f"the log on {self.remote.name} was {'rolled back' if back else 'rewritten'}: "
+                f"it does not descend from {old[:12]}, which this clone has verified",
+                "nothing is written onto it; `git peer doctor` tells what to do",
+            )
+        problems = self.chain.verify(old, arrived)
+        if problems:
+            raise PeerError(
+                "untrusted",
+                f"commit {problems[0].commit[:12]} of the log is malformed: {problems[0].what}",
+                "`git peer doctor --fix` voids it with a repair",
+            )
+        self.move(new, old)
+        self.fetched += len(arrived)
+        return True
+
+    def move(self, new: str, old: str | None) -> None:
+        """Pin a verified tip."""
+        try:
+            refs.swap(self.chain.git, layout.TIP, new, old)
+        except refs.Lost:
+            if not self.chain.descends(refs.read(self.chain.git, layout.TIP) or "", new):
+                raise PeerError("busy", "another process moved the log's tip", "try again") from None
+        self.clone.saw(self.chain.state(self.chain.tip))
+
+    # -- one transaction --------------------------------------------------------------------------
+    def transact(self, command: Command, publish: Publish | None = None) -> dict[str, Any]:
+        """Decide and publish `command`; its answer, or PeerError. `publish` replaces the plain push of the log."""
+        return self.attempt(lambda state, scene: commands.decide(state, command, scene), publish)
+
+    def attempt(self, decide: Callable[[State, Scene], Outcome], publish: Publish | None = None) -> dict[str, Any]:
+        """Decide on the tip and publish, again and again until it has an end or patience runs out."""
+        deadline = time.monotonic() + self.patience
+        mine: list[Attempt] = []
+        fresh = self.remote is None
+        try:
+            for turn in range(1 << 30):
+                tip = self.tip()
+                state = self.chain.state(tip)
+                try:
+                    outcome = decide(state, self.scene(state))
+                except PeerError as refusal:
+                    if fresh or refusal.code in _FINAL:
+                        self._settle(mine, deadline)
+                        raise
+                    self._refresh(refusal, deadline)
+                    fresh = True
+                    continue
+                if not outcome.events:
+                    return outcome.answer(state, self.scene(state))
+                answer = self._try(outcome, tip, publish, deadline, mine)
+                if answer is not None:
+                    return answer
+                fresh = True
+                if time.monotonic() > deadline:
+                    raise self._out_of_time(mine)
+                if self.remote is not None:
+                    backoff(min(turn, 8), self._jitter())
+            raise AssertionError("unreachable")
+        finally:
+            for attempt in mine:
+                attempt.leave()
+
+    def _refresh(self, refusal: PeerError, deadline: float) -> None:
+        """A refusal counts only on a tip that this command has fetched."""
+        try:
+            self.advance(deadline - time.monotonic())
+        except PeerError as why:
+            if why.code != "unreachable":
+                raise
+            raise PeerError(why.code, f"{why.message}; by the local copy, {refusal.message}", why.hint) from None
+
+    def _try(
+        self, outcome: Outcome, tip: str, publish: Publish | None, deadline: float, mine: list[Attempt]
+    ) -> dict[str, Any] | None:
+        """One publish: the answer, or None to decide again."""
+        candidate = self.chain.append(tip, outcome.events, int(time.time()))
+        after = self.chain.state(candidate)
+        answer = outcome.answer(after, self.scene(after))
+        attempt = attempts.start(self.attempts, candidate, tip, answer)
+        mine.append(attempt)
+        if self.remote is None:
+            try:
+                refs.swap(self.chain.git, layout.TIP, candidate, tip)
+            except refs.Lost:
+                self._closed(mine, attempt)
+                return None
+            return self._won(mine, attempt, None)
+        push = publish or self.remote.push
+        pushed = push(candidate, tip, deadline - time.monotonic())
+        if pushed.end == "ok":
+            return self._won(mine, attempt, tip)
+        if pushed.end == "unreachable":
+            self._closed(mine, attempt)  # nothing was sent
+            if mine:
+                raise self._out_of_time(mine)
+            raise PeerError(
+                "unreachable",
+                f"cannot reach {self.remote.name}: {pushed.text}",
+                "check the network and try again; `git peer lock --offline` takes a tentative lock meanwhile",
+            )
+        moved = self._look(attempt, pushed, deadline, mine)
+        for sent in mine:
+            if self.chain.descends(self.tip(), sent.candidate):
+                return self._won(mine, sent, None)
+        if pushed.end in ("rejected", "denied"):
+            self._closed(mine, attempt)
+            if not moved:
+                raise self._rejected(pushed)
+        return None
+
+    def _look(self, attempt: Attempt, pushed: Pushed, deadline: float, mine: list[Attempt]) -> bool:
+        """Fetch after a push that was not plainly ok: whatever the text says, a moved tip means a lost race."""
+        for turn in range(1 << 30):
+            try:
+                return self.advance(deadline - time.monotonic())
+            except PeerError as why:
+                if why.code != "unreachable":
+                    raise
+                if pushed.end in ("rejected", "denied"):
+                    self._closed(mine, attempt)
+                    raise
+                if time.monotonic() > deadline:
+                    raise self._out_of_time(mine) from None
+                backoff(min(turn, 6), self._jitter())
+        raise AssertionError("unreachable")
+
+    def _won(self, mine: list[Attempt], winner: Attempt, tip: str | None) -> dict[str, Any]:
+        # Memory first: what is remembered as held and is gone would read as lost.
+        self._remember(winner.candidate)
+        if self.remote is not None and tip is not None:
+            self.move(winner.candidate, tip)
+            self.clone.fresh_until(time.time() + self.staleness)
+        elif self.remote is None:
+            self.clone.saw(self.chain.state(winner.candidate))
+        for attempt in list(mine):
+            self._closed(mine, attempt)
+        return winner.answer
+
+    def _remember(self, commit: str) -> None:
+        """Note what the sessions of this clone, in whose name this commit speaks, now hold."""
+        state = self.chain.state(commit)
+        for name in {event.by for event in self.chain.entry(commit).events if event.sid}:
+            session = sessions.get(state, name)
+            if session is not None and session.clone == self.clone.ident:
+                self.clone.remember(session, [k for k in locks.held_by(state, name) if k.sid == session.sid])
+        for event in self.chain.entry(commit).events:
+            if isinstance(event, sessions.SessionEnd):
+                self.clone.forget(event.ended)
+            elif isinstance(event, locking.LockRelease):
+                # A person may have given back what an agent of the same work tree held.
+                self._refresh_memory(state)
+
+    def _refresh_memory(self, state: State) -> None:
+        for session in sessions.all_of(state):
+            if session.clone == self.clone.ident:
+                self.clone.remember(session, [k for k in locks.held_by(state, session.name) if k.sid == session.sid])
+
+    @staticmethod
+    def _closed(mine: list[Attempt], attempt: Attempt) -> None:
+        attempt.close()
+        mine.remove(attempt)
+
+    def _rejected(self, pushed: Pushed) -> PeerError:
+        assert self.remote is not None
+        return PeerError(
+            "rejected",
+            f"{self.remote.name} refused the push to {self.remote.branch}: {pushed.text}",
+            "may you push that branch there? protect it against deletion and force only, or choose another "
+            "with `git peer init --branch NAME`",
+        )
+
+    def _out_of_time(self, mine: list[Attempt]) -> PeerError:
+        if mine:
+            return PeerError(
+                "unknown",
+                "the remote did not say whether this was done, and cannot be asked now",
+                "run any git-peer command later: it settles this, and gives back what you were not told of",
+            )
+        return PeerError("busy", f"lost the race for the log for {self.patience:.0f} s", "try again")
+
+    # -- settling ---------------------------------------------------------------------------------
+    def _settle(self, mine: Sequence[Attempt], deadline: float) -> None:
+        """Before a refusal is told: no attempt of this command may still land. A void commit takes its place."""
+        for attempt in list(mine):
+            while attempt.base == self.tip() and time.monotonic() < deadline:
+                void = self.chain.append(self.tip(), [self._void(attempt)], int(time.time()))
+                assert self.remote is not None
+                if self.remote.push(void, attempt.base, deadline - time.monotonic()).end == "ok":
+                    self.move(void, attempt.base)
+                else:
+                    self.advance(deadline - time.monotonic())
+            if attempt.base == self.tip() or self.chain.descends(self.tip(), attempt.candidate):
+                raise self._out_of_time(list(mine))
+            attempt.close()
+
+    def _void(self, attempt: Attempt) -> log.LogVoid:
+        return log.LogVoid(
+            id=self.scene(self.chain.state(self.tip())).ident(),
+            at=int(time.time()),
+            by="git-peer",
+            settles=attempt.candidate,
+        )
+
+    def recover(self) -> list[str]:
+        """Settle what dead requesters left: give back the locks that nobody was told of. Lock ids given back."""
+        given: list[str] = []
+        for attempt in attempts.orphans(self.attempts):
+            given.extend(self._recover(attempt))
+        return given
+
+    def _recover(self, attempt: Attempt) -> list[str]:
+        if attempt.base == self.tip() and self.remote is not None:
+            self.advance(self.patience)
+        if not self.chain.descends(self.tip(), attempt.candidate):
+            if attempt.base == self.tip() and self.remote is not None:
+                self._settle([attempt], time.monotonic() + self.patience)
+            else:
+                attempt.close()  # another commit stands on its base, or it never left this machine
+            return []
+        taken = [event for event in self.chain.entry(attempt.candidate).events if isinstance(event, locking.LockTake)]
+
+        def give_back(state: State, scene: Scene) -> Outcome:
+            events: list[Event] = []
+            for take in taken:
+                lock = locks.by_pointer(state, take.by, take.id)
+                if lock is not None and lock.sid == take.sid:
+                    envelope = {"id": scene.ident(), "at": scene.now, "by": take.by, "sid": take.sid}
+                    events.append(locking.LockRelease(**envelope, lock=take.id))  # type: ignore[arg-type]
+            return Outcome(events, lambda after, scene: {"released": [event.lock for event in events]})  # type: ignore[attr-defined]
+
+        released = self.attempt(give_back)["released"]
+        attempt.close()
+        return list(released)

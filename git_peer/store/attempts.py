@@ -1,0 +1,84 @@
+"""Attempts: publishes on record before they are tried, so that a lost answer or a dead process can be settled."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from git_peer.core.errors import PeerError
+from git_peer.store import files
+
+
+@dataclass
+class Attempt:
+    """One try: `candidate` on `base`. While its maker lives, `handle` holds a flock on the file."""
+
+    path: Path
+    candidate: str
+    base: str | None
+    answer: dict[str, Any]
+    handle: int = -1
+
+    def close(self) -> None:
+        """It has ended and its requester will be told: nobody needs to settle it."""
+        self.path.unlink(missing_ok=True)
+        files.sync_folder(self.path.parent)
+        self.leave()
+
+    def leave(self) -> None:
+        """Let go of the file: whoever writes next settles it."""
+        if self.handle >= 0:
+            os.close(self.handle)
+            self.handle = -1
+
+
+def start(folder: Path, candidate: str, base: str | None, answer: dict[str, Any]) -> Attempt:
+    """Record an attempt durably, under a flock."""
+    path = folder / candidate
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = folder / f".{candidate}.{os.getpid()}"
+        handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        os.write(handle, json.dumps({"candidate": candidate, "base": base, "answer": answer}).encode())
+        os.fsync(handle)
+        os.rename(temporary, path)  # the flock goes with the file
+        files.sync_folder(folder)
+    except OSError as why:
+        raise PeerError("failed", f"cannot write {path}: {why.strerror}", "is the disk full, or read-only?") from None
+    return Attempt(path, candidate, base, answer, handle)
+
+
+def is_recorded(folder: Path, candidate: str) -> bool:
+    """Whether git-peer itself is publishing that commit."""
+    return (folder / candidate).exists()
+
+
+def orphans(folder: Path) -> Iterator[Attempt]:
+    """Attempts whose maker is gone: its flock is free. They come locked by this process."""
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError:
+        return
+    for name in names:
+        path = folder / name
+        try:
+            handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        except OSError:
+            continue
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(handle)
+            continue
+        record = files.read_json(path)
+        if name.startswith(".") or "candidate" not in record:  # its maker died while writing: nothing was tried
+            path.unlink(missing_ok=True)
+            os.close(handle)
+            continue
+        yield Attempt(path, record["candidate"], record["base"], record.get("answer", {}), handle)

@@ -1,0 +1,51 @@
+"""Small files beside the log: written whole and durably, or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from git_peer.core.errors import PeerError
+
+
+def write(path: Path, text: str, durable: bool = True) -> None:
+    """Replace `path` by `text`: a reader sees the old file or the new one. `durable` has it fsynced."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "w", encoding="utf-8", errors="surrogateescape") as file:
+            file.write(text)
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
+        os.replace(temporary, path)
+        if durable:
+            sync_folder(path.parent)
+    except OSError as why:
+        temporary.unlink(missing_ok=True)
+        raise PeerError("failed", f"cannot write {path}: {why.strerror}", "is the disk full, or read-only?") from None
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_json(path: Path, value: Any, durable: bool = True) -> None:
+    """Replace `path` by JSON."""
+    write(path, json.dumps(value, sort_keys=True, indent=1) + "\n", durable)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in `path`; an empty one where there is no such file, or it is torn."""
+    try:
+        value = json.loads(path.read_text("utf-8", "surrogateescape"))
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}

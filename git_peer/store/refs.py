@@ -1,0 +1,55 @@
+"""The only writer of refs. Every write is a compare-and-swap that is read again afterwards."""
+
+from __future__ import annotations
+
+import pygit2
+
+from git_peer.core.errors import PeerError
+
+
+class Lost(Exception):
+    """Somebody else moved the ref first."""
+
+
+def read(git: pygit2.Repository, name: str) -> str | None:
+    """The id that a ref holds; None where there is no such ref."""
+    ref = git.references.get(name)
+    return None if ref is None else str(ref.target)
+
+
+def swap(git: pygit2.Repository, name: str, new: str, old: str | None) -> None:
+    """Move `name` from `old` (None: it must not exist) to `new`; Lost where it stood elsewhere.
+
+    Raises PeerError("busy") where a `.lock` file or the file system stands in the way.
+    """
+    try:
+        if old is None:
+            git.references.create(name, new)
+        else:
+            ref = git.references.get(name)
+            if ref is None or str(ref.target) != old:
+                raise Lost(name)
+            ref.set_target(new)  # libgit2 compares with the value it loaded
+    except (pygit2.AlreadyExistsError, ValueError):
+        raise Lost(name) from None
+    except pygit2.GitError as why:
+        if "old reference value does not match" in str(why):
+            raise Lost(name) from None
+        raise _blocked(name, why) from None
+    except OSError as why:
+        raise _blocked(name, why) from None
+    if read(git, name) != new:
+        raise Lost(name)
+
+
+def delete(git: pygit2.Repository, name: str) -> None:
+    """Take a ref away, if it is there."""
+    try:
+        if git.references.get(name) is not None:
+            git.references.delete(name)
+    except (pygit2.GitError, OSError) as why:
+        raise _blocked(name, why) from None
+
+
+def _blocked(name: str, why: Exception) -> PeerError:
+    return PeerError("busy", f"cannot write {name}: {why}", "try again; if it stays, `git peer doctor` names the cause")

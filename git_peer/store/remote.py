@@ -1,0 +1,276 @@
+"""The remote that arbitrates, through the git program: it has the user's credentials, leases and --atomic."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from git_peer import layout
+from git_peer.core.errors import PeerError
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a git child said."""
+
+    status: int
+    out: str
+    err: str
+    timed_out: bool = False
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """How a push ended: ok; lost (somebody moved a ref); rejected (by the server, with its text);
+    unreachable (nothing was sent); unknown (something was sent and no answer came)."""
+
+    end: str
+    text: str = ""
+    refs: tuple[tuple[str, str, str, str], ...] = ()  # (flag, source, destination, summary)
+
+
+def run(
+    args: Sequence[str], cwd: Path, timeout: float, env: Mapping[str, str] | None = None, stdin: bytes | None = None
+) -> Ran:
+    """Run git and wait at most `timeout` seconds; past that it and its helpers are ended."""
+    # On a terminal git may have to ask for a password, so it stays in our process group; else it gets its own,
+    # that its helpers can be ended with it.
+    apart = not sys.stdin.isatty() if sys.stdin else True
+    environ = {**os.environ, "LC_ALL": "C", **(env or {})}
+    child = subprocess.Popen(
+        ["git", *args],
+        cwd=cwd,
+        env=environ,
+        stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        process_group=0 if apart else None,
+    )
+    try:
+        out, err = child.communicate(stdin, timeout=max(timeout, 0.1))
+        return Ran(child.returncode, _text(out), _text(err))
+    except subprocess.TimeoutExpired:
+        _end(child, apart)
+        return Ran(-1, "", "timed out", timed_out=True)
+    except BaseException:
+        _end(child, apart)
+        raise
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "surrogateescape")
+
+
+def _end(child: subprocess.Popen[bytes], apart: bool) -> None:
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            if apart:
+                os.killpg(child.pid, number)
+            else:
+                child.send_signal(number)
+        except ProcessLookupError:
+            pass
+        try:
+            child.communicate(timeout=2)
+            return
+        except subprocess.TimeoutExpired:
+            continue
+
+
+class Remote:
+    """One remote of the repository at `gitdir`, and the branch on it that is the log."""
+
+    def __init__(self, gitdir: Path, top: Path | None, name: str, branch: str) -> None:
+        self.gitdir = gitdir
+        self.top = top
+        self.name = name
+        self.branch = branch
+        self.pushes = 0
+        self.fetches = 0
+        self._url = ""
+
+    def _run(self, args: Sequence[str], timeout: float, env: Mapping[str, str] | None = None) -> Ran:
+        # Absolute, for the caller's GIT_DIR may be relative to where it stood.
+        where = {"GIT_DIR": str(self.gitdir), **({"GIT_WORK_TREE": str(self.top)} if self.top else {})}
+        return run(args, self.top or self.gitdir, timeout, {**where, **(env or {})})
+
+    @property
+    def ref(self) -> str:
+        """The log's ref on the remote."""
+        return f"refs/heads/{self.branch}"
+
+    @property
+    def url(self) -> str:
+        """The one URL that pushes go to; PeerError where there is none, or more than one."""
+        if not self._url:
+            ran = self._run(["remote", "get-url", "--push", "--all", self.name], 10)
+            urls = ran.out.splitlines()
+            if ran.status or not urls:
+                raise PeerError("not_found", f"no remote called {self.name}", "`git remote -v` lists them")
+            if len(urls) > 1:
+                raise PeerError(
+                    "unsupported",
+                    f"remote {self.name} has {len(urls)} push URLs; one arbiter must decide",
+                    "leave it one push URL, or name another remote with `git config peer.remote NAME`",
+                )
+            self._url = urls[0]
+        return self._url
+
+    def fetch(self, timeout: float) -> str | None:
+        """Fetch the log into our own ref; the commit it stands on, None where the remote has no log.
+
+        Raises PeerError("unreachable").
+        """
+        self.fetches += 1
+        spec = f"+{self.ref}:{layout.INCOMING}"
+        ran = self._run(
+            [
+                "-c",
+                "fetch.fsckObjects=true",
+                "-c",
+                "core.hooksPath=/dev/null",
+                "fetch",
+                "--quiet",
+                "--no-tags",
+                "--no-write-fetch-head",
+                "--no-recurse-submodules",
+                "--no-auto-gc",
+                "--refmap=",
+                self.url,
+                spec,
+            ],
+            timeout,
+        )
+        if ran.status == 0:
+            return self._run(["rev-parse", "--verify", "-q", layout.INCOMING], 10).out.strip() or None
+        if "couldn't find remote ref" in ran.err:
+            return None
+        raise self._unreachable(ran)
+
+    def _unreachable(self, ran: Ran) -> PeerError:
+        said = "it did not answer in time" if ran.timed_out else _last(ran.err)
+        return PeerError(
+            "unreachable",
+            f"cannot reach {self.name}: {said}",
+            "check the network and try again; `git peer lock --offline` takes a tentative lock meanwhile",
+        )
+
+    def push(
+        self,
+        candidate: str,
+        base: str | None,
+        timeout: float,
+        code: Sequence[str] = (),
+        options: Sequence[str] = (),
+        hooks: bool = False,
+    ) -> Pushed:
+        """Push `candidate` onto the log, leased on `base` (None: the branch must not exist), atomically with `code`.
+
+        `code` holds refspecs, `options` the user's flags for them; `hooks` runs the user's pre-push hook.
+        """
+        self.pushes += 1
+        with tempfile.TemporaryDirectory(prefix="git-peer-") as scratch:
+            trace = Path(scratch) / "sent"
+            target = self.name if hooks else self.url
+            args = [
+                "push",
+                "--porcelain",
+                "--atomic",
+                "--no-follow-tags",
+                "--no-signed",
+                "--no-recurse-submodules",
+                *([] if hooks else ["--no-verify"]),
+                *options,
+                f"--force-with-lease={self.ref}:{base or ''}",
+                target,
+                *code,
+                f"{candidate}:{self.ref}",
+            ]
+            ran = self._run(args, timeout, {"GIT_TRACE_PACKET": str(trace)})
+            sent = _sent(trace, self.ref)
+        return _classified(ran, self.ref, sent)
+
+    def try_atomic(self, commit: str, nonce: str, timeout: float) -> Pushed:
+        """A real atomic push of two throw-away refs, which are deleted again: may we push here, and atomically?"""
+        self.pushes += 1
+        names = [f"{layout.STAGE}{nonce}-{side}" for side in "ab"]
+        args = ["push", "--porcelain", "--atomic", "--no-verify", "--no-signed", "--no-follow-tags", self.url]
+        ran = self._run([*args, *(f"{commit}:{name}" for name in names)], timeout)
+        if ran.status == 0:
+            self.pushes += 1
+            self._run([*args, *(f":{name}" for name in names)], timeout)
+            return Pushed("ok")
+        rejected = "denied" in ran.err.lower() or "rejected" in ran.out or "not support" in ran.err
+        return Pushed("rejected" if rejected else "unreachable", _last(ran.err))
+
+    def delete(self, timeout: float) -> Pushed:
+        """Delete the log's branch; one that is not there is ok."""
+        self.pushes += 1
+        ran = self._run(["push", "--porcelain", "--no-verify", self.url, f":{self.ref}"], timeout)
+        if ran.status == 0 or "remote ref does not exist" in ran.err:
+            return Pushed("ok")
+        return Pushed("rejected" if "!\t" in ran.out else "unreachable", _last(ran.err))
+
+    def head_branch(self, timeout: float) -> str:
+        """The branch that the remote's HEAD names; "" where it does not tell."""
+        ran = self._run(["ls-remote", "--symref", self.url, "HEAD"], timeout)
+        if ran.status:
+            raise self._unreachable(ran)
+        first = ran.out.splitlines()[:1]
+        if first and first[0].startswith("ref: refs/heads/"):
+            return first[0].removeprefix("ref: refs/heads/").split("\t")[0]
+        return ""
+
+
+def backoff(attempt: int, jitter: float) -> None:
+    """Sleep between lost races: doubling from 20 ms to 1 s, scaled by `jitter` in 0…1."""
+    time.sleep(min(0.02 * 2**attempt, 1.0) * (0.5 + jitter))
+
+
+def _sent(trace: Path, ref: str) -> bool:
+    """Whether the push got as far as telling the remote to move `ref`."""
+    try:
+        return any(b"push> " in line and ref.encode() in line for line in trace.read_bytes().splitlines())
+    except OSError:
+        return False
+
+
+def _classified(ran: Ran, ref: str, sent: bool) -> Pushed:
+    lines = [line.split("\t") for line in ran.out.splitlines() if line.count("\t") == 2]
+    told = tuple((flag, *pair.rsplit(":", 1), summary) for flag, pair, summary in lines)
+    refs = tuple(row for row in told if len(row) == 4)
+    mine = [row for row in refs if row[2] == ref]
+    if ran.status == 0 and mine and mine[0][0] != "!":
+        return Pushed("ok", refs=refs)
+    if mine and mine[0][0] == "!":
+        text = "; ".join(row[3] for row in refs if row[0] == "!")
+        # `[remote failure]` is git's word for: sent, and the remote did not say what became of it.
+        if "remote failure" in text or "unpack" in text:
+            return Pushed("unknown", text, refs)
+        server = [line.removeprefix("remote: ") for line in ran.err.splitlines() if line.startswith("remote: ")]
+        return Pushed("rejected", "\n".join([text, *server]), refs)
+    if sent:
+        return Pushed("unknown", "it did not answer in time" if ran.timed_out else _last(ran.err))
+    if "hook declined" in ran.err or "pre-push" in ran.err or (ran.status == 1 and "Could not" not in ran.err):
+        return Pushed("rejected", _last(ran.err))
+    low = ran.err.lower()
+    denied = (
+        ("permission" in low and "denied" in low and "publickey" not in low) or "403" in low or "not enabled" in low
+    )
+    return Pushed(
+        "denied" if denied else "unreachable", "it did not answer in time" if ran.timed_out else _last(ran.err)
+    )
+
+
+def _last(err: str) -> str:
+    """The line of git's complaint that says most."""
+    lines = [line.strip() for line in err.splitlines() if line.strip()]
+    fatal = [line for line in lines if line.startswith(("fatal:", "error:", "remote:"))]
+    return (fatal or lines or ["git said nothing"])[0].removeprefix("fatal: ").removeprefix("error: ")

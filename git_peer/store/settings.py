@@ -1,0 +1,127 @@
+"""Settings: `git config peer.*` for a clone, `.git-peer.toml` for a project. Wrong values are named."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pygit2
+
+from git_peer.core.errors import PeerError
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def seconds(text: str) -> int:
+    """`90s`, `30m`, `4h`, `14d`, or a bare number of seconds; ValueError else."""
+    unit = _UNITS.get(text[-1:], 0)
+    number = text[:-1] if unit else text
+    if not number.isascii() or not number.isdigit() or int(number) * (unit or 1) > 10**9:
+        raise ValueError(f"not a time: {text!r} (90s, 30m, 4h)")
+    return int(number) * (unit or 1)
+
+
+def _flag(text: str) -> bool:
+    low = text.lower()
+    if low in ("true", "yes", "on", "1", ""):
+        return True
+    if low in ("false", "no", "off", "0"):
+        return False
+    raise ValueError(f"not a boolean: {text!r}")
+
+
+def _off(text: str) -> bool:
+    if _flag(text):
+        raise ValueError("this release does not have it")
+    return False
+
+
+def _branch(text: str) -> str:
+    if not text or not pygit2.reference_is_valid_name(f"refs/heads/{text}"):
+        raise ValueError(f"not a branch name: {text!r}")
+    return text
+
+
+# name → (reader, default, what it is); `docs/settings.md` lists them, and a check compares
+SETTINGS: dict[str, tuple[Any, Any, str]] = {
+    "branch": (_branch, "peer/coordination", "the log's branch on the remote"),
+    "remote": (str, "", "the remote that holds the log"),
+    "integration": (str, "", "the branch on which work lands"),
+    "ttl": (seconds, 0, "how long a lock lasts without a sign of life (default: 30m for agents, 8h for people)"),
+    "maxTtl": (seconds, 86400, "the longest TTL that can be asked for"),
+    "clockSkew": (seconds, 60, "how far clocks may differ before a lapsed lock may be taken"),
+    "retryTimeout": (seconds, 60, "how long a command tries before it ends with exit 3"),
+    "maxStaleness": (seconds, 30, "age from which a commit starts a fetch of the log in the background"),
+    "agentsMayForce": (_flag, False, "whether agents may break another's lock"),
+    "sign": (_off, False, "sign log commits (not in this release)"),
+    "requireSigned": (_off, False, "refuse unsigned log commits (not in this release)"),
+    "strict": (_off, False, "refuse code without its log commit (not in this release)"),
+}
+_FILE_KEYS = {"log": "id of the project's log", "remote": "", "branch": "", "integration": "", "ttl": "", "maxTtl": ""}
+FILE = ".git-peer.toml"
+
+
+class Settings:
+    """The values in force, read once: environment and command line of git, its config, the project's file."""
+
+    def __init__(self, git: pygit2.Repository, top: Path | None) -> None:
+        self.warnings: list[str] = []
+        self._given: dict[str, str] = {}
+        self.log_id = ""
+        project = _project(top)
+        for key, value in project.items():
+            if key not in _FILE_KEYS:
+                self.warnings.append(f"{FILE} has an unknown setting: {key}")
+            elif key == "log":
+                self.log_id = str(value)
+            else:
+                self._given[key.lower()] = str(value)
+        known = {name.lower() for name in SETTINGS}
+        for key, value in _config(git):
+            if key not in known:
+                self.warnings.append(f"unknown setting: peer.{key}")
+            self._given[key] = value
+
+    def get(self, name: str) -> Any:
+        """The value of peer.<name>; PeerError("invalid") names a wrong one."""
+        reader, default, _ = SETTINGS[name]
+        text = self._given.get(name.lower())
+        if text is None:
+            return default
+        try:
+            return reader(text)
+        except ValueError as why:
+            raise PeerError("invalid", f"peer.{name}: {why}", f"git config peer.{name} VALUE sets it") from None
+
+    def check(self) -> None:
+        """Raise PeerError for the first wrong value."""
+        for name in SETTINGS:
+            self.get(name)
+
+
+def _config(git: pygit2.Repository) -> list[tuple[str, str]]:
+    if "GIT_CONFIG_PARAMETERS" in os.environ or "GIT_CONFIG_COUNT" in os.environ:
+        # `git -c peer.x=y`: only git itself reads it.
+        args = ["git", f"--git-dir={git.path}", "config", "--null", "--get-regexp", r"^peer\."]
+        out = subprocess.run(args, capture_output=True, check=False).stdout.decode("utf-8", "replace")
+        rows = [row.partition("\n") for row in out.split("\0") if row]
+        return [(name[5:].lower(), value) for name, _, value in rows]
+    return [
+        (entry.name[5:].lower(), entry.value or "")
+        for entry in git.config
+        if entry.name.startswith("peer.") and entry.name.count(".") == 1
+    ]
+
+
+def _project(top: Path | None) -> dict[str, Any]:
+    path = top / FILE if top is not None else None
+    if path is None or not path.is_file():
+        return {}
+    import tomli
+
+    try:
+        return tomli.loads(path.read_text("utf-8"))
+    except (tomli.TOMLDecodeError, UnicodeDecodeError, OSError) as why:
+        raise PeerError("invalid", f"{FILE}: {why}", "mend the file") from None
