@@ -1,0 +1,1 @@
+"""The command line: thin, lazy, one file a noun."""

@@ -1,0 +1,168 @@
+"""Writes what commands answer: one JSON object, or text for people. Errors are styled here, once."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from git_peer.app import Peer
+from git_peer.core.errors import PeerError
+from git_peer.wiring import Parts
+
+
+@dataclass
+class Reply:
+    """A command's answer: `data` for JSON, `text` for people, the exit status.
+
+    `network` says that it may have crossed the network, `wrote` that its notices count as told.
+    """
+
+    data: dict[str, Any] = field(default_factory=dict)
+    text: str = ""
+    status: int = 0
+    network: bool = False
+    wrote: bool = False
+
+
+@dataclass
+class Call:
+    """One run of the program: the common flags, and the parts once they are put together."""
+
+    name: str | None = None
+    json: bool = False
+    quiet: bool = False
+    _parts: Parts | None = None
+    _peer: Peer | None = None
+
+    def parts(self, writing: bool = False) -> Parts:
+        """The parts of this run."""
+        if self._parts is None:
+            self._parts = Parts(self.name, writing)
+        return self._parts
+
+    def peer(self, writing: bool = False) -> Peer:
+        """The Peer of this run."""
+        if self._peer is None:
+            self._peer = self.parts(writing).peer()
+        return self._peer
+
+    # -- what goes out ----------------------------------------------------------------------------
+    def emit(self, reply: Reply) -> int:
+        """Write a reply; its exit status."""
+        extra = self._common(reply.network)
+        if self.json:
+            self.line({"ok": reply.status == 0, **extra, **reply.data})
+        else:
+            if reply.text and not self.quiet:
+                write(reply.text.rstrip("\n") + "\n")
+            self._tell(extra["notices"])
+        if reply.wrote and extra["notices"] and self._peer is not None:
+            self._peer.told()
+        return reply.status
+
+    def fail(self, why: PeerError, network: bool = True) -> int:
+        """Write an error; its exit status."""
+        extra = self._common(network and self._peer is not None)
+        if self.json:
+            error = {"code": why.code, "message": why.message, "hint": why.hint}
+            self.line({"ok": False, **extra, **why.extra, "error": error})
+        else:
+            self._tell(extra["notices"])
+            complain(why.message, why.hint)
+        return why.status
+
+    def line(self, value: dict[str, Any]) -> None:
+        """One JSON object as a line on stdout."""
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace") + b"\n")
+        sys.stdout.flush()
+
+    def _common(self, network: bool) -> dict[str, Any]:
+        peer = self._peer
+        found: dict[str, Any] = {"session": None, "notices": []}
+        if peer is not None:
+            try:
+                found = {"session": peer.name, "notices": peer.notices()}
+            except Exception:  # noqa: BLE001 - the log itself may be what is wrong: the answer or error at hand says so
+                found = {"session": None, "notices": []}
+            if network:
+                found |= {"guarantee": peer.guarantee, "traffic": peer.traffic}
+        return found
+
+    def _tell(self, notices: list[dict[str, Any]]) -> None:
+        for notice in notices:
+            if not self.quiet:
+                sys.stderr.write(f"note: {clean(notice['message'])}\n")
+
+
+def clean(text: str) -> str:
+    """Text for a terminal: control and direction-changing characters are shown, not obeyed."""
+    return "".join(
+        c
+        if c == "\n" or (c.isprintable() and not "\u202a" <= c <= "\u202e" and not "\u2066" <= c <= "\u2069")
+        else c.encode("unicode_escape", "surrogatepass").decode()
+        for c in text
+    )
+
+
+def write(text: str) -> None:
+    """Text for people on stdout."""
+    safe = "\n".join(clean(line) for line in text.split("\n"))
+    sys.stdout.buffer.write(safe.encode("utf-8", "backslashreplace"))
+    sys.stdout.flush()
+
+
+def complain(message: str, hint: str = "") -> None:
+    """git's two lines on stderr."""
+    colour = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+    error, tip = ("\x1b[31merror:\x1b[m", "\x1b[33mhint:\x1b[m") if colour else ("error:", "hint:")
+    out = f"{error} {clean(message)}\n" + (f"{tip} {clean(hint)}\n" if hint else "")
+    sys.stderr.buffer.write(out.encode("utf-8", "backslashreplace"))
+    sys.stderr.flush()
+
+
+def table(rows: list[list[str]], head: list[str]) -> str:
+    """Columns for people; on a terminal rich draws them, else they are aligned with two spaces between."""
+    if not rows:
+        return ""
+    if sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
+        return _rich(rows, head)
+    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in [head, *rows]]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _rich(rows: list[list[str]], head: list[str]) -> str:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(*head, box=SIMPLE_HEAD, pad_edge=False)
+    for row in rows:
+        drawn.add_row(*(Text(clean(cell)) for cell in row))
+    console = Console()
+    console.print(drawn)
+    return ""
+
+
+def guard(call: Call, action: Callable[[], int]) -> int:
+    """Run a command; every way out of it is a status of the contract."""
+    try:
+        return action()
+    except PeerError as why:
+        return call.fail(why)
+    except KeyboardInterrupt:
+        return call.fail(PeerError("interrupted", "interrupted", ""))
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except Exception as why:
+        if os.environ.get("GIT_PEER_DEBUG"):
+            raise
+        text = f"a bug in git-peer: {type(why).__name__}: {why}"
+        return call.fail(PeerError("internal", text, "GIT_PEER_DEBUG=1 shows where; please report it"))

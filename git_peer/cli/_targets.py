@@ -1,0 +1,53 @@
+"""Targets and paths from a command line, as git takes them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from git_peer import layout
+from git_peer.core import targets
+from git_peer.core.errors import PeerError
+from git_peer.core.targets import Target
+from git_peer.store.repo import Repo
+
+
+def listed(given: Iterable[str], source: str | None, nul: bool) -> list[str]:
+    """What the command line names, and --pathspec-from-file."""
+    texts = list(given)
+    if nul and source is None:
+        raise PeerError("usage", "-z goes with --pathspec-from-file", "")
+    if source is None:
+        return texts
+    if texts:
+        raise PeerError("usage", "--pathspec-from-file and targets exclude each other", "")
+    try:
+        raw = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
+    except OSError as why:
+        raise PeerError("usage", f"cannot read {source}: {why.strerror}", "") from None
+    lines = raw.split(b"\0" if nul else b"\n")
+    return [layout.from_bytes(line.removesuffix(b"\r") if not nul else line) for line in lines if line]
+
+
+def parsed(repo: Repo, texts: Iterable[str]) -> list[Target]:
+    """Targets as they stand on the command line; PeerError("usage") for a wrong one."""
+    top = str(repo.top) if repo.top is not None else ""
+    return [targets.parse(text, repo.prefix, repo.what_is, top) for text in texts]
+
+
+def paths(repo: Repo, texts: Iterable[str]) -> list[str]:
+    """Plain paths from the top of the work tree."""
+    found = parsed(repo, [text if text.startswith(":") else f":(literal){text}" for text in texts])
+    return [target.real for target in found]
+
+
+def supported(wanted: Iterable[Target]) -> None:
+    """PeerError("unsupported") for target kinds that this release does not lock yet."""
+    for target in wanted:
+        if target.kind in ("lines", "section"):
+            raise PeerError(
+                "unsupported",
+                f"this release cannot lock {target.kind} yet: {targets.show(target)}",
+                "lock the whole file",
+            )

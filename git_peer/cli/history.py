@@ -1,0 +1,218 @@
+"""git peer log, watch, fsck."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from git_peer import layout
+from git_peer.app import Peer
+from git_peer.cli import _targets
+from git_peer.cli._output import Call, Reply, write
+from git_peer.cli.main import command
+from git_peer.core import targets
+from git_peer.core.errors import PeerError
+from git_peer.core.locks import rfc3339
+from git_peer.core.state import encode
+from git_peer.core.targets import Target
+
+Row = dict[str, Any]
+
+
+def rows(peer: Peer, tip: str, stop: str | None = None) -> Iterator[Row]:
+    """Events from the newest back, as the contract tells them; ends before commit `stop`."""
+    for entry in peer.chain.history(tip):
+        if entry.commit == stop:
+            return
+        for event in reversed(entry.events):
+            fields = json.loads(encode(event))
+            yield {
+                "id": event.id,
+                "kind": fields.pop("kind"),
+                "v": event.v,
+                "at": rfc3339(event.at),
+                "by": event.by,
+                "sid": event.sid,
+                "height": entry.height,
+                "commit": entry.commit,
+                **{k: v for k, v in fields.items() if k not in ("id", "v", "at", "by", "sid")},
+            }
+
+
+def _line(row: Row) -> str:
+    target = row.get("target")
+    about = ""
+    if isinstance(target, dict):
+        import msgspec
+
+        about = " " + targets.show(msgspec.convert(target, Target))
+    elif row.get("lock"):
+        about = f" {row['lock']}"
+    why = f": {row['reason']}" if row.get("reason") else ""
+    return f"{row['height']:>6}  {row['at']}  {row['kind']:<14}  {row['by']}{about}{why}"
+
+
+def _since(text: str | None, peer: Peer) -> int | None:
+    """A date as git takes it, in epoch seconds."""
+    if text is None:
+        return None
+    ran = subprocess.run(
+        ["git", "rev-parse", f"--since={text}"], capture_output=True, text=True, check=False, cwd=peer.repo.gitdir
+    )
+    return int(ran.stdout.strip().removeprefix("--max-age="))
+
+
+@command("log")
+@click.argument("given", nargs=-1, metavar="[PATH...]")
+@click.option("-n", "limit", type=click.IntRange(1), metavar="N", help="At most N events.")
+@click.option("--since", metavar="DATE", help="Events after DATE, as git takes dates.")
+@click.option("--until", metavar="DATE", help="Events before DATE.")
+@click.option("--after", metavar="ID", help="Events after the event ID.")
+@click.option("--by", metavar="SESSION", help="Events of this session.")
+@click.option(
+    "--kind", "kinds", multiple=True, metavar="KIND", help="Events of this kind (lock.take), or family (lock)."
+)
+def log_command(
+    call: Call,
+    given: tuple[str, ...],
+    limit: int | None,
+    since: str | None,
+    until: str | None,
+    after: str | None,
+    by: str | None,
+    kinds: tuple[str, ...],
+) -> Reply | int:
+    """The history of events, newest first; with PATHs those about targets that overlap them."""
+    peer = call.peer()
+    among = _targets.parsed(peer.repo, given)
+    first, last = _since(since, peer), _since(until, peer)
+    shown = 0
+    for row in rows(peer, peer.engine.tip()):
+        if after is not None and row["id"].startswith(after):
+            break
+        moment = _epoch(row["at"])
+        wanted = (
+            (first is None or moment >= first)
+            and (last is None or moment <= last)
+            and (by is None or row["by"] == by)
+            and _of_kind(row, kinds)
+            and _about(row, among, peer)
+        )
+        if not wanted:
+            continue
+        if limit is not None and shown >= limit:
+            break
+        shown += 1
+        if call.json:
+            call.line(row)
+        else:
+            write(_line(row) + "\n")
+    else:
+        if after is not None:
+            raise PeerError("not_found", f"no event's id begins with {after}", "git peer log")
+    return 0
+
+
+def _epoch(text: str) -> int:
+    from datetime import datetime
+
+    return int(datetime.fromisoformat(text).timestamp())
+
+
+def _of_kind(row: Row, kinds: tuple[str, ...]) -> bool:
+    return not kinds or any(row["kind"] == kind or row["kind"].startswith(kind + ".") for kind in kinds)
+
+
+def _about(row: Row, among: list[Target], peer: Peer) -> bool:
+    if not among:
+        return True
+    import msgspec
+
+    raw = row.get("target")
+    if not isinstance(raw, dict):
+        return False
+    own = msgspec.convert(raw, Target)
+    return any(targets.overlap(own, target, peer.state.log.folds) for target in among)
+
+
+@command("watch")
+@click.option("--after", metavar="ID", help="Begin after the event ID.")
+@click.option("--for", "kinds", multiple=True, metavar="KIND", help="Only this kind, or family of kinds.")
+@click.option("--exec", "program", metavar="CMD", help="Run CMD for each event; it gets it as JSON on stdin.")
+@click.option("--interval", type=click.FloatRange(0.1), default=5.0, metavar="S", help="Seconds between looks.")
+@click.option("--count", type=click.IntRange(1), metavar="N", help="End after N events.")
+def watch_command(
+    call: Call, after: str | None, kinds: tuple[str, ...], program: str | None, interval: float, count: int | None
+) -> int:
+    """Events as they come, oldest first."""
+    peer = call.peer()
+    at = peer.engine.tip()
+    news: list[Row] = []
+    if after is not None:
+        for row in rows(peer, at):
+            if row["id"].startswith(after):
+                break
+            news.append(row)
+        else:
+            raise PeerError("not_found", f"no event's id begins with {after}", "git peer log")
+    told = 0
+    while True:
+        for row in reversed(news):
+            if not _of_kind(row, kinds):
+                continue
+            _tell(call, row, program)
+            told += 1
+            if count is not None and told >= count:
+                return 0
+        time.sleep(interval if not news else 0)
+        before, at = at, _look(peer)
+        news = list(rows(peer, at, before)) if at != before else []
+
+
+def _look(peer: Peer) -> str:
+    if peer.remote is not None:
+        try:
+            with peer.clone.writing(peer.settings.get("retryTimeout")):
+                peer.engine.advance(peer.settings.get("retryTimeout"))
+        except PeerError as why:
+            if why.code not in ("unreachable", "busy"):
+                raise
+    return peer.engine.tip()
+
+
+def _tell(call: Call, row: Row, program: str | None) -> None:
+    if program is not None:
+        subprocess.run(["sh", "-c", program], input=json.dumps(row).encode(), check=False)
+    elif call.json:
+        call.line(row)
+    else:
+        write(_line(row) + "\n")
+
+
+@command("fsck")
+def fsck_command(call: Call) -> Reply:
+    """Verify the whole log: each commit's events on its parent's tree."""
+    peer = call.peer()
+    tip = peer.engine.tip()
+    path = peer.chain.path(None, tip) or []
+    problems = peer.chain.verify(None, path)
+    seen: set[str] = set()
+    events = 0
+    twice = []
+    for entry in peer.chain.history(tip):
+        for event in entry.events:
+            events += 1
+            if event.id in seen:
+                twice.append({"commit": entry.commit, "what": f"event {event.id} occurs twice"})
+            seen.add(event.id)
+    found = [{"commit": p.commit, "what": p.what} for p in problems] + twice
+    data = {"commits": len(path), "events": events, "problems": found}
+    if found:
+        what = f"{found[0]['commit'][:12]}: {found[0]['what']}"
+        raise PeerError("untrusted", f"the log has {len(found)} problem(s): {what}", "git peer doctor", **data)
+    return Reply(data, f"{len(path)} commits, {events} events, no problem ({layout.TIP}).")

@@ -1,0 +1,64 @@
+"""git peer hook NAME: what git's hooks call (plumbing)."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from git_peer.cli._output import Call, Reply
+from git_peer.cli.main import command
+from git_peer.core.errors import PeerError
+from git_peer.verbs import outgoing, pushing
+
+
+@command("hook", hidden=True)
+@click.argument("name")
+@click.argument("rest", nargs=-1, type=click.UNPROCESSED)
+def hook_command(call: Call, name: str, rest: tuple[str, ...]) -> Reply | int:
+    """Run one of git-peer's hooks: pre-commit, pre-merge-commit, pre-push, refresh."""
+    if name in ("pre-commit", "pre-merge-commit"):
+        from git_peer import gate
+
+        return gate.main([name, *rest])
+    if not call.parts().clone.is_set_up:
+        return 0
+    if name == "pre-push":
+        return _pre_push(call, rest)
+    if name == "refresh":
+        return _refresh(call)
+    raise PeerError("usage", f"no hook called {name}", "pre-commit, pre-merge-commit, pre-push, refresh")
+
+
+def _pre_push(call: Call, rest: tuple[str, ...]) -> int:
+    peer = call.peer()
+    env = os.environ
+    if "PRE_COMMIT_REMOTE_NAME" in env:
+        # Under the pre-commit framework: one ref, in variables instead of stdin.
+        remote = env["PRE_COMMIT_REMOTE_NAME"]
+        fields = ("PRE_COMMIT_LOCAL_BRANCH", "PRE_COMMIT_TO_REF", "PRE_COMMIT_REMOTE_BRANCH", "PRE_COMMIT_FROM_REF")
+        lines = [" ".join(env.get(field) or "0" for field in fields)]
+    else:
+        remote = rest[0] if rest else ""
+        lines = sys.stdin.read().splitlines()
+    updates = outgoing.parse(lines)
+    from git_peer.store.attempts import is_recorded
+
+    if any(u.local and is_recorded(peer.engine.attempts, u.local) for u in updates):
+        return 0  # `git peer push` made this push, and has checked it
+    outgoing.refuse_ours(peer, updates, remote)
+    if peer.remote is not None and any(update.local for update in updates):
+        with peer.clone.writing(peer.settings.get("retryTimeout")):
+            peer.engine.advance(peer.settings.get("retryTimeout"))
+    pushing.refuse(peer, updates, remote)
+    return 0
+
+
+def _refresh(call: Call) -> int:
+    """The detached fetch that a commit on a stale copy starts."""
+    peer = call.peer()
+    if peer.remote is not None:
+        with peer.clone.writing(10):
+            peer.engine.advance(peer.settings.get("retryTimeout"))
+    return 0

@@ -1,0 +1,223 @@
+"""git peer lock, unlock, locks, check."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from git_peer.cli import _targets
+from git_peer.cli._output import Call, Reply, table
+from git_peer.cli.main import command
+from git_peer.core import commands, targets
+from git_peer.core.errors import PeerError
+from git_peer.core.locking import Wish
+from git_peer.core.targets import Target
+from git_peer.store.settings import seconds
+from git_peer.verbs import outgoing, pushing, tentative
+
+
+class Duration(click.ParamType[int]):
+    """90s, 30m, 4h."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Seconds."""
+        try:
+            found = seconds(str(value))
+        except ValueError as why:
+            self.fail(str(why), param, ctx)
+        if found == 0:
+            self.fail("a time over zero is wanted", param, ctx)
+        return found
+
+
+def _text(value: str | None) -> str | None:
+    """A TEXT argument: itself, `-` for stdin, or `@FILE`."""
+    import sys
+    from pathlib import Path
+
+    if value == "-":
+        return sys.stdin.read().strip()
+    if value is not None and value.startswith("@"):
+        try:
+            return Path(value[1:]).read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError) as why:
+            raise PeerError("usage", f"cannot read {value[1:]}: {why}", "") from None
+    return value
+
+
+_from_file = click.option("--pathspec-from-file", "source", metavar="F", help="Read targets from F (- is stdin).")
+_nul = click.option("-z", "nul", is_flag=True, help="With --pathspec-from-file: NUL ends a target.")
+
+
+@command("lock")
+@click.argument("given", nargs=-1, metavar="TARGET...")
+@_from_file
+@_nul
+@click.option("--shared", is_flag=True, help="Others may share it; nobody may have it exclusively.")
+@click.option("--ttl", type=Duration(), help="How long without a sign of life (30m for agents, 8h for people).")
+@click.option("--reason", metavar="TEXT", help="Why; whoever is refused reads it.")
+@click.option("--task", metavar="ID", help="The task it belongs to.")
+@click.option("--priority", type=int, metavar="N", help="0 to 5 for agents, to 10 for people.")
+@click.option("--offline", is_flag=True, help="Take it tentatively, without the remote; `git peer sync` arbitrates.")
+@click.option("--changed", is_flag=True, help="What I have changed and not committed.")
+@click.option("--dry-run", is_flag=True, help="Say what would happen, by the local copy.")
+def lock_command(
+    call: Call,
+    given: tuple[str, ...],
+    source: str | None,
+    nul: bool,
+    shared: bool,
+    ttl: int | None,
+    reason: str | None,
+    task: str | None,
+    priority: int | None,
+    offline: bool,
+    changed: bool,
+    dry_run: bool,
+) -> Reply:
+    """Take locks on TARGETs: all of them, or none.
+
+    A target is a file, a folder (`dir/`), a glob (`'src/**/*.py'`), or a name (`@deploy`). One's own are renewed.
+    """
+    peer = call.peer(writing=not dry_run)
+    wanted = _targets.parsed(peer.repo, _targets.listed(given, source, nul))
+    if changed:
+        wanted += [targets.of_path("file", path) for path in _changed(call)]
+    if not wanted:
+        raise PeerError("usage", "nothing to lock" + (": nothing is changed" if changed else ""), "git peer help lock")
+    _targets.supported(wanted)
+    reason = _text(reason)
+    if reason is not None and len(reason.encode("utf-8", "surrogateescape")) > 2000:
+        raise PeerError("invalid", "a reason of over 2,000 bytes", "say it in a line")
+    wish = Wish(
+        targets=tuple(dict.fromkeys(wanted)),
+        mode="shared" if shared else "exclusive",
+        ttl=ttl,
+        reason=reason,
+        task=task,
+        priority=priority,
+    )
+    if dry_run:
+        done = peer.dry_run(wish)
+        return Reply(done, "Would be granted, by the local copy.")
+    if offline and peer.remote is not None:
+        done = tentative.take(peer, wish)
+        return Reply({**done, "guarantee": "tentative"}, _granted(done["locks"]), wrote=True)
+    done = peer.take(wish)
+    return Reply(done, _granted(done["locks"]), network=True, wrote=True)
+
+
+def _granted(views: list[dict[str, Any]]) -> str:
+    return "\n".join(
+        f"Locked {v['target']} ({v['mode']}, {v['guarantee']}) until {v['expires_at']}"
+        + (f", as {v['session']}" if v["session"] else "")
+        + "."
+        for v in views
+    )
+
+
+def _changed(call: Call) -> list[str]:
+    repo = call.peer().repo
+    from git_peer.store.remote import run
+
+    out = run(
+        ["status", "--porcelain=v2", "-z", "--no-renames", "--untracked-files=all"], repo.top or repo.gitdir, 60
+    ).out
+    found = []
+    for row in out.split("\0"):
+        fields = row.split(" ", 8)
+        if row[:2] == "1 ":
+            found.append(fields[8])
+        elif row[:2] == "u ":
+            found.append(row.split(" ", 10)[10])
+        elif row[:2] == "? ":
+            found.append(row[2:])
+    return found
+
+
+@command("unlock")
+@click.argument("given", nargs=-1, metavar="TARGET...")
+@_from_file
+@_nul
+@click.option("--all", "everything", is_flag=True, help="All of this session's locks.")
+@click.option("--id", "ids", multiple=True, metavar="ID", help="The lock of this id; may be repeated.")
+@click.option("--force", is_flag=True, help="Break another's lock. A person's right; needs --reason.")
+@click.option("--reason", metavar="TEXT", help="Why it is broken; its holder reads it.")
+def unlock_command(
+    call: Call,
+    given: tuple[str, ...],
+    source: str | None,
+    nul: bool,
+    everything: bool,
+    ids: tuple[str, ...],
+    force: bool,
+    reason: str | None,
+) -> Reply:
+    """Give locks back: exact targets, as they were taken."""
+    if force and not reason:
+        raise PeerError("usage", "--force wants --reason", "the holder is told why")
+    texts = _targets.listed(given, source, nul)
+    if sum((bool(texts), everything, bool(ids))) != 1:
+        raise PeerError("usage", "unlock wants targets, --all, or --id", "git peer help unlock")
+    if everything and force:
+        raise PeerError("usage", "--all gives back one's own; --force wants targets", "")
+    peer = call.peer(writing=True)
+    wanted = _targets.parsed(peer.repo, texts)
+    dropped = tentative.drop(peer, [targets.show(t) for t in wanted], everything)
+    left = [t for t in wanted if targets.show(t) not in {view["target"] for view in dropped}]
+    done: dict[str, Any] = {"released": []}
+    if left or ids or everything:
+        done = peer.run(
+            commands.Release(
+                me=peer.me, targets=tuple(left), ids=ids, all=everything, force=_text(reason) if force else None
+            )
+        )
+    released = [*dropped, *done["released"]]
+    text = "\n".join(f"Unlocked {view['target']}." for view in released) or "Nothing was locked."
+    return Reply({"released": released}, text, network=True, wrote=True)
+
+
+@command("locks")
+@click.argument("given", nargs=-1, metavar="[PATH...]")
+@_from_file
+@_nul
+@click.option("--mine", is_flag=True, help="One's own only.")
+def locks_command(call: Call, given: tuple[str, ...], source: str | None, nul: bool, mine: bool) -> Reply:
+    """What is locked, or what overlaps PATHs, by the local copy of the log."""
+    peer = call.peer()
+    among: list[Target] = _targets.parsed(peer.repo, _targets.listed(given, source, nul))
+    found = peer.locks(among, mine)
+    rows = [
+        [v["target"], v["session"], v["mode"], v["state"] if v["live"] else "lapsed", v["expires_at"], v["reason"]]
+        for v in found
+    ]
+    text = table(rows, ["TARGET", "SESSION", "MODE", "STATE", "UNTIL", "REASON"])
+    return Reply({"locks": found}, text or "Nothing is locked.")
+
+
+@command("check")
+@click.argument("given", nargs=-1, metavar="PATH...")
+@_from_file
+@_nul
+@click.option("--staged", is_flag=True, help="What the index changes.")
+@click.option("--rev", metavar="RANGE", help="What the commits of RANGE change.")
+def check_command(
+    call: Call, given: tuple[str, ...], source: str | None, nul: bool, staged: bool, rev: str | None
+) -> Reply:
+    """Whether this session may change PATHs, by the local copy of the log. Exit 1 where not."""
+    peer = call.peer()
+    paths = _targets.paths(peer.repo, _targets.listed(given, source, nul))
+    if staged:
+        paths += outgoing.staged(peer)
+    if rev is not None:
+        paths += outgoing.between(peer, rev)
+    if not paths and not staged and rev is None:
+        raise PeerError("usage", "check wants paths, --staged or --rev", "git peer help check")
+    found = peer.check(paths)
+    if found:
+        why = pushing.refusal(found)
+        raise PeerError(why.code, why.message, why.hint, allowed=False, violations=found)
+    return Reply({"allowed": True, "violations": []}, f"{len(set(paths))} paths may be changed.")

@@ -1,0 +1,137 @@
+"""The program: finds the command, imports only its file, and turns every end into an exit status."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import click
+
+from git_peer import __version__
+from git_peer.cli._output import Call, Reply, complain, guard
+from git_peer.core.errors import EXIT, PeerError
+
+# command → (module, what it does); imported only when it is called, for `git peer --help` lists them all
+COMMANDS: dict[str, tuple[str, str]] = {
+    "init": ("setup", "Join the log of the remote, or start one here; install the hooks"),
+    "uninstall": ("setup", "Take the hooks and settings out again"),
+    "doctor": ("doctor", "Tell what is wrong here, and what to do"),
+    "demo": ("demo", "A real run in a scratch folder"),
+    "session": ("session", "Start, end or renew this session"),
+    "peers": ("session", "Who is here"),
+    "whoami": ("session", "Which session this is"),
+    "status": ("status", "The state of things in short"),
+    "lock": ("lock", "Take locks on files, folders, globs or names"),
+    "unlock": ("lock", "Give locks back"),
+    "locks": ("lock", "What is locked"),
+    "check": ("lock", "Whether paths may be changed by this session"),
+    "sync": ("moving", "Fetch, verify, arbitrate what is tentative"),
+    "push": ("moving", "Push code and log in one atomic push"),
+    "log": ("history", "The history of events"),
+    "watch": ("history", "Events as they come"),
+    "fsck": ("history", "Verify the whole log"),
+    "hook": ("hook", "What git's hooks and agents call (plumbing)"),
+    "version": ("status", "The version of git-peer"),
+    "help": ("status", "Help on a command"),
+}
+HIDDEN = frozenset({"hook"})
+
+
+class UsageError(click.UsageError):
+    """A wrong command line, with a hint."""
+
+
+def _common(function: Callable[..., int | None]) -> Callable[..., int | None]:
+    for option in (
+        click.option("--as", "as_name", metavar="NAME", help="Act as the session NAME."),
+        click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout."),
+        click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors."),
+    ):
+        function = option(function)
+    return function
+
+
+def _remember(ctx: click.Context, as_name: str | None, as_json: bool, quiet: bool) -> Call:
+    call = ctx.find_root().obj
+    assert isinstance(call, Call)
+    call.name = as_name or call.name
+    call.json = call.json or as_json
+    call.quiet = call.quiet or quiet
+    return call
+
+
+def command(name: str | None = None, **attrs: Any) -> Callable[[Callable[..., Any]], click.Command]:
+    """A command: gets the Call first, returns a Reply or an exit status; --as, --json and -q may follow it."""
+
+    def wrap(function: Callable[..., Any]) -> click.Command:
+        def entry(as_name: str | None, as_json: bool, quiet: bool, **given: Any) -> int:
+            ctx = click.get_current_context()
+            call = _remember(ctx, as_name, as_json, quiet)
+
+            def action() -> int:
+                reply = function(call, **given)
+                return call.emit(reply) if isinstance(reply, Reply) else int(reply)
+
+            return guard(call, action)
+
+        entry.__doc__ = function.__doc__
+        entry.__click_params__ = getattr(function, "__click_params__", [])  # type: ignore[attr-defined]
+        decorate: Callable[[Callable[..., Any]], click.Command] = click.command(name, **attrs)
+        return decorate(_common(entry))
+
+    return wrap
+
+
+class Lazy(click.Group):
+    """The top group: knows every command's name and imports its file when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Every command that this release has."""
+        return [name for name in COMMANDS if name not in HIDDEN]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's
+        """The command of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"git_peer.cli.{COMMANDS[cmd_name][0]}")
+        found = getattr(module, cmd_name.replace("-", "_") + "_command", None)
+        assert isinstance(found, click.Command)
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list in --help, without importing anything."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name][1]) for name in self.list_commands(ctx)])
+
+
+@click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": None})
+@click.version_option(__version__, "-V", "--version", message="git-peer version %(version)s")
+@_common
+@click.pass_context
+def cli(ctx: click.Context, as_name: str | None, as_json: bool, quiet: bool) -> None:
+    """Coordinate several coding agents, and the people beside them, on one repository, without a server."""
+    _remember(ctx, as_name, as_json, quiet)
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the program; the exit status."""
+    argv = sys.argv[1:] if args is None else args
+    call = Call(json="--json" in argv)
+    try:
+        status = cli.main(argv, prog_name="git peer", standalone_mode=False, obj=call)
+        return status if isinstance(status, int) else 0
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.UsageError as why:
+        hint = f"git peer help {why.ctx.info_name}" if why.ctx and why.ctx.parent else "git peer help"
+        if call.json:
+            return call.fail(PeerError("usage", why.format_message(), hint))
+        complain(why.format_message(), hint)
+        return EXIT["usage"]
+    except click.ClickException as why:
+        complain(why.format_message())
+        return EXIT["usage"]
+    except (KeyboardInterrupt, click.Abort):
+        return call.fail(PeerError("interrupted", "interrupted", ""))

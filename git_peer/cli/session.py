@@ -1,0 +1,106 @@
+"""git peer session start|end|renew, peers, whoami."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+import msgspec
+
+from git_peer.cli._output import Call, Reply, table
+from git_peer.cli.main import command
+from git_peer.core import commands, naming
+from git_peer.core.errors import PeerError
+
+
+@click.group("session")
+def session_command() -> None:
+    """Start, end or renew this session."""
+
+
+@command("start")
+@click.argument("name", required=False)
+@click.option("--agent", metavar="KIND", help="Which coding agent this is.")
+@click.option("--doing", metavar="TEXT", help="What it works on.")
+@click.option("--capability", "capabilities", multiple=True, metavar="C", help="What it can do; may be repeated.")
+@click.option("--takeover", is_flag=True, help="Replace the live run of that name: it is fenced.")
+def start(
+    call: Call, name: str | None, agent: str | None, doing: str | None, capabilities: tuple[str, ...], takeover: bool
+) -> Reply:
+    """Start this session, or say what changed about it. Any writing command starts one by itself."""
+    if name is not None:
+        if not naming.is_name(name):
+            raise PeerError("usage", f"not a session's name: {name!r}", "lower-case letters, digits, '.', '_' and '-'")
+        call.name = name
+    peer = call.peer(writing=True)
+    peer.me = msgspec.structs.replace(
+        peer.me, agent=agent or peer.me.agent, doing=doing or "", capabilities=capabilities, takeover=takeover
+    )
+    done = peer.run(commands.Start(me=peer.me))
+    peer.me = msgspec.structs.replace(peer.me, takeover=False)
+    return Reply({"name": done["name"], "sid": done["sid"]}, f"Session {done['name']}.", network=True, wrote=True)
+
+
+@command("end")
+@click.argument("name", required=False)
+def end(call: Call, name: str | None) -> Reply:
+    """End this session, or one that is yours; its locks are given back."""
+    peer = call.peer(writing=True)
+    from git_peer.verbs import tentative
+
+    tentative.drop(peer, [], True)
+    done = peer.run(commands.End(me=peer.me, name=name or ""))
+    text = f"Session {done['ended']} ended, {len(done['released'])} locks released."
+    return Reply(done, text, network=True, wrote=True)
+
+
+@command("renew")
+def renew(call: Call) -> Reply:
+    """A sign of life: the session's leases start again."""
+    peer = call.peer(writing=True)
+    done = peer.run(commands.Renew(me=peer.me))
+    return Reply({"name": done["name"], "sid": done["sid"]}, f"Renewed {done['name']}.", network=True, wrote=True)
+
+
+for _one in (start, end, renew):
+    session_command.add_command(_one)
+
+
+@command("peers")
+def peers_command(call: Call) -> Reply:
+    """Who is here, by the local copy of the log."""
+    found = call.peer().peers()
+    rows = [
+        [
+            s["name"],
+            s["agent"] or "person",
+            "live" if s["live"] else "lapsed",
+            f"{s['host']}:{s['worktree']}",
+            s["branch"],
+            s["last_seen"],
+            s["doing"],
+        ]
+        for s in found
+    ]
+    text = table(rows, ["SESSION", "WHO", "STATE", "WHERE", "BRANCH", "LAST SEEN", "DOING"])
+    return Reply({"sessions": found}, text or "Nobody has started a session.")
+
+
+@command("whoami")
+def whoami_command(call: Call) -> Reply:
+    """Which session this is, and where its name comes from."""
+    peer = call.peer()
+    session = peer.session()
+    data: dict[str, Any] = {
+        "name": peer.name,
+        "sid": session.sid if session else None,
+        "started": session is not None,
+        "agent": peer.me.agent or None,
+        "person": peer.me.person,
+        "default": peer.me.name is None,
+        "clone": peer.me.clone,
+        "worktree": peer.me.worktree,
+    }
+    kind = peer.me.agent or ("the person of this work tree" if peer.me.name is None else "a person")
+    text = f"{peer.name} ({kind}), {'started' if session else 'not started yet'}"
+    return Reply(data, text)

@@ -1,0 +1,64 @@
+"""git peer status, version, help."""
+
+from __future__ import annotations
+
+import click
+
+from git_peer import __version__
+from git_peer.cli._output import Call, Reply
+from git_peer.cli.main import cli, command
+from git_peer.core import sessions
+from git_peer.core.errors import PeerError
+
+
+@command("status")
+def status_command(call: Call) -> Reply:
+    """The state of things in short, by the local copy of the log."""
+    peer = call.peer()
+    state, scene = peer.state, peer.scene(peer.state)
+    held = peer.locks()
+    tentative = sum(view["guarantee"] == "tentative" for view in held)
+    live = [s for s in sessions.all_of(state) if sessions.is_live(s, scene)]
+    log = state.log
+    data = {
+        "mode": log.mode,
+        "branch": peer.repo.branch or None,
+        "head": peer.repo.head or None,
+        "log": {"height": log.height, "age": peer.clone.stale_for, "tentative": tentative, "id": log.id},
+        "locks": held,
+        "tasks": [],
+        "deltas": {"pending": 0, "requires_action": False},
+        "debates": [],
+        "sessions": [view for view in peer.peers() if view["live"]],
+    }
+    where = f"{log.mode} log" + (f" on {peer.remote.name}" if peer.remote else "")
+    lines = [f"{where}, height {log.height}; you are {peer.name}."]
+    lines.append(f"{len(live)} live session{'s' * (len(live) != 1)}, {len(held)} lock{'s' * (len(held) != 1)}.")
+    for view in held[:20]:
+        mine = "yours" if view["session"] == peer.name else view["session"]
+        why = f" ({view['reason']})" if view["reason"] else ""
+        lines.append(f"  {view['target']}  {mine}, until {view['expires_at']}{why}")
+    if len(held) > 20:
+        lines.append(f"  and {len(held) - 20} more: git peer locks")
+    return Reply(data, "\n".join(lines))
+
+
+@command("version")
+def version_command(call: Call) -> Reply:
+    """The version of git-peer."""
+    return Reply({"version": __version__}, f"git-peer version {__version__}")
+
+
+@command("help")
+@click.argument("names", nargs=-1, metavar="[COMMAND]")
+def help_command(call: Call, names: tuple[str, ...]) -> Reply:
+    """Help on git-peer, or on a command."""
+    found: click.Command | None = cli
+    ctx = click.Context(cli, info_name="git peer")
+    for name in names:
+        found = found.get_command(ctx, name) if isinstance(found, click.Group) else None
+        if found is None:
+            raise PeerError("usage", f"no command {' '.join(names)}", "git peer help")
+        ctx = click.Context(found, info_name=name, parent=ctx)
+    assert found is not None
+    return Reply({"help": found.get_help(ctx)}, found.get_help(ctx))

@@ -1,0 +1,1 @@
+"""What is done with a Peer beyond single commands: joining, pushing, syncing, examining, showing."""

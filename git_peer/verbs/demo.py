@@ -1,0 +1,148 @@
+"""A real run in a scratch folder: what git-peer is for, with real git, hooks and a bare remote."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from git_peer.core.errors import PeerError
+
+_DROPPED = ("GIT_", "CLAUDE", "CODEX", "GEMINI", "ANTHROPIC")
+
+
+@dataclass
+class Demo:
+    """The scratch folder, and what was run in it. `say` gets each line as it comes."""
+
+    top: Path
+    say: Callable[[str], None]
+    steps: list[dict[str, object]] = field(default_factory=list)
+    shown: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.env = {key: value for key, value in os.environ.items() if not key.startswith(_DROPPED)}
+        home = self.top / "home"
+        home.mkdir(parents=True)
+        (home / ".gitconfig").write_text(
+            "[user]\n\tname = Demo\n\temail = demo@example.com\n[init]\n\tdefaultBranch = main\n"
+        )
+        program = self.top / "bin" / "git-peer"
+        program.parent.mkdir()
+        program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m git_peer "$@"\n')
+        program.chmod(0o755)
+        package = Path(__file__).resolve().parents[2]
+        self.env |= {
+            "HOME": str(home),
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "PATH": f"{program.parent}:{os.environ.get('PATH', '')}",
+            "PYTHONPATH": str(package),
+            "LC_ALL": "C.UTF-8",
+            "NO_COLOR": "1",
+        }
+
+    def run(self, who: str, command: str, status: int = 0, says: str = "") -> str:
+        """Run a command as session `who` in its clone; it must end with `status` and say `says`."""
+        name = {"alice": "a", "bob": "b"}.get(who, "")
+        env = self.env | ({"GIT_PEER_SESSION": who} if name else {})
+        ran = subprocess.run(
+            ["sh", "-c", command],
+            cwd=self.top / name,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+            timeout=120,
+        )
+        said = ran.stdout.decode("utf-8", "replace")
+        good = ran.returncode == status and says in said
+        self.steps.append({"session": who, "command": command, "exit": ran.returncode, "ok": good})
+        self.say(f"{who + ' ' if name else ''}$ {command}")
+        for line in said.replace(str(self.top), "…").splitlines():
+            self.say(f"    {line}")
+        if not good:
+            wanted = f"exit {status}" + (f" and {says!r}" if says else "")
+            raise PeerError(
+                "failed",
+                f"`{command}` ended with exit {ran.returncode}; {wanted} was expected",
+                "`git peer demo --keep DIR` leaves the folder to look at",
+                steps=self.steps,
+            )
+        return said
+
+    def proved(self, what: str) -> None:
+        """Note what has just been shown."""
+        self.shown.append(what)
+
+    def play(self) -> None:
+        """The whole story."""
+        self.say("# one bare remote, two clones, git-peer in both")
+        self.run("", "git init --quiet --bare remote.git")
+        self.run("", "git clone --quiet remote.git a 2>/dev/null")
+        self.run("alice", "mkdir src && echo 'def login(): ...' >src/auth.py && echo '# Demo' >README.md")
+        self.run("alice", "git add . && git commit --quiet -m 'Begin' && git push --quiet origin main")
+        self.run("", "git clone --quiet remote.git b")
+        self.run("alice", "git peer init --remote origin", says="Published")
+        self.run("bob", "git peer init", says="Follows")
+        self.say("\n# alice locks a file; bob's commit that touches it is refused")
+        self.run("alice", "git peer lock src/auth.py --reason 'rewriting the login'", says="remote")
+        self.run("bob", "git peer sync")
+        self.run("bob", "echo '# bob was here' >>src/auth.py")
+        said = self.run("bob", "git commit -a -m 'Touch the login'", status=1, says="locked by alice")
+        if "rewriting the login" not in said or "until" not in said:
+            raise PeerError("failed", "the refusal names no reason or no expiry", "", steps=self.steps)
+        self.proved("a commit that touches what another has locked is refused, with holder, reason and expiry")
+        self.say("\n# bob commits elsewhere")
+        self.run(
+            "bob", "echo 'More.' >>README.md && git commit --quiet -m 'More' README.md && git push --quiet origin main"
+        )
+        self.proved("work elsewhere goes on, through the same hooks")
+        self.say("\n# bob forces the commit past the hook: the push is refused")
+        self.run("bob", "git commit --quiet --no-verify -a -m 'Touch the login anyway'")
+        self.run("bob", "git push origin main", status=1, says="locked by alice")
+        self.proved("a commit forced past the hook is stopped at the push")
+        self.say("\n# alice lands her work: code and log in one atomic push, and the lock is free")
+        self.run("alice", "echo 'def login(user): ...' >src/auth.py && git commit --quiet -a -m 'Rewrite the login'")
+        self.run("alice", "git peer push", status=1, says="git pull --rebase")
+        self.run("alice", "git pull --quiet --rebase origin main")
+        self.run("alice", "git peer push", says="Unlocked src/auth.py")
+        self.proved("`git peer push` lands code and log atomically, and releases what has landed")
+        self.say("\n# bob goes on")
+        self.run("bob", "git reset --quiet --hard HEAD~1 && git pull --quiet --rebase origin main")
+        self.run("bob", "git peer lock src/auth.py --reason 'a docstring'")
+        self.run(
+            "bob",
+            "echo '# and bob' >>src/auth.py && git commit --quiet -a -m 'A docstring' && git peer push",
+            says="Unlocked",
+        )
+        self.proved("the next one goes on at once")
+        self.say("\n# the history is the same for both, and checks out")
+        self.run("alice", "git peer sync")
+        self.run("alice", "git peer log -n 6")
+        self.run("alice", "git peer fsck", says="no problem")
+        self.run(
+            "alice",
+            'test "$(git rev-parse refs/peer/coordination)" = "$(git -C ../b rev-parse refs/peer/coordination)"',
+        )
+        self.proved("both clones hold the same verified history")
+
+
+def run(keep: str | None, say: Callable[[str], None]) -> Demo:
+    """Play the demo in `keep` (a folder that does not exist yet), or in a scratch folder that is removed."""
+    if keep is not None and os.path.exists(keep):
+        raise PeerError("exists", f"{keep} is there already", "name a folder that does not exist yet")
+    top = Path(keep).absolute() if keep is not None else Path(tempfile.mkdtemp(prefix="git-peer-demo-"))
+    try:
+        demo = Demo(top.resolve(), say)
+        demo.play()
+        return demo
+    finally:
+        if keep is None:
+            shutil.rmtree(top, ignore_errors=True)

@@ -1,0 +1,193 @@
+"""What is wrong in a clone, and what to do about it."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from typing import Any, Protocol
+
+from git_peer import layout
+from git_peer.app import Peer
+from git_peer.core import log, sessions
+from git_peer.core.errors import PeerError
+from git_peer.store import attempts, hooks, refs
+from git_peer.store.clone import Clone
+from git_peer.store.remote import run
+from git_peer.store.repo import Repo
+from git_peer.store.settings import Settings
+
+Check = dict[str, Any]
+
+
+class Parts(Protocol):
+    """What is examined: as wiring puts it together."""
+
+    repo: Repo
+    clone: Clone
+    settings: Settings
+
+    def peer(self) -> Peer:
+        """The Peer of this run."""
+
+
+OLDEST_GIT = (2, 34)
+
+
+def _check(name: str, status: str, detail: str, hint: str = "") -> Check:
+    return {"name": name, "status": status, "detail": detail, "hint": hint}
+
+
+def examine(parts: Parts, fix: bool) -> list[Check]:
+    """Every check, in order; with `fix` what can be mended is mended first."""
+    found = [_git(parts)]
+    try:
+        parts.settings.check()
+        found.append(
+            _check("settings", "warn" if parts.settings.warnings else "ok", "; ".join(parts.settings.warnings))
+        )
+    except PeerError as why:
+        found.append(_check("settings", "fail", why.message, why.hint))
+    if not parts.clone.is_set_up:
+        found.append(_check("set up", "fail", "git-peer is not set up here", "`git peer init`"))
+        return found
+    if parts.clone.copied:
+        found.append(
+            _check(
+                "clone",
+                "warn",
+                "this folder was copied from another clone",
+                "the next writing command gives it an id of its own",
+            )
+        )
+    found.append(_hooks(parts, fix))
+    found.extend(_locks(parts, fix))
+    peer = parts.peer()
+    found.append(_log(peer, fix))
+    found.append(_remote(peer))
+    if peer.chain.tip is not None:
+        found.append(_clock(peer))
+        found.append(_worktree(peer))
+        found.append(_attempts(peer))
+    return found
+
+
+def _git(parts: Parts) -> Check:
+    text = run(["--version"], parts.repo.gitdir, 10).out.strip()
+    numbers = tuple(int(n) for n in re.findall(r"\d+", text)[:2])
+    if numbers < OLDEST_GIT:
+        return _check("git", "fail", text, "git-peer wants git 2.34 or newer")
+    return _check("git", "ok", text)
+
+
+def _hooks(parts: Parts, fix: bool) -> Check:
+    states = (
+        hooks.install(parts.repo.common, parts.repo.top) if fix else hooks.inspect(parts.repo.common, parts.repo.top)
+    )
+    wrong = [s for s in states if s.state != "installed"]
+    if wrong:
+        detail = "; ".join(f"{s.name}: {s.state}{' (' + s.detail + ')' if s.detail else ''}" for s in wrong)
+        return _check("hooks", "fail", detail, "`git peer init` installs them again")
+    return _check("hooks", "ok", ", ".join(s.name for s in states))
+
+
+def _locks(parts: Parts, fix: bool) -> list[Check]:
+    """Ref locks that a killed git left behind: ours are taken away with --fix, others are named."""
+    found = []
+    for path in sorted((parts.repo.common / "refs").rglob("*.lock")):
+        age = int(time.time() - path.stat().st_mtime)
+        ours = path.relative_to(parts.repo.common).as_posix().startswith("refs/peer/")
+        if age < 10:
+            continue
+        if ours and fix:
+            with parts.clone.writing(10):
+                path.unlink(missing_ok=True)
+            found.append(_check("ref locks", "ok", f"removed {path.name}, {age} s old"))
+        else:
+            hint = "`git peer doctor --fix` removes it" if ours else f"if no git runs here, remove {path}"
+            found.append(_check("ref locks", "fail" if ours else "warn", f"{path.name} is {age} s old", hint))
+    return found or [_check("ref locks", "ok", "none is stale")]
+
+
+def _log(peer: Peer, fix: bool) -> Check:
+    tip = peer.chain.tip
+    if tip is None:
+        return _check("log", "fail", f"{layout.TIP} is missing", "`git peer init` fetches it again")
+    path = peer.chain.path(None, tip) or []
+    problems = peer.chain.verify(None, path)
+    if problems:
+        return _check("log", "fail", f"{problems[0].commit[:12]}: {problems[0].what}", "it was changed by hand here")
+    if peer.remote is not None and fix:
+        try:
+            with peer.clone.writing(10):
+                peer.engine.advance(10)
+        except PeerError as why:
+            if why.code == "untrusted" and "malformed" in why.message:
+                return _repair(peer)
+            if why.code != "unreachable":
+                return _check("log", "fail", why.message, why.hint)
+    return _check("log", "ok", f"height {peer.state.log.height}, id {peer.state.log.id}, {peer.state.log.mode}")
+
+
+def _repair(peer: Peer) -> Check:
+    """Void what no honest software wrote: a commit on top of it whose tree goes on from the last good one."""
+    assert peer.remote is not None
+    base = peer.engine.tip()
+    incoming = refs.read(peer.repo.git, layout.INCOMING)
+    arrived = peer.chain.path(base, str(incoming)) or []
+    good, bad = peer.chain.last_good(base, arrived)
+    assert good is not None
+    now = int(time.time())
+    event = log.LogRepair(id=os.urandom(8).hex(), at=now, by="git-peer", good=good, voids=tuple(bad))
+    commit = peer.chain.append(bad[-1], [event], now, tree_of=good)
+    pushed = peer.remote.push(commit, bad[-1], peer.settings.get("retryTimeout"))
+    if pushed.end != "ok":
+        return _check("log", "fail", f"the repair was not taken: {pushed.text}", "try again")
+    with peer.clone.writing(10):
+        peer.engine.advance(30)
+    return _check("log", "ok", "repaired; void now: " + ", ".join(ident[:12] for ident in bad))
+
+
+def _remote(peer: Peer) -> Check:
+    if peer.remote is None:
+        return _check("remote", "ok", "local mode: no remote is asked")
+    try:
+        url = peer.remote.url
+        peer.remote.head_branch(10)
+    except PeerError as why:
+        return _check("remote", "fail", why.message, why.hint)
+    facts = peer.clone.facts
+    if facts.get("writable") is False:
+        return _check(
+            "remote", "warn", f"{url}: you may not push there, this clone is a reader", "`git peer init` again"
+        )
+    if facts.get("atomic") is False:
+        return _check("remote", "warn", f"{url} does not take atomic pushes", "code and log land in two steps")
+    return _check("remote", "ok", f"{url}, atomic pushes")
+
+
+def _clock(peer: Peer) -> Check:
+    if not peer.scene(peer.state).clock_trusted:
+        hint = "set the clock; until then lapsed locks are taken by watching only"
+        return _check("clock", "warn", "this clock is more than five minutes off the others'", hint)
+    return _check("clock", "ok", "near the others'")
+
+
+def _worktree(peer: Peer) -> Check:
+    scene = peer.scene(peer.state)
+    here = [s for s in sessions.all_of(peer.state) if sessions.same_run(s, peer.me) and sessions.is_live(s, scene)]
+    agents = [s.name for s in here if s.agent]
+    if len(agents) > 1:
+        return _check("work tree", "warn", f"agents share it: {', '.join(agents)}", "give each a `git worktree`")
+    return _check("work tree", "ok", ", ".join(s.name for s in here))
+
+
+def _attempts(peer: Peer) -> Check:
+    open_ones = list(attempts.orphans(peer.engine.attempts))
+    for one in open_ones:
+        one.leave()
+    if open_ones:
+        return _check(
+            "attempts", "warn", f"{len(open_ones)} publishes are not settled", "any writing command settles them"
+        )
+    return _check("attempts", "ok", "all are settled")

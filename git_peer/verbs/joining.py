@@ -1,0 +1,315 @@
+"""Setting up: joining a log, starting one, publishing a local one, repairing, and taking everything out."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Callable
+from typing import Any
+
+from git_peer import layout
+from git_peer.core import locks, log, sessions
+from git_peer.core.commands import Outcome, Take
+from git_peer.core.errors import PeerError
+from git_peer.core.locking import Wish
+from git_peer.core.sessions import Me, Scene
+from git_peer.core.state import State
+from git_peer.engine import Engine
+from git_peer.store import hooks, refs
+from git_peer.store.chain import Chain
+from git_peer.store.clone import Clone
+from git_peer.store.remote import Remote
+from git_peer.store.repo import Repo
+from git_peer.store.settings import Settings
+
+README = """\
+# The coordination log of git-peer
+
+This branch holds no code. It is the log by which the agents and people of this repository coordinate: plans,
+locks, deltas and debates. Each commit is one transaction, its message holds the events, its tree is the
+present state. `git peer` writes it; do not edit it by hand. See https://pypi.org/project/git-peer/
+"""
+
+
+class Setup:
+    """`git peer init` in one repository. `make_scene` gives the world to a decision."""
+
+    def __init__(
+        self, repo: Repo, clone: Clone, settings: Settings, me: Me, make_scene: Callable[[State], Scene]
+    ) -> None:
+        self.repo, self.clone, self.settings, self.me, self.make_scene = repo, clone, settings, me, make_scene
+        self.chain = Chain(repo.git)
+        self.patience: int = settings.get("retryTimeout")
+
+    def remote_name(self, asked: str | None) -> str:
+        """The remote to look for a log on: asked for, configured, origin, or the only one; "" for none."""
+        names = list(self.repo.git.remotes.names())
+        if asked is not None:
+            if asked not in names:
+                raise PeerError("not_found", f"no remote called {asked}", "`git remote -v` lists them")
+            return asked
+        configured = str(self.clone.facts.get("remote") or self.settings.get("remote") or "")
+        if configured:
+            return configured
+        usable = [name for name in names if name is not None]
+        return "origin" if "origin" in usable else usable[0] if len(usable) == 1 else ""
+
+    def init(self, remote: str | None, local: bool, branch: str | None) -> dict[str, Any]:
+        """Join the remote's log, else start a local one; with `remote` publish it. Again: repair.
+
+        Answers {mode, remote, branch, log_id, created, share}.
+        """
+        self.settings.check()
+        self.branch = branch or str(self.clone.facts.get("branch") or self.settings.get("branch"))
+        with self.clone.writing(self.patience):
+            self.clone.adopt_copy()
+            name = "" if local else self.remote_name(remote)
+            at = Remote(self.repo.gitdir, self.repo.top, name, self.branch) if name else None
+            mine = self.chain.state(self.chain.tip).log.mode if self.chain.tip else ""
+            if self.clone.is_set_up and mine == "local":
+                created = self._publish(at) if at is not None and remote is not None else False
+            elif self.clone.is_set_up and mine and local:
+                raise PeerError(
+                    "not_allowed",
+                    f"this clone follows the log on {self.clone.facts.get('remote')}",
+                    "`git peer uninstall --purge` takes it out, here only",
+                )
+            elif mine == "moving":
+                created = self._publish(at) if at is not None else False
+            else:
+                created = self._join_or_create(at, remote is not None)
+            return self._answer(created)
+
+    def _answer(self, created: bool) -> dict[str, Any]:
+        state = self.chain.state(self.chain.tip).log
+        remote = self.clone.facts.get("remote") or None
+        return {
+            "mode": state.mode,
+            "remote": remote if state.mode == "remote" else None,
+            "branch": self.branch,
+            "log_id": state.id,
+            "created": created,
+            "writable": self.clone.facts.get("writable", True),
+        }
+
+    # -- joining ----------------------------------------------------------------------------------
+    def _join_or_create(self, at: Remote | None, publish: bool) -> bool:
+        tip = None
+        if at is not None:
+            try:
+                tip = at.fetch(self.patience)
+            except PeerError as why:
+                if why.code == "unreachable":
+                    hint = f"{why.hint.split(';')[0]}; `git peer init --local` starts without a remote"
+                    raise PeerError(why.code, why.message, hint) from None
+                raise
+        if tip is not None and at is not None:
+            self._adopt(at, tip)
+            return False
+        self._create()
+        if at is not None and publish:
+            self._publish(at)
+        return True
+
+    def _adopt(self, at: Remote, tip: str) -> None:
+        """Verify the remote's log from its root and pin it."""
+        old = self.chain.tip
+        arrived = self.chain.path(old, tip)
+        if arrived is None:
+            raise PeerError(
+                "untrusted",
+                f"the log on {at.name} does not descend from {str(old)[:12]}, which this clone verified",
+                "`git peer uninstall --purge` forgets what was verified here",
+            )
+        problems = self.chain.verify(old, arrived)
+        if problems:
+            raise PeerError(
+                "untrusted",
+                f"commit {problems[0].commit[:12]} of the log on {at.name} is malformed: {problems[0].what}",
+                "another clone's `git peer doctor --fix` voids it with a repair",
+            )
+        state = self.chain.state(tip)
+        expected = self.settings.log_id or self.clone.facts.get("log")
+        if expected and expected != state.log.id:
+            raise PeerError(
+                "untrusted",
+                f"the log on {at.name} is {state.log.id}; this project's is {expected}",
+                "is it a fork's? `git peer init --remote NAME` names another remote",
+            )
+        writable, atomic = self._may_push(at, tip)
+        self._set_up(state.log.id, at.name, writable, atomic)
+        if old != tip:
+            refs.swap(self.repo.git, layout.TIP, tip, old)
+        self.clone.fresh_until(time.time() + self.settings.get("maxStaleness"))
+        self.clone.saw(state)
+        if writable and self._folds and not state.log.folds:
+            self._engine(at).attempt(self._outcome(log.LogFolds))
+
+    def _may_push(self, at: Remote, commit: str) -> tuple[bool, bool]:
+        pushed = at.try_atomic(commit, secrets.token_hex(6), self.patience)
+        if pushed.end == "unreachable" and "not receive" not in pushed.text:
+            return False, False
+        return (pushed.end == "ok" or "atomic" in pushed.text), pushed.end == "ok"
+
+    @property
+    def _folds(self) -> bool:
+        return bool("core.ignorecase" in self.repo.git.config and self.repo.git.config.get_bool("core.ignorecase"))
+
+    # -- creating ---------------------------------------------------------------------------------
+    def _create(self) -> None:
+        """A local log: one root commit."""
+        now = int(time.time())
+        event = log.LogCreate(
+            id=secrets.token_hex(8),
+            at=now,
+            by="git-peer",
+            log=self.settings.log_id or secrets.token_hex(8),
+            format=layout.FORMAT,
+            mode="local",
+            integration=self._integration(),
+            folds=self._folds,
+            readme=README,
+        )
+        root = self.chain.append(None, [event], now)
+        self._set_up(event.log, "", True, True)
+        try:
+            refs.swap(self.repo.git, layout.TIP, root, None)
+        except refs.Lost:
+            raise PeerError("busy", "another command set this clone up just now", "run it again") from None
+        self.clone.saw(self.chain.state(root))
+
+    def _integration(self, at: Remote | None = None) -> str:
+        """The branch on which work lands: configured, the remote's HEAD, or the main work tree's at this time."""
+        given = str(self.settings.get("integration"))
+        if given:
+            return given
+        if at is not None:
+            return at.head_branch(self.patience)
+        head = (self.repo.common / "HEAD").read_text("utf-8", "replace").strip()
+        return head.removeprefix("ref: refs/heads/") if head.startswith("ref: refs/heads/") else ""
+
+    def _set_up(self, log_id: str, remote: str, writable: bool, atomic: bool) -> None:
+        self.clone.set_up(log=log_id, remote=remote, branch=self.branch, writable=writable, atomic=atomic)
+
+    # -- publishing -------------------------------------------------------------------------------
+    def _engine(self, at: Remote | None) -> Engine:
+        return Engine(self.chain, self.clone, at, self.make_scene, self.patience, self.settings.get("maxStaleness"))
+
+    def _outcome(self, kind: type[Any], **fields: Any) -> Callable[[State, Scene], Outcome]:
+        def decide(state: State, scene: Scene) -> Outcome:
+            event = kind(id=scene.ident(), at=scene.now, by="git-peer", **fields)
+            return Outcome([event], lambda after, scene: {})
+
+        return decide
+
+    def _publish(self, at: Remote) -> bool:
+        """Move the local log to the remote. Where the remote has one, the local commands are decided again there."""
+        there = at.fetch(self.patience)
+        tip = self.chain.tip
+        if there is not None and (tip is None or not self.chain.descends(there, tip)):
+            self._merge_into(at, there)
+            return False
+        here = self._engine(None)
+        if self.chain.state(tip).log.mode == "local":
+            here.attempt(self._outcome(log.LogMode, mode="moving"))
+        if there is None:
+            now = int(time.time())
+            events: list[Any] = [log.LogMode(id=secrets.token_hex(8), at=now, by="git-peer", mode="remote")]
+            branch = self._integration(at)
+            if branch and branch != self.chain.state(self.chain.tip).log.integration:
+                events.append(log.LogIntegration(id=secrets.token_hex(8), at=now, by="git-peer", branch=branch))
+            candidate = self.chain.append(self.chain.tip, events, now)
+            pushed = at.push(candidate, None, self.patience)
+            if pushed.end != "ok":
+                there = self._after_failed_publish(at, pushed.end, pushed.text)
+                if there != candidate:
+                    self._merge_into(at, str(there))
+                    return False
+            there = candidate
+        self._set_up(self.chain.state(there).log.id, at.name, True, True)
+        refs.swap(self.repo.git, layout.TIP, there, self.chain.tip)
+        writable, atomic = self._may_push(at, there)
+        self._set_up(self.chain.state(there).log.id, at.name, writable, atomic)
+        self.clone.fresh_until(time.time() + self.settings.get("maxStaleness"))
+        return True
+
+    def _after_failed_publish(self, at: Remote, end: str, text: str) -> str:
+        """Where the remote's log stands after a push that was not plainly ok; undoes the move where it has none."""
+        try:
+            there = at.fetch(self.patience)
+        except PeerError:
+            if end == "unknown":
+                raise  # still `moving`: the next init finishes or undoes it
+            there = None
+        if there is not None:
+            return there
+        self._engine(None).attempt(self._outcome(log.LogMode, mode="local"))
+        code = "unreachable" if end in ("unreachable", "unknown") else "rejected"
+        raise PeerError(code, f"{at.name} did not take the log: {text}", "may you push that branch there?")
+
+    def _merge_into(self, at: Remote, there: str) -> None:
+        """The remote has a log: archive the local chain, and ask there again for what is held here."""
+        old = self.chain.tip
+        held: list[Take] = []
+        if old is not None:
+            state = self.chain.state(old)
+            held = [self._again(state, s) for s in sessions.all_of(state) if any(locks.held_by(state, s.name))]
+            refs.swap(self.repo.git, f"refs/peer/archive/{state.log.id}", old, None)
+            problems = self.chain.verify(None, self.chain.path(None, there) or [])
+            if problems:
+                raise PeerError("untrusted", f"the log on {at.name} is malformed: {problems[0].what}", "")
+            self._set_up(self.chain.state(there).log.id, at.name, True, True)
+            refs.swap(self.repo.git, layout.TIP, there, old)
+        self.clone.saw(self.chain.state(there))
+        engine = self._engine(at)
+        self.lost: list[str] = []
+        for command in held:
+            for target in command.wish.targets:
+                one = Take(me=command.me, wish=Wish(targets=(target,), mode=command.wish.mode))
+                try:
+                    engine.transact(one)
+                except PeerError as why:
+                    self.lost.append(why.message)
+
+    def _again(self, state: State, session: sessions.Session) -> Take:
+        me = Me(
+            name=session.name,
+            agent=session.agent,
+            clone=session.clone,
+            gitdir=session.gitdir,
+            host=session.host,
+            worktree=session.worktree,
+            branch=session.branch,
+        )
+        mine = [lock for lock in locks.held_by(state, session.name) if lock.sid == session.sid]
+        return Take(me=me, wish=Wish(targets=tuple(lock.target for lock in mine), mode=mine[0].mode))
+
+
+def uninstall(repo: Repo, clone: Clone, purge: bool, remote: Remote | None, patience: int) -> dict[str, Any]:
+    """Take the hooks and this clone's folder out; with `purge` the refs too, here and on the remote."""
+    import shutil
+
+    taken = hooks.remove(repo.common, repo.top)
+    deleted: list[str] = []
+    if purge:
+        if remote is not None:
+            delete_remote(remote, patience)
+            deleted.append(f"{remote.name}:{remote.ref}")
+        ours = [name for name in repo.git.references if name.startswith(layout.OURS[0])]
+        for name in ours:
+            refs.delete(repo.git, name)
+        deleted.extend(ours)
+        parent = repo.common / "refs" / "peer"
+        for folder in (parent / "tentative", parent / "archive", parent):
+            if folder.is_dir() and not os.listdir(folder):
+                folder.rmdir()
+    shutil.rmtree(clone.folder, ignore_errors=True)
+    return {"hooks": taken, "deleted": deleted}
+
+
+def delete_remote(remote: Remote, patience: int) -> None:
+    """Delete the log's branch on the remote."""
+    pushed = remote.delete(patience)
+    if pushed.end != "ok":
+        raise PeerError("rejected" if pushed.end == "rejected" else "unreachable", f"{remote.name}: {pushed.text}", "")

@@ -1,0 +1,159 @@
+"""Tentative commands: taken offline, kept on the session's own ref, arbitrated by `sync`."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from git_peer import layout
+from git_peer.app import Peer
+from git_peer.core import commands, locking, locks, sessions, targets
+from git_peer.core.commands import Command, Release, Take
+from git_peer.core.errors import PeerError
+from git_peer.core.locking import Wish
+from git_peer.core.state import Event, encode
+from git_peer.store import files, refs
+
+
+def take(peer: Peer, wish: Wish) -> dict[str, Any]:
+    """Grant locks tentatively, by the local copy: {acquired, locks}. Nobody has arbitrated them."""
+    with peer.clone.writing(peer.settings.get("retryTimeout")):
+        against = peer._tentative_conflict(wish)
+        if against is not None:
+            raise against
+        name = peer.name
+        return _rebuild(peer, name, [*_commands(_marker(peer, name)), Take(me=peer.me, wish=peer._with_blobs(wish))])
+
+
+def drop(peer: Peer, chosen: list[str], everything: bool) -> list[dict[str, Any]]:
+    """Give back one's own tentative locks on these targets (as shown); nobody else ever saw them."""
+    name = peer.name
+    marker = _marker(peer, name)
+    if not marker:
+        return []
+    with peer.clone.writing(peer.settings.get("retryTimeout")):
+        kept: list[Command] = []
+        dropped: list[dict[str, Any]] = []
+        for command in _commands(_marker(peer, name)):
+            assert isinstance(command, Take)
+            gone = [t for t in command.wish.targets if everything or targets.show(t) in chosen]
+            dropped.extend(
+                v for v in peer.locks() if v["guarantee"] == "tentative" and v["target"] in map(targets.show, gone)
+            )
+            left = tuple(t for t in command.wish.targets if t not in gone)
+            if left:
+                kept.append(msgspec.structs.replace(command, wish=msgspec.structs.replace(command.wish, targets=left)))
+        if kept:
+            _rebuild(peer, name, kept)
+        else:
+            _forget(peer, name)
+        return dropped
+
+
+def _path(peer: Peer, name: str) -> Path:
+    """The marker of the session `name` of this run."""
+    for sid, marker in peer.clone.tentative().items():
+        if marker.get("session", {}).get("name") == name:
+            return peer.clone.folder / layout.D_TENTATIVE / f"{sid}.json"
+    return peer.clone.folder / layout.D_TENTATIVE / "new.json"
+
+
+def _marker(peer: Peer, name: str) -> dict[str, Any]:
+    return files.read_json(_path(peer, name))
+
+
+def _commands(marker: dict[str, Any]) -> list[Command]:
+    return [commands.decode(json.dumps(raw).encode()) for raw in marker.get("commands", ())]
+
+
+def _rebuild(peer: Peer, name: str, wanted: list[Command]) -> dict[str, Any]:
+    """Decide the session's tentative commands on the present tip, as one commit on its own ref."""
+    tip = peer.engine.tip()
+    state = peer.chain.state(tip)
+    scene = peer.scene(state)
+    events: list[Event] = []
+    for command in wanted:
+        outcome = commands.decide(state, command, scene)
+        fresh = [e for e in outcome.events if not (isinstance(e, sessions.SessionStart) and sessions.get(state, e.by))]
+        events.extend(fresh if events else outcome.events)
+        commit = peer.chain.append(tip, events, scene.now)
+        state = peer.chain.state(commit)
+    session = sessions.get(state, name)
+    assert session is not None
+    ids = {event.id for event in events if isinstance(event, locking.LockTake)}
+    held = [msgspec.structs.replace(k, token=0) for k in locks.held_by(state, name) if k.id in ids]
+    old = _path(peer, name)
+    marker = {
+        "session": _plain(session),
+        "locks": [_plain(k) | {"token": 0} for k in held],
+        "commands": [_plain(command) for command in wanted],
+    }
+    ref = layout.TENTATIVE + session.sid
+    refs.swap(peer.repo.git, ref, commit, refs.read(peer.repo.git, ref))
+    path = old.with_name(f"{session.sid}.json")
+    files.write_json(path, marker)
+    if old.name != path.name:
+        _remove(peer, old)
+    views = [locks.describe(state, k, scene, "tentative") for k in held]
+    latest = wanted[-1]
+    asked = set(latest.wish.targets) if isinstance(latest, Take) else set()
+    return {"acquired": True, "locks": [v for v, k in zip(views, held, strict=True) if k.target in asked]}
+
+
+def _plain(record: Any) -> Any:
+    return json.loads(encode(record))
+
+
+def _remove(peer: Peer, path: Path) -> None:
+    path.unlink(missing_ok=True)
+    if path.stem != "new":
+        refs.delete(peer.repo.git, layout.TENTATIVE + path.stem)
+
+
+def _forget(peer: Peer, name: str) -> None:
+    _remove(peer, _path(peer, name))
+
+
+def sync(peer: Peer) -> dict[str, Any]:
+    """Fetch, verify, arbitrate every tentative command of this clone in order: {fetched, pushed, landed, lost}."""
+    pushed = 0
+    lost: list[dict[str, Any]] = []
+    with peer.clone.writing(peer.settings.get("retryTimeout")):
+        if peer.remote is not None:
+            peer.engine.advance(peer.settings.get("retryTimeout"))
+        peer.writable()
+        peer.engine.recover()
+        for sid, marker in sorted(peer.clone.tentative().items()):
+            path = peer.clone.folder / layout.D_TENTATIVE / f"{sid}.json"
+            rest = _commands(marker)
+            while rest:
+                command = rest.pop(0)
+                try:
+                    peer.engine.transact(command)
+                    pushed += 1
+                except PeerError as why:
+                    if why.status != 1:
+                        raise
+                    lost.append(_loss(command, why))
+                if rest:
+                    files.write_json(path, {**marker, "commands": [_plain(one) for one in rest]})
+            _remove(peer, path)
+    return {"fetched": peer.engine.fetched, "pushed": pushed, "landed": [], "lost": lost}
+
+
+def _loss(command: Command, why: PeerError) -> dict[str, Any]:
+    asked = (
+        command.wish.targets if isinstance(command, Take) else command.targets if isinstance(command, Release) else ()
+    )
+    conflicts = why.extra.get("conflicts") or []
+    return {
+        "command": "lock " + " ".join(targets.show(target) for target in asked),
+        "session": command.me.name,
+        "why": why.message,
+        "holder": conflicts[0]["lock"]["session"] if conflicts else None,
+        "at": locks.rfc3339(int(time.time())),
+    }
