@@ -18,7 +18,7 @@ from git_peer.core.sessions import Scene
 from git_peer.core.state import Event, State
 from git_peer.store import attempts, refs
 from git_peer.store.attempts import Attempt
-from git_peer.store.chain import Chain
+from git_peer.store.chain import Chain, tidy
 from git_peer.store.clone import Clone
 from git_peer.store.remote import Pushed, Remote, backoff
 
@@ -225,6 +225,7 @@ class Engine:
             self.clone.saw(self.chain.state(winner.candidate))
         for attempt in list(mine):
             self._closed(mine, attempt)
+        tidy(self.chain.git, self.chain.state(winner.candidate).log.height)
         return winner.answer
 
     def _remember(self, commit: str) -> None:

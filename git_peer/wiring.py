@@ -51,10 +51,12 @@ class Parts:
             agents_may_force=self.settings.get("agentsMayForce"),
         )
 
-    def peer(self) -> Peer:
+    def peer(self, writing: bool = False) -> Peer:
         """The Peer of this run; PeerError("not_set_up") where `git peer init` was not here."""
         if not self.clone.is_set_up:
             raise PeerError("not_set_up", "git-peer is not set up in this repository", "`git peer init` sets it up")
+        if writing and self.clone.facts.get("moving"):
+            self.setup().init(str(self.clone.facts["moving"]), False, None)  # a publication that was cut off
         return Peer(self.repo, self.clone, self.settings, self.me, self.remote, self.scene())
 
     def setup(self) -> Setup:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from git_peer.app import Peer
 from git_peer.core.errors import PeerError
-from git_peer.wiring import Parts
+
+if TYPE_CHECKING:  # pygit2 comes with them: `version` and `help` do without
+    from git_peer.app import Peer
+    from git_peer.wiring import Parts
 
 
 @dataclass
@@ -40,6 +43,8 @@ class Call:
 
     def parts(self, writing: bool = False) -> Parts:
         """The parts of this run."""
+        from git_peer.wiring import Parts
+
         if self._parts is None:
             self._parts = Parts(self.name, writing)
         return self._parts
@@ -47,7 +52,7 @@ class Call:
     def peer(self, writing: bool = False) -> Peer:
         """The Peer of this run."""
         if self._peer is None:
-            self._peer = self.parts(writing).peer()
+            self._peer = self.parts(writing).peer(writing)
         return self._peer
 
     # -- what goes out ----------------------------------------------------------------------------
@@ -67,18 +72,21 @@ class Call:
     def fail(self, why: PeerError, network: bool = True) -> int:
         """Write an error; its exit status."""
         extra = self._common(network and self._peer is not None)
+        hint = why.hint or ("git peer help" if why.code == "usage" else "`git peer doctor` tells what is wrong here")
         if self.json:
-            error = {"code": why.code, "message": why.message, "hint": why.hint}
+            error = {"code": why.code, "message": why.message, "hint": hint}
             self.line({"ok": False, **extra, **why.extra, "error": error})
         else:
             self._tell(extra["notices"])
-            complain(why.message, why.hint)
+            complain(why.message, hint)
         return why.status
 
     def line(self, value: dict[str, Any]) -> None:
         """One JSON object as a line on stdout."""
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-        sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace") + b"\n")
+        # Bytes of a path that are not UTF-8 are percent-encoded: a lone surrogate is no JSON for many readers.
+        text = re.sub("[\ud800-\udfff]", lambda found: f"%{ord(found[0]) & 0xFF:02X}", text)
+        sys.stdout.buffer.write(text.encode() + b"\n")
         sys.stdout.flush()
 
     def _common(self, network: bool) -> dict[str, Any]:

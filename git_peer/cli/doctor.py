@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from git_peer.cli._output import Call, Reply, table
 from git_peer.cli.main import command
+from git_peer.core.errors import EXIT
 from git_peer.verbs import doctor
 
 
@@ -17,6 +20,11 @@ def doctor_command(call: Call, fix: bool) -> Reply:
     found = doctor.examine(parts, fix)
     rows = [[c["status"], c["name"], c["detail"]] for c in found]
     hints = [f"hint: {c['name']}: {c['hint']}" for c in found if c["hint"] and c["status"] != "ok"]
-    bad = any(c["status"] == "fail" for c in found)
+    data: dict[str, Any] = {"checks": found}
+    bad = [c for c in found if c["status"] == "fail"]
+    if bad:
+        names = ", ".join(c["name"] for c in bad)
+        hint = next((c["hint"] for c in bad if c["hint"]), "git peer doctor --fix")
+        data["error"] = {"code": "failed", "message": f"not in order: {names}", "hint": hint}
     text = "\n".join([table(rows, ["", "CHECK", "DETAIL"]), *hints])
-    return Reply({"checks": found}, text, status=1 if bad else 0)
+    return Reply(data, text, status=EXIT["failed"] if bad else 0)

@@ -91,6 +91,8 @@ def log_command(
     peer = call.peer()
     among = _targets.parsed(peer.repo, given)
     first, last = _since(since, peer), _since(until, peer)
+    if after is not None and not any(row["id"].startswith(after) for row in rows(peer, peer.engine.tip())):
+        raise PeerError("not_found", f"no event's id begins with {after}", "git peer log")
     shown = 0
     for row in rows(peer, peer.engine.tip()):
         if after is not None and row["id"].startswith(after):
@@ -112,9 +114,6 @@ def log_command(
             call.line(row)
         else:
             write(_line(row) + "\n")
-    else:
-        if after is not None:
-            raise PeerError("not_found", f"no event's id begins with {after}", "git peer log")
     return 0
 
 

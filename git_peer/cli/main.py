@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from git_peer import __version__
-from git_peer.cli._output import Call, Reply, complain, guard
-from git_peer.core.errors import EXIT, PeerError
+from git_peer.cli._output import Call, Reply, guard
+from git_peer.core.errors import PeerError
 
 # command → (module, what it does); imported only when it is called, for `git peer --help` lists them all
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -84,6 +84,20 @@ def command(name: str | None = None, **attrs: Any) -> Callable[[Callable[..., An
     return wrap
 
 
+def group(name: str) -> Callable[[Callable[..., Any]], click.Group]:
+    """A group of commands: --as, --json and -q may stand behind its name too."""
+
+    def wrap(function: Callable[..., Any]) -> click.Group:
+        def entry(as_name: str | None, as_json: bool, quiet: bool) -> None:
+            _remember(click.get_current_context(), as_name, as_json, quiet)
+
+        entry.__doc__ = function.__doc__
+        decorate: Callable[[Callable[..., Any]], click.Group] = click.group(name)
+        return decorate(_common(entry))
+
+    return wrap
+
+
 class Lazy(click.Group):
     """The top group: knows every command's name and imports its file when it is called."""
 
@@ -118,7 +132,8 @@ def cli(ctx: click.Context, as_name: str | None, as_json: bool, quiet: bool) -> 
 def main(args: list[str] | None = None) -> int:
     """Run the program; the exit status."""
     argv = sys.argv[1:] if args is None else args
-    call = Call(json="--json" in argv)
+    flags = argv[: argv.index("--")] if "--" in argv else argv
+    call = Call(json="--json" in flags)
     try:
         status = cli.main(argv, prog_name="git peer", standalone_mode=False, obj=call)
         return status if isinstance(status, int) else 0
@@ -126,12 +141,9 @@ def main(args: list[str] | None = None) -> int:
         return end.exit_code
     except click.UsageError as why:
         hint = f"git peer help {why.ctx.info_name}" if why.ctx and why.ctx.parent else "git peer help"
-        if call.json:
-            return call.fail(PeerError("usage", why.format_message(), hint))
-        complain(why.format_message(), hint)
-        return EXIT["usage"]
+        bare = isinstance(why, click.exceptions.NoArgsIsHelpError)  # its message is the whole help
+        return call.fail(PeerError("usage", "a command is missing" if bare else why.format_message(), hint))
     except click.ClickException as why:
-        complain(why.format_message())
-        return EXIT["usage"]
+        return call.fail(PeerError("usage", why.format_message()))
     except (KeyboardInterrupt, click.Abort):
         return call.fail(PeerError("interrupted", "interrupted", ""))

@@ -8,12 +8,12 @@ import click
 import msgspec
 
 from git_peer.cli._output import Call, Reply, table
-from git_peer.cli.main import command
+from git_peer.cli.main import command, group
 from git_peer.core import commands, naming
 from git_peer.core.errors import PeerError
 
 
-@click.group("session")
+@group("session")
 def session_command() -> None:
     """Start, end or renew this session."""
 

@@ -24,6 +24,7 @@ def init_command(call: Call, remote: str | None, local: bool, branch: str | None
     local log.
     """
     from git_peer.store import hooks
+    from git_peer.verbs import tentative
 
     if local and remote is not None:
         raise PeerError("usage", "--local and --remote exclude each other", "git peer help init")
@@ -32,10 +33,11 @@ def init_command(call: Call, remote: str | None, local: bool, branch: str | None
     done = setup.init(remote, local, branch)
     states = [] if no_hooks else hooks.install(parts.repo.common, parts.repo.top)
     call._parts = None  # what init wrote is read anew
-    call.peer()
+    peer = call.peer()
+    lost = tentative.sync(peer)["lost"] if peer.clone.tentative() and done["mode"] == "remote" else []
     shown = [{"name": s.name, "path": str(s.path), "state": s.state, "detail": s.detail} for s in states]
-    text = _told(done, len(states)) + "".join(f"\nlost: {line}" for line in getattr(setup, "lost", []))
-    return Reply({**done, "hooks": shown}, text, network=True)
+    text = _told(done, len(states)) + "".join(f"\nLost: {one['command']}: {one['why']}" for one in lost)
+    return Reply({**done, "hooks": shown, "lost": lost}, text, network=True)
 
 
 def _told(done: dict[str, Any], hooks: int) -> str:

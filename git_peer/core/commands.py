@@ -7,6 +7,7 @@ one is decided by `sync`, perhaps days later.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -101,9 +102,25 @@ def _opened(state: State, me: Me, scene: Scene) -> tuple[Session, list[Event]]:
         else:
             proof = locking.Evidence(how="gone")
             events.append(locking.LockExpire(**broken, lock=lock.id, holder=session.name, evidence=proof))  # type: ignore[arg-type]
-    opening = [start, *events]
+    opening = [start, *events, *_swept(state, session, scene)]
     fold.apply(state, opening, state.log.height + 1)
     return session, opening
+
+
+def _swept(state: State, session: Session, scene: Scene) -> list[Event]:
+    """Whoever begins sweeps a little: sessions silent for a week, and what lapsed with them."""
+    events: list[Event] = []
+    for gone in sessions.silent(state, scene, 20):
+        if gone.name == session.name:
+            continue
+        ends = [locking.expire(state, lock, session, scene) for lock in islice(locks.held_by(state, gone.name), 51)]
+        if len(ends) > 50 or None in ends:
+            continue
+        events.extend(end for end in ends if end is not None)
+        envelope = {"id": scene.ident(), "at": scene.now, "by": session.name, "sid": session.sid}
+        proof = {"name": gone.name, "lapsed": gone.sid, "height": gone.height, "last": gone.at}
+        events.append(sessions.SessionLapse(**envelope, **proof))  # type: ignore[arg-type]
+    return events
 
 
 def _take(state: State, command: Take, scene: Scene) -> Outcome:
@@ -119,13 +136,12 @@ def _take(state: State, command: Take, scene: Scene) -> Outcome:
 
 def _release(state: State, command: Release, scene: Scene) -> Outcome:
     session = sessions.find(state, command.me)
-    if session is None and (command.force is not None):
-        session, opening = _opened(state, command.me, scene)
-    else:
-        opening = []
     chosen = _chosen(state, command, session, scene)
+    opening: list[Event] = []
+    if session is None and chosen:  # a person gives back what an agent held, or breaks another's by force
+        session, opening = _opened(state, command.me, scene)
     views = [locks.describe(state, lock, scene, "") for lock in chosen]
-    events = locking.release(state, chosen, session, command.me, scene, command.force) if chosen else []
+    events = locking.release(state, chosen, session, command.me, scene, command.force) if session else []
     return Outcome(opening + events if events else [], lambda after, scene: {"released": views})
 
 

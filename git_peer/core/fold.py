@@ -21,6 +21,7 @@ _APPLY: dict[type[Event], Callable[[State, Any, int, int], None]] = {
     sessions.SessionStart: sessions.apply_start,
     sessions.SessionRenew: sessions.apply_renew,
     sessions.SessionEnd: sessions.apply_end,
+    sessions.SessionLapse: sessions.apply_lapse,
     locking.LockTake: locking.apply_take,
     locking.LockRenew: locking.apply_renew,
     locking.LockRelease: locking.apply_release,

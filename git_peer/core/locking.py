@@ -212,11 +212,9 @@ def locked(state: State, conflicts: list[tuple[Target, Lock]], scene: Scene) -> 
 
 
 def release(
-    state: State, chosen: list[Lock], session: Session | None, me: Me, scene: Scene, force: str | None, landed: str = ""
+    state: State, chosen: list[Lock], session: Session, me: Me, scene: Scene, force: str | None, landed: str = ""
 ) -> list[Event]:
     """Events that end the chosen locks: one's own by release, another's by force with its reason."""
-    if session is None:
-        raise PeerError("not_found", "this session holds nothing: it has not started", "`git peer locks --mine`")
     events: list[Event] = []
     for lock in chosen:
         holder = holder_of(state, lock)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 
 import msgspec
 
@@ -11,6 +12,8 @@ from git_peer import layout
 from git_peer.core import leases, naming
 from git_peer.core.errors import Malformed, PeerError
 from git_peer.core.state import Event, Record, State
+
+SILENT = 7 * 86400  # seconds without a sign of life after which a session may leave the tree
 
 
 class Session(Record, frozen=True, kw_only=True):
@@ -87,6 +90,15 @@ class Me(Record, frozen=True, kw_only=True):
     def person(self) -> bool:
         """Whether a person runs this: TTL, priority and the right to force go by it."""
         return not self.agent
+
+
+class SessionLapse(Event, tag="session.lapse", frozen=True, kw_only=True):
+    """A session that was silent for a week and holds nothing leaves the tree; its last event is the evidence."""
+
+    name: str
+    lapsed: str
+    height: int
+    last: int
 
 
 @dataclass(frozen=True)
@@ -245,6 +257,29 @@ def apply_renew(state: State, event: SessionRenew, height: int, index: int) -> N
     """The lease starts again."""
     given = {key: getattr(event, key) for key in ("branch", "head", "doing") if getattr(event, key) is not None}
     touch(state, event, height, **given)
+
+
+def apply_lapse(state: State, event: SessionLapse, height: int, index: int) -> None:
+    """The evidence must fit; a lock keeps its session in the tree."""
+    touch(state, event, height)
+    gone = get(state, event.name)
+    if gone is None or (gone.sid, gone.height, gone.at) != (event.lapsed, event.height, event.last):
+        raise Malformed(f"{event.name} has given a sign of life since")
+    if (
+        event.at <= gone.at + SILENT
+        or gone.sid == event.sid
+        or any(state.entries(f"{layout.T_HELD}/{event.name}") or ())
+    ):
+        raise Malformed(f"{event.name} has not lapsed")
+    state.delete(layout.session(event.name))
+
+
+def silent(state: State, scene: Scene, most: int) -> list[Session]:
+    """At most `most` sessions that nothing was heard of for a week, by a clock that may prove it."""
+    if not scene.clock_trusted:
+        return []
+    found = (s for s in all_of(state) if not s.skewed and scene.now > s.at + max(SILENT, s.ttl) + scene.skew)
+    return list(islice(found, most))
 
 
 def apply_end(state: State, event: SessionEnd, height: int, index: int) -> None:

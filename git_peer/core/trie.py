@@ -38,14 +38,15 @@ def _records(reader: Reader, node: str) -> Iterator[tuple[str, bytes]]:
 
 
 def _children(reader: Reader, node: str, part: str, folds: bool) -> Iterator[str]:
-    want = layout.component(part)
     if not folds:
+        want = layout.component(part)
         if want in (reader.entries(node) or ()):
             yield f"{node}/{want}"
         return
-    key = globs.fold_key(want)
+    key = globs.fold_key(part)
     for name in reader.entries(node) or ():
-        if name.startswith("=") and (layout.is_cut(name) or globs.fold_key(name) == key):
+        # A cut name cannot be folded: a candidate for every name, its record decides.
+        if name.startswith("=") and (layout.is_cut(name) or globs.fold_key(layout.unpercent(name[1:])) == key):
             yield f"{node}/{name}"
 
 

@@ -15,6 +15,8 @@ from git_peer.core.state import DictReader, Event, State
 from git_peer.store import codec, refs
 from git_peer.store.objects import TreeReader, TreeWriter
 
+TIDY_EVERY = 200  # heights
+
 
 class Entry(NamedTuple):
     """A commit of the log, read."""
@@ -200,3 +202,17 @@ class Chain:
             return (commits[-1] if commits else base), []
         at = list(commits).index(problems[0].commit)
         return (commits[at - 1] if at else base), list(commits[at:])
+
+
+def tidy(git: pygit2.Repository, height: int) -> None:
+    """Every so often have git pack what has gathered, in the background: an event takes about ten loose objects."""
+    if height % TIDY_EVERY == 0:
+        import subprocess
+
+        subprocess.Popen(
+            ["git", f"--git-dir={git.path}", "gc", "--auto", "--quiet"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )

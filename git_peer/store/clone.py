@@ -203,6 +203,15 @@ class Clone:
             path = self.folder / layout.D_FENCED / f"{sid}.json"
             yield path, files.read_json(path)
 
+    def hold_tentatively(self, session: sessions.Session, held: list[locks.Lock], commands: list[Any]) -> None:
+        """Keep a session's commands that nobody has arbitrated, and the locks they come to, for the gate and `sync`."""
+        value = {
+            "session": _plain(session),
+            "locks": [_plain(lock) | {"token": 0} for lock in held],
+            "commands": [_plain(command) for command in commands],
+        }
+        files.write_json(self.folder / layout.D_TENTATIVE / f"{session.sid}.json", value)
+
     def tentative(self) -> dict[str, dict[str, Any]]:
         """sid → marker of the tentative locks of this clone's sessions."""
         names = self._names(layout.D_TENTATIVE)

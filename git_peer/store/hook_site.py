@@ -60,7 +60,7 @@ class Site:
         words = {
             b"@PYTHON@": shlex.quote(self.python),
             b"@GATE@": shlex.quote(str(package / "gate.py")),
-            b"@GITPEER@": f"{shlex.quote(self.python)} -m git_peer",
+            b"@GITPEER@": f"{shlex.quote(self.python)} -P -m git_peer",
         }
         marks = re.compile(b"|".join(words))
         return {

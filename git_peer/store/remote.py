@@ -207,8 +207,9 @@ class Remote:
             self.pushes += 1
             self._run([*args, *(f":{name}" for name in names)], timeout)
             return Pushed("ok")
-        rejected = "denied" in ran.err.lower() or "rejected" in ran.out or "not support" in ran.err
-        return Pushed("rejected" if rejected else "unreachable", _last(ran.err))
+        if any(line.startswith("!\t") for line in ran.out.splitlines()):
+            return Pushed("rejected", _last(ran.err))
+        return Pushed("unreachable", _last(ran.err))
 
     def delete(self, timeout: float) -> Pushed:
         """Delete the log's branch; one that is not there is ok."""
@@ -217,6 +218,13 @@ class Remote:
         if ran.status == 0 or "remote ref does not exist" in ran.err:
             return Pushed("ok")
         return Pushed("rejected" if "!\t" in ran.out else "unreachable", _last(ran.err))
+
+    def tip(self, timeout: float) -> str | None:
+        """The commit that the log stands on there, without fetching it; None where there is no log."""
+        ran = self._run(["ls-remote", self.url, self.ref], timeout)
+        if ran.status:
+            raise self._unreachable(ran)
+        return ran.out.split("\t")[0] or None
 
     def head_branch(self, timeout: float) -> str:
         """The branch that the remote's HEAD names; "" where it does not tell."""

@@ -16,7 +16,8 @@ class Repo:
     """A repository as git's own environment names it (GIT_DIR, GIT_WORK_TREE, GIT_INDEX_FILE are seen)."""
 
     def __init__(self, start: str | None = None) -> None:
-        where = start or os.getcwd()
+        # libgit2 looks at GIT_DIR only where it is given no place to start from.
+        where = start or os.environ.get("GIT_DIR") or os.getcwd()
         try:
             self.git = pygit2.Repository(where, RepositoryOpenFlag.FROM_ENV)
         except pygit2.GitError as why:

@@ -126,7 +126,34 @@ def _log(peer: Peer, fix: bool) -> Check:
                 return _repair(peer)
             if why.code != "unreachable":
                 return _check("log", "fail", why.message, why.hint)
+    elif peer.remote is not None:
+        wrong = _there(peer, tip)
+        if wrong is not None:
+            return wrong
     return _check("log", "ok", f"height {peer.state.log.height}, id {peer.state.log.id}, {peer.state.log.mode}")
+
+
+def _there(peer: Peer, tip: str) -> Check | None:
+    """What is wrong with the remote's log beside this copy. Without --fix nothing is written, so nothing fetched."""
+    assert peer.remote is not None
+    name = peer.remote.name
+    try:
+        there = peer.remote.tip(10)
+    except PeerError:
+        return None  # the check of the remote says so
+    if there is None:
+        return _check("log", "fail", f"it has gone from {name}", "somebody deleted the branch; this clone still has it all")
+    if there not in peer.repo.git:
+        return _check("log", "warn", f"{name} is ahead of this copy", "`git peer sync` fetches and verifies it")
+    arrived = peer.chain.path(tip, there)
+    if arrived is None:
+        done = "rolled back" if peer.chain.descends(tip, there) else "rewritten"
+        return _check("log", "fail", f"it was {done} on {name}", "nothing is written onto it; ask who did that")
+    problems = peer.chain.verify(tip, arrived)
+    if problems:
+        what = f"commit {problems[0].commit[:12]} on {name} is malformed: {problems[0].what}"
+        return _check("log", "fail", what, "`git peer doctor --fix` voids it with a repair")
+    return None
 
 
 def _repair(peer: Peer) -> Check:

@@ -13,6 +13,7 @@ from git_peer.core import locks, log, sessions
 from git_peer.core.commands import Outcome, Take
 from git_peer.core.errors import PeerError
 from git_peer.core.locking import Wish
+from git_peer.core.locks import Lock
 from git_peer.core.sessions import Me, Scene
 from git_peer.core.state import State
 from git_peer.engine import Engine
@@ -147,10 +148,11 @@ class Setup:
             self._engine(at).attempt(self._outcome(log.LogFolds))
 
     def _may_push(self, at: Remote, commit: str) -> tuple[bool, bool]:
+        """(may this clone push there, does it take atomic pushes): tried for real."""
         pushed = at.try_atomic(commit, secrets.token_hex(6), self.patience)
-        if pushed.end == "unreachable" and "not receive" not in pushed.text:
-            return False, False
-        return (pushed.end == "ok" or "atomic" in pushed.text), pushed.end == "ok"
+        atomic = "does not support --atomic" not in pushed.text
+        # A server that refuses just these refs says nothing of the log's branch: the first command will tell.
+        return pushed.end in ("ok", "rejected") or not atomic, atomic
 
     @property
     def _folds(self) -> bool:
@@ -190,7 +192,7 @@ class Setup:
         return head.removeprefix("ref: refs/heads/") if head.startswith("ref: refs/heads/") else ""
 
     def _set_up(self, log_id: str, remote: str, writable: bool, atomic: bool) -> None:
-        self.clone.set_up(log=log_id, remote=remote, branch=self.branch, writable=writable, atomic=atomic)
+        self.clone.set_up(log=log_id, remote=remote, branch=self.branch, writable=writable, atomic=atomic, moving="")
 
     # -- publishing -------------------------------------------------------------------------------
     def _engine(self, at: Remote | None) -> Engine:
@@ -211,6 +213,7 @@ class Setup:
             self._merge_into(at, there)
             return False
         here = self._engine(None)
+        self.clone.set_up(moving=at.name)
         if self.chain.state(tip).log.mode == "local":
             here.attempt(self._outcome(log.LogMode, mode="moving"))
         if there is None:
@@ -245,45 +248,54 @@ class Setup:
         if there is not None:
             return there
         self._engine(None).attempt(self._outcome(log.LogMode, mode="local"))
+        self.clone.set_up(moving="")
         code = "unreachable" if end in ("unreachable", "unknown") else "rejected"
         raise PeerError(code, f"{at.name} did not take the log: {text}", "may you push that branch there?")
 
     def _merge_into(self, at: Remote, there: str) -> None:
-        """The remote has a log: archive the local chain, and ask there again for what is held here."""
+        """The remote has a log: archive the local chain; what is held here becomes tentative, for `sync` to arbitrate.
+
+        Every step may be the last one of a killed process, and be done again by the next init.
+        """
         old = self.chain.tip
-        held: list[Take] = []
+        problems = self.chain.verify(None, self.chain.path(None, there) or [])
+        if problems:
+            raise PeerError("untrusted", f"the log on {at.name} is malformed: {problems[0].what}", "")
         if old is not None:
             state = self.chain.state(old)
-            held = [self._again(state, s) for s in sessions.all_of(state) if any(locks.held_by(state, s.name))]
-            refs.swap(self.repo.git, f"refs/peer/archive/{state.log.id}", old, None)
-            problems = self.chain.verify(None, self.chain.path(None, there) or [])
-            if problems:
-                raise PeerError("untrusted", f"the log on {at.name} is malformed: {problems[0].what}", "")
-            self._set_up(self.chain.state(there).log.id, at.name, True, True)
-            refs.swap(self.repo.git, layout.TIP, there, old)
+            for session in sessions.all_of(state):
+                held = [lock for lock in locks.held_by(state, session.name) if lock.sid == session.sid]
+                if held:
+                    self.clone.hold_tentatively(session, held, [self._again(session, lock) for lock in held])
+            archive = f"refs/peer/archive/{state.log.id}"
+            if refs.read(self.repo.git, archive) is None:
+                refs.swap(self.repo.git, archive, old, None)
+        writable, atomic = self._may_push(at, there)
+        self._set_up(self.chain.state(there).log.id, at.name, writable, atomic)
+        refs.swap(self.repo.git, layout.TIP, there, old)
         self.clone.saw(self.chain.state(there))
-        engine = self._engine(at)
-        self.lost: list[str] = []
-        for command in held:
-            for target in command.wish.targets:
-                one = Take(me=command.me, wish=Wish(targets=(target,), mode=command.wish.mode))
-                try:
-                    engine.transact(one)
-                except PeerError as why:
-                    self.lost.append(why.message)
 
-    def _again(self, state: State, session: sessions.Session) -> Take:
+    def _again(self, session: sessions.Session, lock: Lock) -> Take:
+        """The command that asks for a lock of the local log anew."""
         me = Me(
-            name=session.name,
+            name=None if session.default else session.name,
             agent=session.agent,
             clone=session.clone,
             gitdir=session.gitdir,
             host=session.host,
+            user=self.me.user,
             worktree=session.worktree,
             branch=session.branch,
         )
-        mine = [lock for lock in locks.held_by(state, session.name) if lock.sid == session.sid]
-        return Take(me=me, wish=Wish(targets=tuple(lock.target for lock in mine), mode=mine[0].mode))
+        wish = Wish(
+            targets=(lock.target,),
+            mode=lock.mode,
+            ttl=lock.ttl,
+            reason=lock.reason or None,
+            task=lock.task or None,
+            priority=lock.priority,
+        )
+        return Take(me=me, wish=wish)
 
 
 def uninstall(repo: Repo, clone: Clone, purge: bool, remote: Remote | None, patience: int) -> dict[str, Any]:

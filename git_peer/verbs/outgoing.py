@@ -58,28 +58,55 @@ def _same_remote(peer: Peer, remote: str) -> bool:
 
 
 def changes(peer: Peer, updates: Sequence[Update], remote: str) -> dict[Author, list[str]]:
-    """Author → the paths that the push's commits touch, for commits that the remote does not have."""
-    known = peer.repo.git.references
-    tracked = [f"--remotes={remote}"] if any(r.startswith(f"refs/remotes/{remote}/") for r in known) else ["--remotes"]
-    found: dict[Author, list[str]] = {}
+    """Author → the paths that a push touches: by commits that the remote does not have, or that it loses."""
+    tracking = f"refs/remotes/{_named(peer, remote)}/"
+    if not any(ref.startswith(tracking) for ref in peer.repo.git.references):
+        tracking = "refs/remotes/*/"
+    commits: dict[Author, list[str]] = {}
     for update in updates:
-        if not update.local:
-            continue
-        has = [update.remote] if update.remote and _has(peer, update.remote) else []
-        fresh = _git(peer, ["rev-list", update.local, "--not", *has, *tracked]).split()
-        for commit, author in _authors(peer, fresh, update).items():
-            found.setdefault(author, []).extend(touched(peer, [commit]))
-        if has:
-            # A forced push also undoes what it leaves out: that is the pusher's doing.
-            dropped = _git(peer, ["rev-list", update.remote, "--not", update.local]).split()
-            mine = peer.me_for_gate()
-            foreign = [c for c, author in _authors(peer, dropped, update).items() if author != mine]
-            found.setdefault(mine, []).extend(touched(peer, foreign))
+        _bring(peer, update, remote)
+        if update.local:
+            has = [update.remote] if update.remote else []
+            fresh = _git(peer, ["rev-list", update.local, "--not", *has, f"--glob={tracking}*"]).split()
+            for commit, author in _authors(peer, fresh, update).items():
+                commits.setdefault(author, []).append(commit)
+    lost = _lost(peer, updates, tracking)
+    found = {author: touched(peer, made) for author, made in commits.items()}
+    if lost:
+        mine = peer.me_for_gate()
+        found[mine] = [*found.get(mine, []), *touched(peer, lost)]
     return {author: list(dict.fromkeys(paths)) for author, paths in found.items()}
 
 
-def _has(peer: Peer, ident: str) -> bool:
-    return ident in peer.repo.git
+def _named(peer: Peer, remote: str) -> str:
+    """The name of the remote that a push goes to; a URL which none has stays as it is."""
+    known = {one.url: one.name for one in peer.repo.git.remotes}
+    return remote if remote in known.values() else known.get(remote) or remote
+
+
+def _bring(peer: Peer, update: Update, remote: str) -> None:
+    """Fetch what the remote's ref stands on, so that it can be told what a push takes away."""
+    if not update.remote or update.remote in peer.repo.git:
+        return
+    args = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--refmap="]
+    ran = run([*args, remote, update.remote_ref], peer.repo.gitdir, 120, {"GIT_DIR": str(peer.repo.gitdir)})
+    if ran.status or update.remote not in peer.repo.git:
+        said = ran.err.strip() or "it has moved meanwhile"
+        raise PeerError("unreachable", f"cannot fetch {update.remote_ref} from {remote}: {said}", "try again")
+
+
+def _lost(peer: Peer, updates: Sequence[Update], tracking: str) -> list[str]:
+    """Others' commits that no ref of the remote will have after a forced push or a deletion: the pusher's doing."""
+    olds = [update.remote for update in updates if update.remote]
+    if not olds:
+        return []
+    kept = [update.local for update in updates if update.local]
+    moved = [f"--exclude={tracking}{update.remote_ref.removeprefix('refs/heads/')}" for update in updates]
+    rest = [*moved, f"--exclude={tracking}HEAD", f"--glob={tracking}*"]
+    lost = _git(peer, ["rev-list", *olds, "--not", *kept, *rest]).split()
+    records = peer.clone.owner_of_commit(set(lost))
+    mine = peer.me_for_gate()
+    return [commit for commit in lost if commit not in records or _recorded(peer, records[commit]) != mine]
 
 
 def _git(peer: Peer, args: Sequence[str], stdin: bytes | None = None) -> str:

@@ -27,6 +27,7 @@ class Push:
         self.options = list(options)
         self.remote = remote or self._default_remote()
         self.refspecs = list(refspecs)
+        self._forced: set[str] = set()
 
     def _git(self, *args: str) -> Any:
         where = {"GIT_DIR": str(self.peer.repo.gitdir)}
@@ -57,7 +58,14 @@ class Push:
                 peer.engine.advance(self.patience)
         if not updates:
             return {"pushed": [], "released": []}
-        self._check(updates)
+        try:
+            self._check(updates)
+        except PeerError:
+            if not together:
+                raise
+            with peer.clone.writing(self.patience):  # a refusal counts only on a tip that was fetched
+                peer.engine.advance(self.patience)
+            self._check(updates)
         view = {"pushed": [{"ref": u.remote_ref, "old": u.remote or None, "new": u.local or None} for u in updates]}
         command = self._command(updates, keep, together)
         if dry_run:
@@ -88,20 +96,23 @@ class Push:
         if refused:
             raise self._behind(refused)
         found = []
-        for flag, pair, _ in rows:
+        for flag, pair, summary in rows:
             local, _, there = pair.rpartition(":")
             if flag == "=":
                 continue
-            new = self._git("rev-parse", "--verify", "-q", f"{local}^{{}}").out.strip() if local else ""
             ident = self._git("rev-parse", "--verify", "-q", local).out.strip() if local else ""
-            found.append(Update(local, ident or new, there, self._old(there)))
+            found.append(Update(local, ident, there, self._old(there, flag, summary)))
+        # What goes forward needs no force; the rest is leased on what it was when it was checked.
+        self._forced = {row[1].rpartition(":")[2] for row in rows if row[0] in ("+", "-")}
         return found
 
-    def _old(self, ref: str) -> str:
-        """The id that the remote's ref has, as far as this clone knows."""
-        name = ref.removeprefix("refs/heads/")
-        tracking = f"refs/remotes/{self.remote}/{name}"
-        return str(self._git("rev-parse", "--verify", "-q", tracking).out.strip())
+    def _old(self, ref: str, flag: str, summary: str) -> str:
+        """The id that the remote's ref has; "" where there is none."""
+        if flag == "*":
+            return ""
+        if flag == " ":  # a fast-forward says from where, and git has that commit
+            return str(self._git("rev-parse", "--verify", "-q", summary.partition("..")[0]).out.strip())
+        return str(next(iter(self._git("ls-remote", self.remote, ref).out.split()), ""))
 
     def _behind(self, rows: list[list[str]]) -> PeerError:
         """Not fast-forward: what has to be pulled first."""
@@ -159,16 +170,20 @@ class Push:
                 "unsupported", f"{self.remote} does not take atomic pushes", "`git push`, then `git peer unlock`"
             )
         spec = [f"{u.local_ref if u.local else ''}:{u.remote_ref}" for u in updates]
+        options = [*self.options]
+        options += [f"--force-with-lease={u.remote_ref}:{u.remote}" for u in updates if u.remote_ref in self._forced]
         staged = self._stage(updates)
 
         def publish(candidate: str, base: str | None, timeout: float) -> Pushed:
             # The state may have moved since the check: what is decided again is checked again.
             self._check(updates)
-            return remote.push(candidate, base, timeout, code=[*spec, *staged], options=self.options, hooks=True)
+            return remote.push(candidate, base, timeout, code=[*spec, *staged], options=options, hooks=True)
 
         try:
             return peer.run(command, publish)
         except PeerError as why:
+            if staged:
+                self._git("push", "--quiet", "--no-verify", self.remote, *staged)
             if why.code == "rejected":
                 self._resolve()  # raises with what to pull, if that is why
             raise

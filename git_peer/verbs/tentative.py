@@ -87,15 +87,10 @@ def _rebuild(peer: Peer, name: str, wanted: list[Command]) -> dict[str, Any]:
     ids = {event.id for event in events if isinstance(event, locking.LockTake)}
     held = [msgspec.structs.replace(k, token=0) for k in locks.held_by(state, name) if k.id in ids]
     old = _path(peer, name)
-    marker = {
-        "session": _plain(session),
-        "locks": [_plain(k) | {"token": 0} for k in held],
-        "commands": [_plain(command) for command in wanted],
-    }
     ref = layout.TENTATIVE + session.sid
     refs.swap(peer.repo.git, ref, commit, refs.read(peer.repo.git, ref))
     path = old.with_name(f"{session.sid}.json")
-    files.write_json(path, marker)
+    peer.clone.hold_tentatively(session, held, wanted)
     if old.name != path.name:
         _remove(peer, old)
     views = [locks.describe(state, k, scene, "tentative") for k in held]
