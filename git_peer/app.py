@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from git_peer import layout
+from git_peer import combine, layout
 from git_peer.core import commands, fences, locking, locks, naming, sessions, targets, verdict
 from git_peer.core.commands import Command
 from git_peer.core.errors import PeerError
@@ -62,6 +62,7 @@ class Peer:
         seen = self.clone.seen
         return Scene(
             now=now,
+            height=state.log.height + 1,
             ident=self._scene.ident,
             skew=self._scene.skew,
             ttl_agent=self._scene.ttl_agent,
@@ -243,6 +244,8 @@ class Peer:
     def run(self, command: Command, publish: Publish | None = None) -> dict[str, Any]:
         """Decide and publish a command; its answer, true for ever, or PeerError."""
         self.writable()
+        if publish is None:
+            return combine.submit(self.engine, command)
         with self.clone.writing(self.settings.get("retryTimeout")):
             self.engine.recover()
             return self.engine.transact(command, publish)

@@ -16,16 +16,18 @@ from git_peer.core.commands import Command, Outcome
 from git_peer.core.errors import PeerError
 from git_peer.core.sessions import Scene
 from git_peer.core.state import Event, State
-from git_peer.store import attempts, refs
+from git_peer.store import attempts, inbox, refs
 from git_peer.store.attempts import Attempt
 from git_peer.store.chain import Chain, tidy
 from git_peer.store.clone import Clone
 from git_peer.store.remote import Pushed, Remote, backoff
 
 # A refusal of these kinds does not depend on how fresh the state is.
-_FINAL = frozenset({"usage", "invalid", "not_allowed", "unsupported", "not_set_up", "untrusted", "newer_format"})
+FINAL = frozenset({"usage", "invalid", "not_allowed", "unsupported", "not_set_up", "untrusted", "newer_format"})
 
 Publish = Callable[[str, "str | None", float], Pushed]
+Fresh = tuple[str, str, str]  # (session, sid, lock) of a grant
+Decide = Callable[[State, Scene, bool], Outcome]  # the bool: the state was fetched by this command
 
 
 class Engine:
@@ -47,6 +49,7 @@ class Engine:
         self.patience = patience
         self.staleness = staleness
         self.fetched = 0  # commits that came in
+        self.waits: Callable[[str], None] = lambda what: None  # told what a command waits for
 
     @property
     def attempts(self) -> Any:
@@ -116,9 +119,9 @@ class Engine:
     # -- one transaction --------------------------------------------------------------------------
     def transact(self, command: Command, publish: Publish | None = None) -> dict[str, Any]:
         """Decide and publish `command`; its answer, or PeerError. `publish` replaces the plain push of the log."""
-        return self.attempt(lambda state, scene: commands.decide(state, command, scene), publish)
+        return self.attempt(lambda state, scene, fresh: commands.decide(state, command, scene), publish)
 
-    def attempt(self, decide: Callable[[State, Scene], Outcome], publish: Publish | None = None) -> dict[str, Any]:
+    def attempt(self, decide: Decide, publish: Publish | None = None) -> dict[str, Any]:
         """Decide on the tip and publish, again and again until it has an end or patience runs out."""
         deadline = time.monotonic() + self.patience
         mine: list[Attempt] = []
@@ -128,9 +131,9 @@ class Engine:
                 tip = self.tip()
                 state = self.chain.state(tip)
                 try:
-                    outcome = decide(state, self.scene(state))
+                    outcome = decide(state, self.scene(state), fresh)
                 except PeerError as refusal:
-                    if fresh or refusal.code in _FINAL:
+                    if fresh or refusal.code in FINAL:
                         self._settle(mine, deadline)
                         raise
                     self._refresh(refusal, deadline)
@@ -145,6 +148,7 @@ class Engine:
                 if time.monotonic() > deadline:
                     raise self._out_of_time(mine)
                 if self.remote is not None:
+                    self.waits(f"for {self.remote.name}: others are writing too (try {turn + 2})")
                     backoff(min(turn, 8), self._jitter())
             raise AssertionError("unreachable")
         finally:
@@ -263,6 +267,8 @@ class Engine:
 
     def _out_of_time(self, mine: list[Attempt]) -> PeerError:
         if mine:
+            for attempt in mine:
+                attempt.nobody_told()
             return PeerError(
                 "unknown",
                 "the remote did not say whether this was done, and cannot be asked now",
@@ -293,33 +299,57 @@ class Engine:
             settles=attempt.candidate,
         )
 
-    def recover(self) -> list[str]:
-        """Settle what dead requesters left: give back the locks that nobody was told of. Lock ids given back."""
-        given: list[str] = []
+    def recover(self) -> None:
+        """Settle what dead requesters left: give back the locks that nobody was told of."""
+        folder = self.clone.folder / layout.D_INBOX
         for attempt in attempts.orphans(self.attempts):
-            given.extend(self._recover(attempt))
-        return given
+            self._recover(attempt)
+        for ident, answer in inbox.untold(folder):
+            self._give_back(answer.get("fresh", ()))
+            inbox.drop(folder, ident)
 
-    def _recover(self, attempt: Attempt) -> list[str]:
+    def _recover(self, attempt: Attempt) -> None:
         if attempt.base == self.tip() and self.remote is not None:
             self.advance(self.patience)
-        if not self.chain.descends(self.tip(), attempt.candidate):
-            if attempt.base == self.tip() and self.remote is not None:
-                self._settle([attempt], time.monotonic() + self.patience)
-            else:
-                attempt.close()  # another commit stands on its base, or it never left this machine
-            return []
-        taken = [event for event in self.chain.entry(attempt.candidate).events if isinstance(event, locking.LockTake)]
+        if self.chain.descends(self.tip(), attempt.candidate):
+            self._give_back(self._untold(attempt))
+            attempt.close()
+        elif attempt.base == self.tip() and self.remote is not None:
+            self._settle([attempt], time.monotonic() + self.patience)
+        else:
+            attempt.close()  # another commit stands on its base, or it never left this machine
 
-        def give_back(state: State, scene: Scene) -> Outcome:
+    def _untold(self, attempt: Attempt) -> list[Fresh]:
+        """What a landed attempt granted to requesters who do not know. Those who still wait get their answers."""
+        granted = [
+            (event.by, event.sid, event.id)
+            for event in self.chain.entry(attempt.candidate).events
+            if isinstance(event, locking.LockTake)
+        ]
+        batch = attempt.answer.get("batch")
+        if batch is None:
+            return granted
+        folder, told = self.clone.folder / layout.D_INBOX, set[str]()
+        for ident, answer in batch.items():
+            if inbox.is_known(folder, ident):
+                if inbox.is_alive(folder, ident):
+                    inbox.give_answer(folder, ident, answer)
+                    told.update(lock for _, _, lock in answer.get("fresh", ()))
+            elif ident != inbox.OWN:  # it dropped its request when it told
+                told.update(lock for _, _, lock in answer.get("fresh", ()))
+        return [fresh for fresh in granted if fresh[2] not in told]
+
+    def _give_back(self, granted: Sequence[Fresh]) -> None:
+        """Release locks in the name of the sessions that were never told of them."""
+
+        def decide(state: State, scene: Scene, fresh: bool) -> Outcome:
             events: list[Event] = []
-            for take in taken:
-                lock = locks.by_pointer(state, take.by, take.id)
-                if lock is not None and lock.sid == take.sid:
-                    envelope = {"id": scene.ident(), "at": scene.now, "by": take.by, "sid": take.sid}
-                    events.append(locking.LockRelease(**envelope, lock=take.id))  # type: ignore[arg-type]
-            return Outcome(events, lambda after, scene: {"released": [event.lock for event in events]})  # type: ignore[attr-defined]
+            for by, sid, ident in granted:
+                lock = locks.by_pointer(state, by, ident)
+                if lock is not None and lock.sid == sid:
+                    envelope = {"id": scene.ident(), "at": scene.now, "by": by, "sid": sid}
+                    events.append(locking.LockRelease(**envelope, lock=ident))  # type: ignore[arg-type]
+            return Outcome(events, lambda after, scene: {})
 
-        released = self.attempt(give_back)["released"]
-        attempt.close()
-        return list(released)
+        if granted:
+            self.attempt(decide)

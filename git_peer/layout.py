@@ -14,6 +14,7 @@ TIP = "refs/peer/coordination"  # this clone's verified tip; in local mode the l
 INCOMING = "refs/peer/incoming"  # what was fetched and is not verified yet
 TENTATIVE = "refs/peer/tentative/"  # + sid
 STAGE = "refs/peer/stage/"  # + sid, on the remote: code on its way into an atomic push
+PUSHING = "GIT_PEER_PUSHING"  # environment: the attempt (a commit) that the push at hand carries
 OURS = ("refs/peer/", "refs/notes/peer")  # a push to these is refused unless git-peer made it
 
 # -- the folder `peer/` in the common git directory -----------------------------------------------
@@ -23,6 +24,7 @@ F_LOCK = "lock"  # the kernel lock of this clone's writers
 F_STALE = "stale-at"  # epoch second from which the copy is stale (remote mode only)
 F_SEEN = "seen.json"  # when this clone first saw each session's last event
 F_COMMITS = "commits"  # commit → session, a line each, by the post-commit hook
+D_INBOX = "inbox"  # commands that wait for whoever has the kernel lock
 D_ATTEMPTS = "attempts"  # publishes whose end is not known yet
 D_HELD = "held"  # sid.json: what each session of this clone was told it holds
 D_FENCED = "fenced"  # sid.json: marker, targets that a session lost

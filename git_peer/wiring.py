@@ -65,14 +65,20 @@ class Parts:
         from time import time
 
         world = self.scene()
-        return Setup(self.repo, self.clone, self.settings, self.me, lambda state: replace(world, now=int(time())))
+        return Setup(
+            self.repo,
+            self.clone,
+            self.settings,
+            self.me,
+            lambda state: replace(world, now=int(time()), height=state.log.height + 1),
+        )
 
 
 def who(repo: Repo, clone: Clone, given: str | None) -> Me:
     """Who runs this, by --as, else by the environment."""
     gitdir = repo.gitdir_name
     name, agent = naming.name_from(os.environ, gitdir)
-    name = given or name
+    name = name if given is None else given
     if name is not None and not naming.is_name(name):
         raise PeerError(
             "usage",

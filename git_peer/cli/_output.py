@@ -6,6 +6,7 @@ import json
 import os
 import re
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,8 @@ class Call:
     quiet: bool = False
     _parts: Parts | None = None
     _peer: Peer | None = None
+    _began: float = field(default_factory=time.monotonic)
+    _waited: set[str] = field(default_factory=set)
 
     def parts(self, writing: bool = False) -> Parts:
         """The parts of this run."""
@@ -53,7 +56,16 @@ class Call:
         """The Peer of this run."""
         if self._peer is None:
             self._peer = self.parts(writing).peer(writing)
+            self._peer.engine.waits = self._waits
         return self._peer
+
+    def _waits(self, what: str) -> None:
+        """Say once what a command of over a second waits for."""
+        kind = what.split(":", maxsplit=1)[0]
+        if kind not in self._waited and time.monotonic() - self._began > 1 and not self.quiet:
+            self._waited.add(kind)
+            sys.stderr.write(f"waiting {what}\n")
+            sys.stderr.flush()
 
     # -- what goes out ----------------------------------------------------------------------------
     def emit(self, reply: Reply) -> int:

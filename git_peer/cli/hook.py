@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from git_peer import layout
 from git_peer.cli._output import Call, Reply
 from git_peer.cli.main import command
 from git_peer.core.errors import PeerError
@@ -45,8 +46,8 @@ def _pre_push(call: Call, rest: tuple[str, ...]) -> int:
     updates = outgoing.parse(lines)
     from git_peer.store.attempts import is_recorded
 
-    if any(u.local and is_recorded(peer.engine.attempts, u.local) for u in updates):
-        return 0  # `git peer push` made this push, and has checked it
+    if is_recorded(peer.engine.attempts, os.environ.get(layout.PUSHING, "")):
+        return 0  # `git peer push` makes this push, and has checked it; it also has the kernel lock, so do not wait
     outgoing.refuse_ours(peer, updates, remote)
     if peer.remote is not None and any(update.local for update in updates):
         with peer.clone.writing(peer.settings.get("retryTimeout")):

@@ -56,7 +56,7 @@ def _common(function: Callable[..., int | None]) -> Callable[..., int | None]:
 def _remember(ctx: click.Context, as_name: str | None, as_json: bool, quiet: bool) -> Call:
     call = ctx.find_root().obj
     assert isinstance(call, Call)
-    call.name = as_name or call.name
+    call.name = call.name if as_name is None else as_name
     call.json = call.json or as_json
     call.quiet = call.quiet or quiet
     return call

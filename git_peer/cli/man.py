@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import fill
 
 import click
 
@@ -213,19 +214,20 @@ def section(usage: Usage) -> str:
     width = max((len(term) for term, _ in usage.options), default=0)
     rows = [f"  {term.ljust(width)}  {text}" for term, text in usage.options]
     block = "\n".join([usage.line, *rows])
-    return "\n\n".join(usage.text) + f"\n\n```\n{block}\n```\n"
+    prose = "\n\n".join(fill(text, 120, break_long_words=False, break_on_hyphens=False) for text in usage.text)
+    return f"{prose}\n\n```\n{block}\n```\n"
 
 
 def refreshed(text: str) -> str:
     """A page with its help sections as the program has them now; LookupError for one of no command."""
     known = {usage.words: section(usage) for usage in usages()}
 
-    def fill(found: re.Match[str]) -> str:
+    def current(found: re.Match[str]) -> str:
         if found[2] not in known:
             raise LookupError(f"no command {found[2]}")
         return f"{found[1]}{known[found[2]]}{found[3]}"
 
-    return _SECTION.sub(fill, text)
+    return _SECTION.sub(current, text)
 
 
 def main(args: list[str]) -> int:

@@ -91,16 +91,17 @@ def whoami_command(call: Call) -> Reply:
     """Which session this is, and where its name comes from."""
     peer = call.peer()
     session = peer.session()
+    agent = peer.me.agent or (session.agent if session else "")
     data: dict[str, Any] = {
         "name": peer.name,
         "sid": session.sid if session else None,
         "started": session is not None,
-        "agent": peer.me.agent or None,
-        "person": peer.me.person,
+        "agent": agent or None,
+        "person": not agent,
         "default": peer.me.name is None,
         "clone": peer.me.clone,
         "worktree": peer.me.worktree,
     }
-    kind = peer.me.agent or ("the person of this work tree" if peer.me.name is None else "a person")
+    kind = agent or ("the person of this work tree" if peer.me.name is None else "a person")
     text = f"{peer.name} ({kind}), {'started' if session else 'not started yet'}"
     return Reply(data, text)

@@ -103,7 +103,7 @@ def _opened(state: State, me: Me, scene: Scene) -> tuple[Session, list[Event]]:
             proof = locking.Evidence(how="gone")
             events.append(locking.LockExpire(**broken, lock=lock.id, holder=session.name, evidence=proof))  # type: ignore[arg-type]
     opening = [start, *events, *_swept(state, session, scene)]
-    fold.apply(state, opening, state.log.height + 1)
+    fold.apply(state, opening, scene.height, scene.index)
     return session, opening
 
 

@@ -49,11 +49,11 @@ def parse(line: bytes) -> Event:
     return event
 
 
-def apply(state: State, events: Sequence[Event], height: int) -> None:
+def apply(state: State, events: Sequence[Event], height: int, start: int = 0) -> None:
     """Fold the events of one commit of that height into `state`; Malformed where they do not fit."""
     if not events:
         raise Malformed("a commit without events")
-    for index, event in enumerate(events):
+    for index, event in enumerate(events, start):
         if event.v != 1:
             raise Malformed(f"{type(event).__name__} version {event.v}")
         _APPLY[type(event)](state, event, height, index)
@@ -65,7 +65,10 @@ def subject(events: Sequence[Event], state: State) -> str:
     by = events[0].by
     takes = [e for e in events if isinstance(e, locking.LockTake)]
     frees = [e for e in events if isinstance(e, (locking.LockRelease, locking.LockBreak, locking.LockExpire))]
-    if takes:
+    writers = dict.fromkeys(event.by for event in events)
+    if len(writers) > 1:
+        text = f"{len(events)} events by {', '.join(writers)}"
+    elif takes:
         shown = targets.show(takes[0].target)
         text = f"lock: {by} took {shown}" + (f" and {len(takes) - 1} more" if len(takes) > 1 else "")
     elif any(isinstance(e, landing.PushLand) for e in events):

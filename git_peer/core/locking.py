@@ -122,10 +122,11 @@ def take(state: State, wish: Wish, session: Session, me: Me, scene: Scene) -> tu
     ids: list[str] = []
     expired: set[str] = set()
     conflicts: list[tuple[Target, Lock]] = []
-    ceiling = PERSON_PRIORITY if me.person else AGENT_PRIORITY
+    person = sessions.is_person(session, me)
+    ceiling = PERSON_PRIORITY if person else AGENT_PRIORITY
     if wish.priority is not None and not 0 <= wish.priority <= ceiling:
         raise PeerError("not_allowed", f"priority {wish.priority} is not yours: at most {ceiling} here")
-    ttl = min(wish.ttl or (scene.ttl_person if me.person else scene.ttl_agent), scene.ttl_max)
+    ttl = min(wish.ttl or (scene.ttl_person if person else scene.ttl_agent), scene.ttl_max)
     for target in dict.fromkeys(wish.targets):
         mine, agents = _already(state, target, session, me, scene)
         if mine is not None:
@@ -221,7 +222,7 @@ def release(
         if holder is not None and sessions.owns(session, me, holder):
             events.append(LockRelease(**_envelope(session, scene), lock=lock.id, landed=landed))
         elif force is not None:
-            if not me.person and not scene.agents_may_force:
+            if not sessions.is_person(session, me) and not scene.agents_may_force:
                 raise PeerError("not_allowed", "an agent may not break another's lock", "ask a person, or the holder")
             events.append(LockBreak(**_envelope(session, scene), lock=lock.id, holder=lock.session, reason=force))
         else:

@@ -107,6 +107,8 @@ class Scene:
 
     now: int
     ident: Callable[[], str]
+    height: int = 0  # that the commit will have
+    index: int = 0  # of the decision's first event in it
     skew: int = 60
     ttl_agent: int = 1800
     ttl_person: int = 28800
@@ -148,6 +150,11 @@ def owns(mine: Session | None, me: Me, other: Session) -> bool:
     if mine is not None and mine.sid == other.sid:
         return True
     return me.name is None and me.person and same_run(other, me)
+
+
+def is_person(session: Session, me: Me) -> bool:
+    """Whether a person acts: not an agent by the environment, nor a session that was started with --agent."""
+    return me.person and not session.agent
 
 
 def name_for(state: State, me: Me) -> str:

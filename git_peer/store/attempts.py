@@ -30,6 +30,14 @@ class Attempt:
         files.sync_folder(self.path.parent)
         self.leave()
 
+    def nobody_told(self) -> None:
+        """None of its requesters learns how it ends: what it may have granted is to be given back."""
+        record: dict[str, Any] = {"candidate": self.candidate, "base": self.base, "answer": {}}
+        raw = json.dumps(record).encode()
+        if self.handle >= 0:  # in place: the flock stays
+            os.pwrite(self.handle, raw.ljust(os.fstat(self.handle).st_size), 0)
+            os.fsync(self.handle)
+
     def leave(self) -> None:
         """Let go of the file: whoever writes next settles it."""
         if self.handle >= 0:
@@ -55,8 +63,8 @@ def start(folder: Path, candidate: str, base: str | None, answer: dict[str, Any]
 
 
 def is_recorded(folder: Path, candidate: str) -> bool:
-    """Whether git-peer itself is publishing that commit."""
-    return (folder / candidate).exists()
+    """Whether git-peer itself is publishing that commit; "" is none."""
+    return candidate != "" and (folder / candidate).exists()
 
 
 def orphans(folder: Path) -> Iterator[Attempt]:

@@ -71,22 +71,33 @@ class Clone:
 
     # -- one writer at a time ---------------------------------------------------------------------
     @contextmanager
-    def writing(self, timeout: float) -> Iterator[None]:
-        """Hold the kernel lock of this clone's writers. It is for speed; safety is the compare-and-swap."""
+    def try_writing(self, timeout: float = 0) -> Iterator[bool]:
+        """Try for the kernel lock of this clone's writers: whether it was to be had. Safety is the swap of the ref."""
         import filelock
 
         try:
             self.folder.mkdir(exist_ok=True)
-            with filelock.FileLock(self.folder / layout.F_LOCK, timeout=timeout, poll_interval=0.01):
-                yield
+            lock = filelock.FileLock(self.folder / layout.F_LOCK, poll_interval=0.01)
+            lock.acquire(timeout=timeout)
         except filelock.Timeout:
-            raise PeerError(
-                "busy", f"another git-peer command has been writing here for {timeout:.0f} s", "try again"
-            ) from None
+            yield False
+            return
         except OSError as why:
-            if why.filename and str(why.filename).startswith(str(self.folder)):
-                raise PeerError("failed", f"cannot write {why.filename}: {why.strerror}", "read-only?") from None
-            raise
+            raise PeerError("failed", f"cannot write {self.folder}: {why.strerror}", "is it read-only?") from None
+        try:
+            yield True
+        finally:
+            lock.release()
+
+    @contextmanager
+    def writing(self, timeout: float) -> Iterator[None]:
+        """Hold the kernel lock; PeerError("busy") where it is not to be had in time."""
+        with self.try_writing(timeout) as mine:
+            if not mine:
+                raise PeerError(
+                    "busy", f"another git-peer command has been writing here for {timeout:.0f} s", "try again"
+                )
+            yield
 
     # -- what it has seen -------------------------------------------------------------------------
     @property

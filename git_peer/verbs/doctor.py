@@ -142,7 +142,9 @@ def _there(peer: Peer, tip: str) -> Check | None:
     except PeerError:
         return None  # the check of the remote says so
     if there is None:
-        return _check("log", "fail", f"it has gone from {name}", "somebody deleted the branch; this clone still has it all")
+        return _check(
+            "log", "fail", f"it has gone from {name}", "somebody deleted the branch; this clone still has it all"
+        )
     if there not in peer.repo.git:
         return _check("log", "warn", f"{name} is ahead of this copy", "`git peer sync` fetches and verifies it")
     arrived = peer.chain.path(tip, there)

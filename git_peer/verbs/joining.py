@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import secrets
+import socket
 import time
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Any
 
 from git_peer import layout
@@ -16,7 +18,7 @@ from git_peer.core.locking import Wish
 from git_peer.core.locks import Lock
 from git_peer.core.sessions import Me, Scene
 from git_peer.core.state import State
-from git_peer.engine import Engine
+from git_peer.engine import Decide, Engine
 from git_peer.store import hooks, refs
 from git_peer.store.chain import Chain
 from git_peer.store.clone import Clone
@@ -62,6 +64,8 @@ class Setup:
         Answers {mode, remote, branch, log_id, created, share}.
         """
         self.settings.check()
+        if not local:
+            remote = remote or self.clone.facts.get("moving") or None  # a publication that was cut off
         self.branch = branch or str(self.clone.facts.get("branch") or self.settings.get("branch"))
         with self.clone.writing(self.patience):
             self.clone.adopt_copy()
@@ -149,10 +153,15 @@ class Setup:
 
     def _may_push(self, at: Remote, commit: str) -> tuple[bool, bool]:
         """(may this clone push there, does it take atomic pushes): tried for real."""
-        pushed = at.try_atomic(commit, secrets.token_hex(6), self.patience)
+        pushed = at.try_atomic(commit, self._place(), self.patience)
         atomic = "does not support --atomic" not in pushed.text
         # A server that refuses just these refs says nothing of the log's branch: the first command will tell.
         return pushed.end in ("ok", "rejected") or not atomic, atomic
+
+    def _place(self) -> str:
+        """A name for this clone's throw-away refs: always the same, so that a try which was killed leaves none."""
+        where = f"{socket.gethostname()} {self.repo.common} {self.repo.common.stat().st_ino}"
+        return sha256(where.encode("utf-8", "surrogateescape")).hexdigest()[:12]
 
     @property
     def _folds(self) -> bool:
@@ -191,15 +200,17 @@ class Setup:
         head = (self.repo.common / "HEAD").read_text("utf-8", "replace").strip()
         return head.removeprefix("ref: refs/heads/") if head.startswith("ref: refs/heads/") else ""
 
-    def _set_up(self, log_id: str, remote: str, writable: bool, atomic: bool) -> None:
-        self.clone.set_up(log=log_id, remote=remote, branch=self.branch, writable=writable, atomic=atomic, moving="")
+    def _set_up(self, log_id: str, remote: str, writable: bool, atomic: bool, moving: str = "") -> None:
+        self.clone.set_up(
+            log=log_id, remote=remote, branch=self.branch, writable=writable, atomic=atomic, moving=moving
+        )
 
     # -- publishing -------------------------------------------------------------------------------
     def _engine(self, at: Remote | None) -> Engine:
         return Engine(self.chain, self.clone, at, self.make_scene, self.patience, self.settings.get("maxStaleness"))
 
-    def _outcome(self, kind: type[Any], **fields: Any) -> Callable[[State, Scene], Outcome]:
-        def decide(state: State, scene: Scene) -> Outcome:
+    def _outcome(self, kind: type[Any], **fields: Any) -> Decide:
+        def decide(state: State, scene: Scene, fresh: bool) -> Outcome:
             event = kind(id=scene.ident(), at=scene.now, by="git-peer", **fields)
             return Outcome([event], lambda after, scene: {})
 
@@ -261,6 +272,7 @@ class Setup:
         problems = self.chain.verify(None, self.chain.path(None, there) or [])
         if problems:
             raise PeerError("untrusted", f"the log on {at.name} is malformed: {problems[0].what}", "")
+        self.clone.set_up(moving=at.name)
         if old is not None:
             state = self.chain.state(old)
             for session in sessions.all_of(state):
@@ -271,8 +283,9 @@ class Setup:
             if refs.read(self.repo.git, archive) is None:
                 refs.swap(self.repo.git, archive, old, None)
         writable, atomic = self._may_push(at, there)
-        self._set_up(self.chain.state(there).log.id, at.name, writable, atomic)
+        self._set_up(self.chain.state(there).log.id, at.name, writable, atomic, moving=at.name)
         refs.swap(self.repo.git, layout.TIP, there, old)
+        self.clone.set_up(moving="")
         self.clone.saw(self.chain.state(there))
 
     def _again(self, session: sessions.Session, lock: Lock) -> Take:

@@ -37,7 +37,7 @@ class Bench:
 
     @property
     def scene(self) -> Scene:
-        return Scene(now=self.now, ident=self.ident, clock_trusted=self.trusted)
+        return Scene(now=self.now, ident=self.ident, clock_trusted=self.trusted, height=self.height + 1)
 
     def fold(self, events: list[Event]) -> None:
         state = self.state

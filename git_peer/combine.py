@@ -1,0 +1,142 @@
+"""Combining: the writers of one clone share a transaction. Whoever has the kernel lock decides for all who wait.
+
+A push costs a round trip, so twenty writers of one clone should cost one or two, not twenty. Every writer gets
+its own answer; the batch fails together only where nothing can be known, and is split where a server rejects it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from git_peer import layout
+from git_peer.core import commands, fold, locking
+from git_peer.core.commands import Command, Outcome
+from git_peer.core.errors import PeerError
+from git_peer.core.sessions import Scene
+from git_peer.core.state import State, encode
+from git_peer.engine import FINAL, Engine, Fresh
+from git_peer.store import inbox
+
+MOST = 64  # commands of one batch
+_POLL = 0.01  # seconds between looks while another has the kernel lock
+
+
+@dataclass(frozen=True)
+class Member:
+    """A command in a batch; `ident` is its request's, or inbox.OWN."""
+
+    ident: str
+    command: Command
+
+
+def submit(engine: Engine, command: Command) -> dict[str, Any]:
+    """Have `command` decided and published, by this process or by whoever holds the kernel lock: its answer."""
+    folder = engine.clone.folder / layout.D_INBOX
+    with engine.clone.try_writing() as mine:
+        if mine:
+            return _serve(engine, command)
+    request = inbox.post(folder, encode(command))
+    deadline = time.monotonic() + engine.patience
+    try:
+        while True:
+            with engine.clone.try_writing() as mine:
+                answer = request.answer()
+                if answer is not None:
+                    return _opened(answer)
+                if mine:
+                    engine.recover()
+                    answer = request.answer()  # by a combiner that died after its push
+                    if answer is not None:
+                        return _opened(answer)
+                    request.withdraw()
+                    return _serve(engine, command)
+            if time.monotonic() > deadline and (request.withdraw() or time.monotonic() > deadline + engine.patience):
+                raise PeerError(
+                    "busy", f"other git-peer commands have been writing here for {engine.patience:.0f} s", "try again"
+                )
+            engine.waits("for the other writers of this clone")
+            time.sleep(_POLL)
+    finally:
+        request.close()
+
+
+def _serve(engine: Engine, own: Command) -> dict[str, Any]:
+    """Under the kernel lock: settle what is left, decide one's own command and all that wait."""
+    engine.recover()
+    folder = engine.clone.folder / layout.D_INBOX
+    members = [Member(inbox.OWN, own)]
+    for ident, raw in inbox.take(folder, MOST):
+        members.append(Member(ident, commands.decode(raw)))
+    answers = _decide(engine, members)
+    return _opened(answers[inbox.OWN])
+
+
+def _decide(engine: Engine, members: Sequence[Member]) -> dict[str, Any]:
+    """ident → sealed answer; those of the others are left in the inbox as soon as they are known."""
+    try:
+        answers = engine.attempt(lambda state, scene, fresh: _batch(state, scene, fresh, members))["batch"]
+    except PeerError as why:
+        if len(members) > 1 and why.code in ("rejected", "invalid"):
+            return _split(engine, members)
+        answers = {member.ident: _sealed(why) for member in members}
+    for ident, answer in answers.items():
+        if ident != inbox.OWN:
+            inbox.give_answer(engine.clone.folder / layout.D_INBOX, ident, answer)
+    return dict(answers)
+
+
+def _split(engine: Engine, members: Sequence[Member]) -> dict[str, Any]:
+    """The server, or the batch limit, does not take them together: each for itself, or in halves."""
+    half = len(members) // 2
+    return {**_decide(engine, members[:half]), **_decide(engine, members[half:])}
+
+
+def _batch(state: State, scene: Scene, fresh: bool, members: Sequence[Member]) -> Outcome:
+    """Decide each on what those before it made of the state. A refusal counts on a fresh tip only."""
+    events: list[Any] = []
+    parts: dict[str, Outcome | PeerError] = {}
+    for member in members:
+        at = replace(scene, index=len(events))
+        try:
+            outcome = commands.decide(State(state), member.command, at)
+        except PeerError as why:
+            if not fresh and why.code not in FINAL:
+                raise
+            parts[member.ident] = why
+            continue
+        if outcome.events:
+            fold.apply(state, outcome.events, scene.height, len(events))
+        events.extend(outcome.events)
+        parts[member.ident] = outcome
+
+    def answer(after: State, scene: Scene) -> dict[str, Any]:
+        sealed = {
+            ident: _sealed(part)
+            if isinstance(part, PeerError)
+            else {"answer": part.answer(after, scene), "fresh": _fresh(part)}
+            for ident, part in parts.items()
+        }
+        return {"batch": sealed}
+
+    return Outcome(events, answer)
+
+
+def _fresh(outcome: Outcome) -> list[Fresh]:
+    """The locks that the decision grants anew: what is given back if nobody is told."""
+    return [(event.by, event.sid, event.id) for event in outcome.events if isinstance(event, locking.LockTake)]
+
+
+def _sealed(why: PeerError) -> dict[str, Any]:
+    return {"error": {"code": why.code, "message": why.message, "hint": why.hint, "extra": why.extra}}
+
+
+def _opened(sealed: dict[str, Any]) -> dict[str, Any]:
+    """A sealed answer as it is told: the answer, or the error raised."""
+    why = sealed.get("error")
+    if why is not None:
+        raise PeerError(why["code"], why["message"], why["hint"], **why["extra"])
+    answer: dict[str, Any] = sealed["answer"]
+    return answer

@@ -1,0 +1,134 @@
+"""The inbox of a clone's writers: whoever waits leaves its command, whoever has the kernel lock takes what is there.
+
+A request is a file that its requester holds a flock on, and its name tells how far it has come: `.ask` waits,
+`.taken` is being decided, `.answer` beside it is what came of it. Taking and withdrawing are one rename, so
+exactly one of them happens. The requester drops its `.taken` just before it tells: one whose flock is free
+and whose file is still there was never told.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from git_peer.core.errors import PeerError
+from git_peer.store import files
+
+OWN = "own"  # stands for the combiner's own command in a batch
+_ASK, _TAKEN, _ANSWER = ".ask", ".taken", ".answer"
+
+
+@dataclass
+class Request:
+    """A command of this process that waits for somebody with the kernel lock. `ident` orders requests by time."""
+
+    folder: Path
+    ident: str
+    handle: int
+
+    def withdraw(self) -> bool:
+        """Take it back; False where somebody has taken it already."""
+        try:
+            os.unlink(self.folder / (self.ident + _ASK))
+        except FileNotFoundError:
+            return False
+        return True
+
+    def answer(self) -> dict[str, Any] | None:
+        """What came of it; None as long as nothing is known."""
+        return files.read_json(self.folder / (self.ident + _ANSWER)) or None
+
+    def close(self) -> None:
+        """It ends here, told or never decided: durable before anything is printed."""
+        for suffix in (_ASK, _TAKEN, _ANSWER):
+            (self.folder / (self.ident + suffix)).unlink(missing_ok=True)
+        files.sync_folder(self.folder)
+        os.close(self.handle)
+
+
+def post(folder: Path, command: bytes) -> Request:
+    """Leave a command for whoever has the kernel lock."""
+    ident = f"{time.time_ns():020d}-{secrets.token_hex(4)}"
+    temporary = folder / f".{ident}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        os.write(handle, command)
+        os.rename(temporary, folder / (ident + _ASK))
+    except OSError as why:
+        raise PeerError("failed", f"cannot write {folder}: {why.strerror}", "is the disk full, or read-only?") from None
+    return Request(folder, ident, handle)
+
+
+def is_alive(folder: Path, ident: str) -> bool:
+    """Whether the requester of a taken request still waits for its answer."""
+    return not _free(folder / (ident + _TAKEN))
+
+
+def is_known(folder: Path, ident: str) -> bool:
+    """Whether a taken request is still there: it was not told yet."""
+    return (folder / (ident + _TAKEN)).exists()
+
+
+def _free(path: Path) -> bool:
+    """Whether nobody holds the flock of a file, or the file has gone."""
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return True
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    finally:
+        os.close(handle)
+    return True
+
+
+def _named(folder: Path, suffix: str) -> list[str]:
+    try:
+        return sorted(name[: -len(suffix)] for name in os.listdir(folder) if name.endswith(suffix))
+    except OSError:
+        return []
+
+
+def take(folder: Path, most: int) -> list[tuple[str, bytes]]:
+    """(ident, command) of the requests that wait, oldest first; those of dead requesters are dropped."""
+    found: list[tuple[str, bytes]] = []
+    for ident in _named(folder, _ASK):
+        if len(found) >= most:
+            break
+        asked, taken = folder / (ident + _ASK), folder / (ident + _TAKEN)
+        if _free(asked):
+            asked.unlink(missing_ok=True)
+            continue
+        with contextlib.suppress(FileNotFoundError):  # withdrawn just now
+            os.rename(asked, taken)
+            found.append((ident, taken.read_bytes()))
+    return found
+
+
+def give_answer(folder: Path, ident: str, answer: dict[str, Any]) -> None:
+    """Leave a requester its answer, durably."""
+    files.write_json(folder / (ident + _ANSWER), answer)
+
+
+def untold(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(ident, answer or {}) of taken requests whose requester died before it was told."""
+    for ident in _named(folder, _TAKEN):
+        if _free(folder / (ident + _TAKEN)):
+            yield ident, files.read_json(folder / (ident + _ANSWER))
+
+
+def drop(folder: Path, ident: str) -> None:
+    """Forget a request for good."""
+    for suffix in (_TAKEN, _ANSWER):
+        (folder / (ident + suffix)).unlink(missing_ok=True)
