@@ -266,7 +266,43 @@ class Peer:
         tentative = self._tentative_conflict(wish)
         if tentative is not None:
             raise tentative
-        return self.run(commands.Take(me=self.me, wish=self._with_blobs(wish)))
+        wish = self._with_blobs(wish)
+        answer = self.run(commands.Take(me=self.me, wish=wish))
+        return answer if answer["acquired"] else self._wait(wish, answer)
+
+    def _wait(self, wish: Wish, answer: dict[str, Any]) -> dict[str, Any]:
+        """Look again and again until it is one's turn, or the time is up; the place in the queue is given up then."""
+        assert wish.wait is not None
+        end = time.monotonic() + wish.wait
+        try:
+            while not answer["acquired"]:
+                self.engine.waits(f"for {answer['conflicts'][0]['target']}: {answer['why']}")
+                left = end - time.monotonic()
+                if left <= 0:
+                    raise PeerError(
+                        "locked",
+                        f"waited {wish.wait} s in vain: {answer['why']}",
+                        "work on something else, or ask its holder",
+                        acquired=False,
+                        conflicts=answer["conflicts"],
+                    )
+                self._sleep_until_news(min(left, 30.0))
+                answer = self.run(commands.Take(me=self.me, wish=wish))
+        except BaseException:
+            self.run(commands.Unwait(me=self.me, targets=wish.targets, mode=wish.mode))
+            raise
+        return answer
+
+    def _sleep_until_news(self, longest: float) -> None:
+        """Wait for the tip to move: looked at locally every 50 ms, fetched every second or two."""
+        old, end = self.engine.tip(), time.monotonic() + longest
+        while self.engine.tip() == old and time.monotonic() < end:
+            time.sleep(0.05)
+            # Of all that wait in this clone one fetches.
+            if self.remote is not None and self.clone.fetched_ago(self.settings.get("maxStaleness")) > 2:
+                with self.clone.try_writing() as mine:
+                    if mine:
+                        self.engine.advance(self.settings.get("retryTimeout"))
 
     def dry_run(self, wish: Wish) -> dict[str, Any]:
         """Whether take() would be granted by the local copy; nothing is written."""

@@ -41,6 +41,7 @@ T_FENCES = "gate/fences"
 T_DISPUTES = "gate/disputes"
 T_REQUIRED = "gate/required"
 T_NAMES = "names"  # locks on @name: no commit can touch one, so the gate does not read them
+T_WAITS = "waits"
 T_HELD = "held"  # held/<session>/<lock id>: the tree path of the lock's record
 
 _CUT, _MAX = 160, 200

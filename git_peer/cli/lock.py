@@ -61,6 +61,8 @@ _nul = click.option("-z", "nul", is_flag=True, help="With --pathspec-from-file: 
 @click.option("--reason", metavar="TEXT", help="Why; whoever is refused reads it.")
 @click.option("--task", metavar="ID", help="The task it belongs to.")
 @click.option("--priority", type=int, metavar="N", help="0 to 5 for agents, to 10 for people.")
+@click.option("--preempt", is_flag=True, help="Break locks of strictly lower priority; their holders are told.")
+@click.option("--wait", type=Duration(), metavar="TIME", help="Wait for it in the queue, at most so long.")
 @click.option("--offline", is_flag=True, help="Take it tentatively, without the remote; `git peer sync` arbitrates.")
 @click.option("--changed", is_flag=True, help="What I have changed and not committed.")
 @click.option("--dry-run", is_flag=True, help="Say what would happen, by the local copy.")
@@ -74,6 +76,8 @@ def lock_command(
     reason: str | None,
     task: str | None,
     priority: int | None,
+    preempt: bool,
+    wait: int | None,
     offline: bool,
     changed: bool,
     dry_run: bool,
@@ -99,6 +103,8 @@ def lock_command(
         reason=reason,
         task=task,
         priority=priority,
+        preempt=preempt,
+        wait=wait,
     )
     if dry_run:
         done = peer.dry_run(wish)

@@ -22,11 +22,21 @@ def sync_command(call: Call) -> Reply:
     return Reply(done, "\n".join(lines), network=True, wrote=True)
 
 
-@command("push")
+class _Push(click.Command):
+    """--force-with-lease takes a value only behind `=`, as in git: what follows it is the remote."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Give the bare form an empty value."""
+        end = args.index("--") if "--" in args else len(args)
+        options = [f"{arg}=" if arg == "--force-with-lease" else arg for arg in args[:end]]
+        return super().parse_args(ctx, options + args[end:])
+
+
+@command("push", cls=_Push)
 @click.argument("remote", required=False)
 @click.argument("refspecs", nargs=-1, metavar="[REFSPEC...]")
 @click.option("-u", "--set-upstream", is_flag=True, help="As git push.")
-@click.option("--force-with-lease", "lease", is_flag=False, flag_value="", multiple=True, help="As git push.")
+@click.option("--force-with-lease", "lease", multiple=True, metavar="[=REF[:OID]]", help="As git push.")
 @click.option("--dry-run", is_flag=True, help="Check, and say what would be pushed.")
 @click.option("-o", "--push-option", "push_options", multiple=True, metavar="OPT", help="As git push.")
 @click.option("--keep", is_flag=True, help="Keep the locks whose work lands.")

@@ -28,6 +28,13 @@ def init_command(call: Call, remote: str | None, local: bool, branch: str | None
 
     if local and remote is not None:
         raise PeerError("usage", "--local and --remote exclude each other", "git peer help init")
+    if branch is not None:
+        from git_peer.store.settings import branch_name
+
+        try:
+            branch_name(branch)
+        except ValueError as why:
+            raise PeerError("usage", str(why), "as git names branches: peer/coordination") from None
     parts = call.parts()
     setup = parts.setup()
     done = setup.init(remote, local, branch)

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from git_peer.core import fold, landing, locking, locks, sessions, targets
+from git_peer.core import fold, landing, locking, locks, sessions, targets, waits
 from git_peer.core.errors import Malformed, PeerError
 from git_peer.core.landing import RefUpdate
 from git_peer.core.locking import Wish
@@ -38,6 +38,13 @@ class Take(Command, tag="lock", frozen=True, kw_only=True):
     """Take locks, all or none."""
 
     wish: Wish
+
+
+class Unwait(Command, tag="unwait", frozen=True, kw_only=True):
+    """Give up one's place in the queue."""
+
+    targets: tuple[Target, ...]
+    mode: str
 
 
 class Release(Command, tag="unlock", frozen=True, kw_only=True):
@@ -73,7 +80,7 @@ class Land(Command, tag="push", frozen=True, kw_only=True):
     atomic: bool = True
 
 
-_DECODER: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Take | Release | Start | Renew | End | Land)
+_DECODER: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Take | Unwait | Release | Start | Renew | End | Land)
 
 
 def decode(raw: bytes) -> Command:
@@ -125,13 +132,87 @@ def _swept(state: State, session: Session, scene: Scene) -> list[Event]:
 
 def _take(state: State, command: Take, scene: Scene) -> Outcome:
     session, opening = _opened(state, command.me, scene)
-    events, ids = locking.take(state, command.wish, session, command.me, scene)
+    wish, place = command.wish, waits.own(state, session, command.wish.targets, command.wish.mode)
+    events: list[Event] = []
+    try:
+        _queue(state, command, session, place, scene)
+        events, ids = locking.take(state, wish, session, command.me, scene)
+    except PeerError as why:
+        if why.code != "locked" or wish.wait is None:
+            raise
+        return _wait(state, command, session, opening, place, why, scene)
+    if place is not None:
+        events.append(waits.LockUnwait(**_envelope(session, scene), wait=place.id))
 
     def answer(after: State, scene: Scene) -> dict[str, Any]:
         views = [locks.describe(after, locks.by_id(after, ident), scene, "") for ident in ids]
         return {"acquired": True, "locks": views}
 
     return Outcome(opening + events if events else [], answer)
+
+
+def _envelope(session: Session, scene: Scene) -> dict[str, Any]:
+    return {"id": scene.ident(), "at": scene.now, "by": session.name, "sid": session.sid}
+
+
+def _queue(state: State, command: Take, session: Session, place: waits.Wait | None, scene: Scene) -> None:
+    """Who asked earlier comes first: PeerError("locked") that names the waiter."""
+    wish, me = command.wish, command.me
+    wanted = []
+    for target in wish.targets:
+        mine, agents = locking.already(state, target, session, me, scene)
+        if agents is None and (mine is None or (wish.mode == "exclusive" and mine.mode == "shared")):
+            wanted.append(target)
+    over = locking.priority_of(wish, session, me) if wish.preempt else None
+    turn = place.turn if place is not None else None
+    found = list(waits.ahead(state, tuple(wanted), wish.mode, session.sid, turn, over, scene))
+    if found:
+        target, first = found[0]
+        raise PeerError(
+            "locked",
+            f"{targets.show(target)} is free for {first.session} first, who has been waiting for it",
+            "`git peer lock --wait 10m` takes a place in the queue",
+            acquired=False,
+            conflicts=[{"target": targets.show(t), "lock": None, "waiter": w.session, "sid": w.sid} for t, w in found],
+        )
+
+
+def _wait(
+    state: State,
+    command: Take,
+    session: Session,
+    opening: list[Event],
+    place: waits.Wait | None,
+    why: PeerError,
+    scene: Scene,
+) -> Outcome:
+    """A place in the queue, or the news that one still has it."""
+    wish, conflicts = command.wish, why.extra["conflicts"]
+    blockers = {one["sid"] if one.get("lock") is None else one["lock"]["sid"] for one in conflicts}
+    waits.refuse_cycle(state, session, blockers, scene)
+    events: list[Event] = []
+    if place is None:
+        gone = waits.swept(state, scene, lambda: _envelope(session, scene))
+        priority = locking.priority_of(wish, session, command.me)
+        asked = waits.LockWait(
+            **_envelope(session, scene),
+            targets=wish.targets,
+            mode=wish.mode,
+            priority=priority,
+            patience=wish.wait or 1,
+        )
+        events = [*opening, *gone, asked]
+    told = {"acquired": False, "waiting": True, "conflicts": conflicts, "why": why.message}
+    return Outcome(events, lambda after, scene: told)
+
+
+def _unwait(state: State, command: Unwait, scene: Scene) -> Outcome:
+    session = sessions.find(state, command.me)
+    place = waits.own(state, session, command.targets, command.mode) if session is not None else None
+    if session is None or place is None:
+        return Outcome([], lambda after, scene: {"waiting": False})
+    over = waits.LockUnwait(**_envelope(session, scene), wait=place.id)
+    return Outcome([over], lambda after, scene: {"waiting": False})
 
 
 def _release(state: State, command: Release, scene: Scene) -> Outcome:
@@ -244,6 +325,7 @@ def _land(state: State, command: Land, scene: Scene) -> Outcome:
 
 _DECIDE: dict[type[Command], Callable[[State, Any, Scene], Outcome]] = {
     Take: _take,
+    Unwait: _unwait,
     Release: _release,
     Start: _start,
     Renew: _renew,

@@ -7,7 +7,7 @@ from typing import Any, Union
 
 import msgspec
 
-from git_peer.core import landing, locking, log, sessions, targets
+from git_peer.core import landing, locking, log, sessions, targets, waits
 from git_peer.core.errors import Malformed
 from git_peer.core.state import Event, State, encode
 
@@ -27,6 +27,9 @@ _APPLY: dict[type[Event], Callable[[State, Any, int, int], None]] = {
     locking.LockRelease: locking.apply_release,
     locking.LockExpire: locking.apply_expire,
     locking.LockBreak: locking.apply_break,
+    locking.LockPreempt: locking.apply_preempt,
+    waits.LockWait: waits.apply_wait,
+    waits.LockUnwait: waits.apply_unwait,
     landing.PushLand: landing.apply_land,
 }
 KINDS: dict[str, type[Event]] = {str(kind.__struct_config__.tag): kind for kind in _APPLY}

@@ -7,16 +7,16 @@ from typing import Any
 import msgspec
 
 from git_peer import layout
-from git_peer.core import fences, sessions, targets
+from git_peer.core import fences, locks, sessions, targets
 from git_peer.core.errors import Malformed, PeerError
 from git_peer.core.locks import Lock, against, by_pointer, describe, holder_of, is_live, overlapping, place, pointer
 from git_peer.core.sessions import Me, Scene, Session
 from git_peer.core.state import Event, Record, State
 from git_peer.core.targets import Target
 
-TOKEN_SHIFT = 20  # a fencing token is the height, shifted, and the event's index below it
-MODES = ("exclusive", "shared")
-AGENT_PRIORITY, PERSON_PRIORITY = 5, 10
+# What may be asked for, and what is taken unasked: a person outranks agents, and both may be outranked.
+AGENT_CEILING, PERSON_CEILING = 5, 10
+AGENT_PRIORITY, PERSON_PRIORITY = 3, 8
 
 
 class Evidence(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
@@ -66,6 +66,14 @@ class LockExpire(Event, tag="lock.expire", frozen=True, kw_only=True):
     evidence: Evidence
 
 
+class LockPreempt(Event, tag="lock.preempt", frozen=True, kw_only=True):
+    """Another's lock is ended for one of strictly higher priority."""
+
+    lock: str
+    holder: str
+    priority: int
+
+
 class LockBreak(Event, tag="lock.break", frozen=True, kw_only=True):
     """Another's lock is ended by force, or because its session was taken over."""
 
@@ -83,6 +91,8 @@ class Wish(Record, frozen=True, kw_only=True):
     priority: int | None = None
     reason: str | None = None
     task: str | None = None
+    preempt: bool = False
+    wait: int | None = None  # seconds to wait for it
     blobs: dict[str, str] = msgspec.field(default_factory=dict)
 
 
@@ -99,6 +109,17 @@ def lapse(state: State, lock: Lock, scene: Scene) -> Evidence | None:
     if scene.clock_trusted and not session.skewed and scene.now > session.at + lock.ttl + scene.skew:
         return Evidence(how="wall", height=session.height, at=session.at)
     return None
+
+
+def priority_of(wish: Wish, session: Session, me: Me) -> int:
+    """The priority of a wish: what it asks for, within what its kind of session may have."""
+    person = sessions.is_person(session, me)
+    ceiling = PERSON_CEILING if person else AGENT_CEILING
+    if wish.priority is None:
+        return PERSON_PRIORITY if person else AGENT_PRIORITY
+    if not 0 <= wish.priority <= ceiling:
+        raise PeerError("not_allowed", f"priority {wish.priority} is not yours: at most {ceiling} here")
+    return wish.priority
 
 
 def _envelope(session: Session, scene: Scene) -> dict[str, Any]:
@@ -122,13 +143,10 @@ def take(state: State, wish: Wish, session: Session, me: Me, scene: Scene) -> tu
     ids: list[str] = []
     expired: set[str] = set()
     conflicts: list[tuple[Target, Lock]] = []
-    person = sessions.is_person(session, me)
-    ceiling = PERSON_PRIORITY if person else AGENT_PRIORITY
-    if wish.priority is not None and not 0 <= wish.priority <= ceiling:
-        raise PeerError("not_allowed", f"priority {wish.priority} is not yours: at most {ceiling} here")
+    person, priority = sessions.is_person(session, me), priority_of(wish, session, me)
     ttl = min(wish.ttl or (scene.ttl_person if person else scene.ttl_agent), scene.ttl_max)
     for target in dict.fromkeys(wish.targets):
-        mine, agents = _already(state, target, session, me, scene)
+        mine, agents = already(state, target, session, me, scene)
         if mine is not None:
             events.append(_renewal(mine, wish, ttl, session, scene))
             ids.append(mine.id)
@@ -138,7 +156,9 @@ def take(state: State, wish: Wish, session: Session, me: Me, scene: Scene) -> tu
             ids.append(agents.id)
             continue
         for lock in against(state, target, wish.mode, session.sid):
-            event = expire(state, lock, session, scene)
+            event: Event | None = expire(state, lock, session, scene)
+            if event is None and wish.preempt and lock.priority < priority:
+                event = LockPreempt(**_envelope(session, scene), lock=lock.id, holder=lock.session, priority=priority)
             if event is None:
                 conflicts.append((target, lock))
             elif lock.id not in expired:
@@ -152,7 +172,7 @@ def take(state: State, wish: Wish, session: Session, me: Me, scene: Scene) -> tu
                 target=target,
                 mode=wish.mode,
                 ttl=ttl,
-                priority=ceiling if wish.priority is None else wish.priority,
+                priority=priority,
                 reason=wish.reason or "",
                 task=wish.task or "",
                 blobs={path: blobs[path]} if path in blobs else {},
@@ -164,7 +184,7 @@ def take(state: State, wish: Wish, session: Session, me: Me, scene: Scene) -> tu
     return events, ids
 
 
-def _already(state: State, target: Target, session: Session, me: Me, scene: Scene) -> tuple[Lock | None, Lock | None]:
+def already(state: State, target: Target, session: Session, me: Me, scene: Scene) -> tuple[Lock | None, Lock | None]:
     """(one's own lock on this very target, an agent's live lock that a person may answer with)."""
     agents = None
     for lock in overlapping(state, target):
@@ -269,11 +289,11 @@ def apply_take(state: State, event: LockTake, height: int, index: int) -> None:
     """A grant: nothing held by others stands against it."""
     session = sessions.acting(state, event)
     targets.check(event.target)
-    if event.mode not in MODES or event.ttl <= 0 or index >= 1 << TOKEN_SHIFT:
+    if event.mode not in locks.MODES or event.ttl <= 0 or index >= 1 << locks.TOKEN_SHIFT:
         raise Malformed("a lock needs a mode and a TTL")
     for lock in against(state, event.target, event.mode, event.sid):
         raise Malformed(f"{targets.show(event.target)} is held by {lock.session}")
-    token = (height << TOKEN_SHIFT) + index
+    token = (height << locks.TOKEN_SHIFT) + index
     lock = Lock(
         id=event.id,
         target=event.target,
@@ -304,7 +324,7 @@ def apply_renew(state: State, event: LockRenew, height: int, index: int) -> None
     if lock.sid != session.sid:
         raise Malformed(f"{event.by} does not hold {event.lock}")
     if event.mode is not None:
-        if event.mode not in MODES:
+        if event.mode not in locks.MODES:
             raise Malformed(f"no lock mode {event.mode!r}")
         for other in against(state, lock.target, event.mode, event.sid):
             raise Malformed(f"{targets.show(lock.target)} is held by {other.session}")
@@ -348,6 +368,14 @@ def apply_expire(state: State, event: LockExpire, height: int, index: int) -> No
 def apply_break(state: State, event: LockBreak, height: int, index: int) -> None:
     """Force, by name."""
     _lose(state, event, _find(state, event.holder, event.lock), height)
+
+
+def apply_preempt(state: State, event: LockPreempt, height: int, index: int) -> None:
+    """Strictly higher, and within what the taker's kind may have."""
+    lock, actor = _find(state, event.holder, event.lock), sessions.acting(state, event)
+    if not lock.priority < event.priority <= (AGENT_CEILING if actor.agent else PERSON_CEILING):
+        raise Malformed(f"priority {event.priority} does not outrank {lock.priority}")
+    _lose(state, event, lock, height)
 
 
 def _lose(state: State, event: Event, lock: Lock, height: int) -> None:

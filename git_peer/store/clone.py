@@ -139,6 +139,13 @@ class Clone:
         else:
             path.write_text(f"{int(epoch)}\n")
 
+    def fetched_ago(self, staleness: int) -> float:
+        """Seconds since any process of this clone fetched the log."""
+        try:
+            return time.time() - int((self.folder / layout.F_STALE).read_text()) + staleness
+        except (OSError, ValueError):
+            return float("inf")
+
     @property
     def stale_for(self) -> int:
         """Seconds since the copy went stale; 0 while it is fresh, or in local mode."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ def _off(text: str) -> bool:
     return False
 
 
-def _branch(text: str) -> str:
+def branch_name(text: str) -> str:
     if not text or not pygit2.reference_is_valid_name(f"refs/heads/{text}"):
         raise ValueError(f"not a branch name: {text!r}")
     return text
@@ -46,7 +47,7 @@ def _branch(text: str) -> str:
 
 # name → (reader, default, what it is); `docs/settings.md` lists them, and a check compares
 SETTINGS: dict[str, tuple[Any, Any, str]] = {
-    "branch": (_branch, "peer/coordination", "the log's branch on the remote"),
+    "branch": (branch_name, "peer/coordination", "the log's branch on the remote"),
     "remote": (str, "", "the remote that holds the log"),
     "integration": (str, "", "the branch on which work lands"),
     "ttl": (seconds, 0, "how long a lock lasts without a sign of life (default: 30m for agents, 8h for people)"),
@@ -75,7 +76,9 @@ class Settings:
             if key not in _FILE_KEYS:
                 self.warnings.append(f"{FILE} has an unknown setting: {key}")
             elif key == "log":
-                self.log_id = str(value)
+                if not isinstance(value, str) or not re.fullmatch(r"[0-9A-Za-z._-]{1,64}", value):
+                    raise PeerError("invalid", f"{FILE}: log is no log id: {value!r}", "`git peer status --json` shows it")
+                self.log_id = value
             else:
                 self._given[key.lower()] = str(value)
         known = {name.lower() for name in SETTINGS}

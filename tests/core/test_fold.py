@@ -268,9 +268,7 @@ def test_evidence_older_than_a_renewal_is_refused(bench: Bench) -> None:
     bench.do(commands.Start(me=B))
     b = sessions.get(bench.state, "b")
     assert b is not None
-    theft = locking.LockExpire(
-        id="x", at=bench.now, by="b", sid=b.sid, lock=held["id"], holder="a", evidence=proof
-    )
+    theft = locking.LockExpire(id="x", at=bench.now, by="b", sid=b.sid, lock=held["id"], holder="a", evidence=proof)
     fold.apply(bench.state, [theft], bench.height + 1)  # fits as long as nothing came from the holder
     bench.do(commands.Renew(me=A))
     with pytest.raises(Malformed):
@@ -304,7 +302,7 @@ def _example(kind: type[Event]) -> Event:
         "id": "i", "at": 1, "by": "a", "sid": "s", "log": "L", "format": 1, "mode": "local", "branch": "main",
         "good": "g", "voids": ("v",), "clone": "c", "ttl": 60, "name": "n", "ended": "e", "lapsed": "l", "height": 2,
         "last": 3, "target": targets.of_path("file", "f"), "priority": 5, "lock": "k", "holder": "h",
-        "evidence": locking.Evidence(how="gone"), "reason": "r", "refs": (),
+        "evidence": locking.Evidence(how="gone"), "targets": (targets.of_path("file", "f"),), "patience": 9, "wait": "w", "reason": "r", "refs": (),
     }  # fmt: skip
     return kind(**{name: fields[name] for name in kind.__struct_fields__ if name in fields})
 
