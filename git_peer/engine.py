@@ -18,7 +18,7 @@ from git_peer.core.sessions import Scene
 from git_peer.core.state import Event, State
 from git_peer.store import attempts, inbox, refs
 from git_peer.store.attempts import Attempt
-from git_peer.store.chain import Chain, tidy
+from git_peer.store.chain import Chain, Missing, Problem, tidy
 from git_peer.store.clone import Clone
 from git_peer.store.remote import Pushed, Remote, backoff
 
@@ -28,6 +28,23 @@ FINAL = frozenset({"usage", "invalid", "not_allowed", "unsupported", "not_set_up
 Publish = Callable[[str, "str | None", float], Pushed]
 Fresh = tuple[str, str, str]  # (session, sid, lock) of a grant
 Decide = Callable[[State, Scene, bool], Outcome]  # the bool: the state was fetched by this command
+
+
+def receive(
+    chain: Chain, remote: Remote, old: str | None, timeout: float
+) -> tuple[str | None, list[str] | None, list[Problem]]:
+    """Fetch the log: (where it stands, the commits since `old` or None where it does not descend, what is wrong)."""
+    for whole in (False, True):
+        new = remote.fetch(timeout, whole)
+        if new is None or new == old:
+            break
+        try:
+            arrived = chain.path(old, new)
+            return new, arrived, chain.verify(old, arrived) if arrived is not None else []
+        except Missing:
+            if whole:
+                raise
+    return new, [], []
 
 
 class Engine:
@@ -77,7 +94,7 @@ class Engine:
         """
         assert self.remote is not None
         old = self.tip()
-        new = self.remote.fetch(timeout)
+        new, arrived, problems = receive(self.chain, self.remote, old, timeout)
         self.clone.fresh_until(time.time() + self.staleness)
         if new == old:
             return False
@@ -87,7 +104,6 @@ class Engine:
                 f"the log has gone from {self.remote.name}: there is no {self.remote.branch} any more",
                 "somebody deleted it; `git peer doctor` tells what to do",
             )
-        arrived = self.chain.path(old, new)
         if arrived is None:
             back = self.chain.descends(old, new)
             raise PeerError(
@@ -96,7 +112,6 @@ class Engine:
                 f"it does not descend from {old[:12]}, which this clone has verified",
                 "nothing is written onto it; `git peer doctor` tells what to do",
             )
-        problems = self.chain.verify(old, arrived)
         if problems:
             raise PeerError(
                 "untrusted",

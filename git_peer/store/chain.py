@@ -35,6 +35,13 @@ class Problem(NamedTuple):
     what: str
 
 
+class Missing(PeerError):
+    """An object of the log is not here, as happens in a partial clone."""
+
+    def __init__(self, what: object) -> None:
+        super().__init__("untrusted", f"an object of the log is missing here: {what}", "`git peer doctor`")
+
+
 class Chain:
     """The log's commits in one repository."""
 
@@ -55,9 +62,7 @@ class Chain:
         try:
             commit: object = self.git[ident]
         except (KeyError, ValueError, pygit2.GitError) as why:
-            raise PeerError(
-                "untrusted", f"commit {ident[:12]} of the log is missing here ({why})", "`git peer doctor`"
-            ) from None
+            raise Missing(why) from None
         if not isinstance(commit, pygit2.Commit):
             raise Malformed("not a commit")
         return commit.raw_message, [str(parent) for parent in commit.parent_ids], str(commit.tree_id)
@@ -186,6 +191,8 @@ class Chain:
                 bad.append(commit)
                 if len(bad) == 1:
                     problems.append(Problem(commit, str(why)))
+            except KeyError as why:
+                raise Missing(why) from None
         return problems
 
     def _check_repair(self, parent: str | None, commit: str, good: str | None, bad: list[str]) -> None:

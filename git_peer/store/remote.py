@@ -123,9 +123,10 @@ class Remote:
             self._url = urls[0]
         return self._url
 
-    def fetch(self, timeout: float) -> str | None:
+    def fetch(self, timeout: float, whole: bool = False) -> str | None:
         """Fetch the log into our own ref; the commit it stands on, None where the remote has no log.
 
+        `whole` asks for every object anew, whatever git believes is here: in a partial clone it believes too much.
         Raises PeerError("unreachable").
         """
         self.fetches += 1
@@ -143,6 +144,7 @@ class Remote:
                 "--no-recurse-submodules",
                 "--no-auto-gc",
                 "--refmap=",
+                *(["--refetch"] if whole else []),
                 self.url,
                 spec,
             ],
@@ -152,6 +154,8 @@ class Remote:
             return self._run(["rev-parse", "--verify", "-q", layout.INCOMING], 10).out.strip() or None
         if "couldn't find remote ref" in ran.err:
             return None
+        if "did not receive expected object" in ran.err and not whole:
+            return self.fetch(timeout, whole=True)
         raise self._unreachable(ran)
 
     def _unreachable(self, ran: Ran) -> PeerError:

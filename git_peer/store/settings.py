@@ -77,7 +77,9 @@ class Settings:
                 self.warnings.append(f"{FILE} has an unknown setting: {key}")
             elif key == "log":
                 if not isinstance(value, str) or not re.fullmatch(r"[0-9A-Za-z._-]{1,64}", value):
-                    raise PeerError("invalid", f"{FILE}: log is no log id: {value!r}", "`git peer status --json` shows it")
+                    raise PeerError(
+                        "invalid", f"{FILE}: log is no log id: {value!r}", "`git peer status --json` shows it"
+                    )
                 self.log_id = value
             else:
                 self._given[key.lower()] = str(value)

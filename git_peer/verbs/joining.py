@@ -18,9 +18,9 @@ from git_peer.core.locking import Wish
 from git_peer.core.locks import Lock
 from git_peer.core.sessions import Me, Scene
 from git_peer.core.state import State
-from git_peer.engine import Decide, Engine
+from git_peer.engine import Decide, Engine, receive
 from git_peer.store import hooks, refs
-from git_peer.store.chain import Chain
+from git_peer.store.chain import Chain, Problem
 from git_peer.store.clone import Clone
 from git_peer.store.remote import Remote
 from git_peer.store.repo import Repo
@@ -103,31 +103,29 @@ class Setup:
         tip = None
         if at is not None:
             try:
-                tip = at.fetch(self.patience)
+                tip, arrived, problems = receive(self.chain, at, self.chain.tip, self.patience)
             except PeerError as why:
                 if why.code == "unreachable":
                     hint = f"{why.hint.split(';')[0]}; `git peer init --local` starts without a remote"
                     raise PeerError(why.code, why.message, hint) from None
                 raise
         if tip is not None and at is not None:
-            self._adopt(at, tip)
+            self._adopt(at, tip, arrived, problems)
             return False
         self._create()
         if at is not None and publish:
             self._publish(at)
         return True
 
-    def _adopt(self, at: Remote, tip: str) -> None:
-        """Verify the remote's log from its root and pin it."""
+    def _adopt(self, at: Remote, tip: str, arrived: list[str] | None, problems: list[Problem]) -> None:
+        """Pin the remote's log, verified from its root or from what was pinned before."""
         old = self.chain.tip
-        arrived = self.chain.path(old, tip)
         if arrived is None:
             raise PeerError(
                 "untrusted",
                 f"the log on {at.name} does not descend from {str(old)[:12]}, which this clone verified",
                 "`git peer uninstall --purge` forgets what was verified here",
             )
-        problems = self.chain.verify(old, arrived)
         if problems:
             raise PeerError(
                 "untrusted",
