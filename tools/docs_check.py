@@ -85,7 +85,7 @@ def check_commands() -> Iterator[str]:
         start = re.compile(rf"(?:^|[\s|·])(?:git[ -]peer )?{re.escape(line)}(?![\w-])")
         if not any(start.search(span) if len(words) > 1 else f"git peer {line} " in f"{span} " for span in shown):
             yield f"docs/commands.md: does not have `git peer {line}`"
-    first = {words[0] for words in known}
+    first = {words[0] for words in known} | set(load("git_peer.cli.main", "HIDDEN"))
     for page in (DOCS / "commands.md", ROOT / "README.md"):
         for span in code_of(text_of(page)):
             for word in re.findall(r"\bgit[ -]peer ([a-z][a-z-]*)\b", span):
@@ -93,16 +93,48 @@ def check_commands() -> Iterator[str]:
                     yield f"{page.relative_to(ROOT)}: `git peer {word}` is no command"
 
 
+def sections(text: str) -> dict[str, str]:
+    """Heading → what stands below it, up to the next heading."""
+    parts = re.split(r"^#+ +(.+?) *$", _FENCE.sub("", text), flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
 def check_format() -> Iterator[str]:
-    """Each error code and each kind of event is in docs/format.md."""
-    words = words_of(text_of(DOCS / "format.md"))
-    for what, module, name in (
-        ("error code", "git_peer.core.errors", "EXIT"),
-        ("event kind", "git_peer.core.state", "KINDS"),
-    ):
-        yield from (
-            f"docs/format.md: does not have the {what} `{one}`" for one in load(module, name) if one not in words
-        )
+    """Each error code with its status, each event and record with its fields, each place on disk is in the page."""
+    text = text_of(DOCS / "format.md")
+    rows = set(re.findall(r"^\| `(\w+)` \| (\d+) \|", text, re.MULTILINE))
+    codes = {(code, str(status)) for code, status in load("git_peer.core.errors", "EXIT").items()}
+    yield from (
+        f"docs/format.md: does not have the error code `{code}`, exit {status}" for code, status in codes - rows
+    )
+    yield from (f"docs/format.md: `{code}` with exit {status} is no error code" for code, status in rows - codes)
+
+    told = sections(text)
+    kinds = load("git_peer.core.fold", "KINDS")
+    base = set(load("git_peer.core.state", "Event").__struct_fields__)
+    wanted = {kind: set(event.__struct_fields__) - base for kind, event in kinds.items()}
+    for heading, module, name in (
+        ("log.json", "git_peer.core.state", "Log"), ("Target", "git_peer.core.targets", "Target"),
+        ("Session record", "git_peer.core.sessions", "Session"), ("Lock record", "git_peer.core.locks", "Lock"),
+        ("Fence record", "git_peer.core.fences", "Fence"), ("Wait record", "git_peer.core.waits", "Wait"),
+    ):  # fmt: skip
+        wanted[heading] = set(load(module, name).__struct_fields__)
+    for heading, fields in wanted.items():
+        if heading not in told:
+            yield f"docs/format.md: has no section on {heading}"
+            continue
+        shown = set(re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`[^|]+) \|", told[heading], re.MULTILINE))))
+        yield from (f"docs/format.md: {heading}: does not have the field `{one}`" for one in sorted(fields - shown))
+        yield from (f"docs/format.md: {heading}: `{one}` is no field" for one in sorted(shown - fields))
+    for heading in told:
+        if re.fullmatch(r"[a-z]+\.[a-z]+", heading) and heading not in wanted:
+            yield f"docs/format.md: {heading} is no kind of event"
+
+    layout = importlib.import_module("git_peer.layout")
+    for name in vars(layout):
+        place = f"peer/{getattr(layout, name)}" if name[:2] in ("F_", "D_") else getattr(layout, name)
+        if name[:2] in ("F_", "D_", "T_") and place not in text:
+            yield f"docs/format.md: does not have {place}"
 
 
 def check_settings() -> Iterator[str]:
@@ -116,6 +148,11 @@ def check_settings() -> Iterator[str]:
     for name in sorted(word for word in shown - known if re.fullmatch(r"peer\.[a-zA-Z]+", word)):
         yield f"docs/settings.md: `{name}` is no setting"
 
+    rows = "".join(re.findall(r"^\| (`[^|]+) \|", text_of(DOCS / "settings.md"), re.MULTILINE))
+    for name in load("git_peer.store.settings", "_FILE_KEYS"):
+        if f"`{name}`" not in rows:
+            yield f"docs/settings.md: does not have the key `{name}` of .git-peer.toml"
+
 
 def check_man() -> Iterator[str]:
     """The man page is what the program prints of itself."""
@@ -127,6 +164,22 @@ def check_man() -> Iterator[str]:
         yield f"docs/git-peer.1: `python -m git_peer.cli.man` failed: {' '.join(tail)}"
     elif done.stdout.decode() != text_of(MAN):
         yield "docs/git-peer.1: out of date; run `python -m git_peer.cli.man >docs/git-peer.1`"
+
+
+def check_help() -> Iterator[str]:
+    """The help sections of docs/commands.md are what the program says, and each command has one."""
+    page = DOCS / "commands.md"
+    text = text_of(page)
+    try:
+        current = load("git_peer.cli.man", "refreshed")(text)
+    except LookupError as why:
+        yield f"docs/commands.md: {why}"
+        return
+    if current != text:
+        yield "docs/commands.md: out of date; run `python -m git_peer.cli.man docs/commands.md`"
+    for usage in load("git_peer.cli.man", "usages")():
+        if f"<!-- help: {usage.words} -->" not in text:
+            yield f"docs/commands.md: has no help section of `git peer {usage.words}`"
 
 
 def tracked() -> list[Path]:
@@ -183,7 +236,7 @@ def check_places() -> Iterator[str]:
 
 
 CHECKS: tuple[Callable[[], Iterable[str]], ...] = (
-    check_commands, check_format, check_settings, check_man, check_links, check_places,
+    check_commands, check_format, check_settings, check_man, check_help, check_links, check_places,
 )  # fmt: skip
 
 
