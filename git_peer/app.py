@@ -250,6 +250,15 @@ class Peer:
             self.engine.recover()
             return self.engine.transact(command, publish)
 
+    def keep_alive(self) -> bool:
+        """Renew this session's leases where that is due; whether it was published. For hooks and timers, often."""
+        session = self.session()
+        held = list(locks.held_by(self.state, session.name)) if session is not None else []
+        if session is None or not held:
+            return False
+        age, ttl = int(time.time()) - session.at, min(lock.ttl for lock in held)
+        return combine.keep_alive(self.engine, commands.Renew(me=self.me), session.sid, age, ttl)
+
     def writable(self) -> None:
         """PeerError unless this clone may write to the log."""
         if self.remote is not None and self.clone.facts.get("writable") is False:

@@ -21,6 +21,8 @@ from git_peer.engine import FINAL, Engine, Fresh
 from git_peer.store import inbox
 
 MOST = 64  # commands of one batch
+LEFT_FOR = 300  # seconds for which a renewal that was left is its session's word
+_LEFT = "left:"
 _POLL = 0.01  # seconds between looks while another has the kernel lock
 
 
@@ -63,13 +65,30 @@ def submit(engine: Engine, command: Command) -> dict[str, Any]:
         request.close()
 
 
+def keep_alive(engine: Engine, renewal: commands.Renew, sid: str, age: int, ttl: int) -> bool:
+    """Renew the leases of an idle session if that is due; whether something was published.
+
+    `age` is seconds since its last event, `ttl` its shortest lease. Before a third of it nothing is due; up to half
+    a renewal is left for whoever writes next; who first reaches half sends all that were left in this clone.
+    """
+    if age * 3 < ttl:
+        return False
+    if age * 2 < ttl:
+        inbox.leave(engine.clone.folder / layout.D_INBOX, sid, encode(renewal))
+        return False
+    submit(engine, renewal)
+    return True
+
+
 def _serve(engine: Engine, own: Command) -> dict[str, Any]:
     """Under the kernel lock: settle what is left, decide one's own command and all that wait."""
     engine.recover()
     folder = engine.clone.folder / layout.D_INBOX
     members = [Member(inbox.OWN, own)]
-    for ident, raw in inbox.take(folder, MOST):
-        members.append(Member(ident, commands.decode(raw)))
+    members += [Member(ident, commands.decode(raw)) for ident, raw in inbox.take(folder, MOST)]
+    # A renewal is its session's word of the moment it was left; an old one proves nothing.
+    left = inbox.left(folder, time.time() - LEFT_FOR)
+    members += [Member(f"{_LEFT}{sid}", commands.decode(raw)) for sid, raw in left]
     answers = _decide(engine, members)
     return _opened(answers[inbox.OWN])
 
@@ -83,7 +102,7 @@ def _decide(engine: Engine, members: Sequence[Member]) -> dict[str, Any]:
             return _split(engine, members)
         answers = {member.ident: _sealed(why) for member in members}
     for ident, answer in answers.items():
-        if ident != inbox.OWN:
+        if ident != inbox.OWN and not ident.startswith(_LEFT):
             inbox.give_answer(engine.clone.folder / layout.D_INBOX, ident, answer)
     return dict(answers)
 

@@ -94,7 +94,12 @@ class Engine:
         """
         assert self.remote is not None
         old = self.tip()
-        new, arrived, problems = receive(self.chain, self.remote, old, timeout)
+        try:
+            new, arrived, problems = receive(self.chain, self.remote, old, timeout)
+        except PeerError as why:
+            if why.extra.get("verified", old) != old:
+                self.move(why.extra["verified"], old)
+            raise
         self.clone.fresh_until(time.time() + self.staleness)
         if new == old:
             return False
@@ -208,21 +213,22 @@ class Engine:
                 f"cannot reach {self.remote.name}: {pushed.text}",
                 "check the network and try again; `git peer lock --offline` takes a tentative lock meanwhile",
             )
-        moved = self._look(attempt, pushed, deadline, mine)
+        self._look(attempt, pushed, deadline, mine)
         for sent in mine:
             if self.chain.descends(self.tip(), sent.candidate):
                 return self._won(mine, sent, None)
         if pushed.end in ("rejected", "denied"):
             self._closed(mine, attempt)
-            if not moved:
+            if self.tip() == tip:
                 raise self._rejected(pushed)
         return None
 
-    def _look(self, attempt: Attempt, pushed: Pushed, deadline: float, mine: list[Attempt]) -> bool:
+    def _look(self, attempt: Attempt, pushed: Pushed, deadline: float, mine: list[Attempt]) -> None:
         """Fetch after a push that was not plainly ok: whatever the text says, a moved tip means a lost race."""
         for turn in range(1 << 30):
             try:
-                return self.advance(deadline - time.monotonic())
+                self.advance(deadline - time.monotonic())
+                return
             except PeerError as why:
                 if why.code != "unreachable":
                     raise

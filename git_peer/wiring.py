@@ -6,6 +6,7 @@ import getpass
 import os
 import secrets
 import socket
+from typing import TYPE_CHECKING
 
 from git_peer.app import Peer
 from git_peer.core import naming
@@ -15,7 +16,9 @@ from git_peer.store.clone import Clone
 from git_peer.store.remote import Remote
 from git_peer.store.repo import Repo
 from git_peer.store.settings import Settings
-from git_peer.verbs.joining import Setup
+
+if TYPE_CHECKING:
+    from git_peer.verbs.joining import Setup
 
 
 class Parts:
@@ -63,6 +66,8 @@ class Parts:
         """What `git peer init` works with."""
         from dataclasses import replace
         from time import time
+
+        from git_peer.verbs.joining import Setup  # with it come the hooks' files, which nothing else wants
 
         world = self.scene()
         return Setup(

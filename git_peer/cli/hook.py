@@ -8,6 +8,7 @@ import sys
 import click
 
 from git_peer import layout
+from git_peer.app import Peer
 from git_peer.cli._output import Call, Reply
 from git_peer.cli.main import command
 from git_peer.core.errors import PeerError
@@ -38,8 +39,9 @@ def _pre_push(call: Call, rest: tuple[str, ...]) -> int:
     if "PRE_COMMIT_REMOTE_NAME" in env:
         # Under the pre-commit framework: one ref, in variables instead of stdin.
         remote = env["PRE_COMMIT_REMOTE_NAME"]
-        fields = ("PRE_COMMIT_LOCAL_BRANCH", "PRE_COMMIT_TO_REF", "PRE_COMMIT_REMOTE_BRANCH", "PRE_COMMIT_FROM_REF")
-        lines = [" ".join(env.get(field) or "0" for field in fields)]
+        branch = env.get("PRE_COMMIT_LOCAL_BRANCH", "HEAD")
+        new = env.get("PRE_COMMIT_TO_REF") or branch  # it is not told where a root commit is among the new ones
+        lines = [f"{branch} {new} {env.get('PRE_COMMIT_REMOTE_BRANCH')} {env.get('PRE_COMMIT_FROM_REF') or '0'}"]
     else:
         remote = rest[0] if rest else ""
         lines = sys.stdin.read().splitlines()
@@ -50,10 +52,20 @@ def _pre_push(call: Call, rest: tuple[str, ...]) -> int:
         return 0  # `git peer push` makes this push, and has checked it; it also has the kernel lock, so do not wait
     outgoing.refuse_ours(peer, updates, remote)
     if peer.remote is not None and any(update.local for update in updates):
-        with peer.clone.writing(peer.settings.get("retryTimeout")):
-            peer.engine.advance(peer.settings.get("retryTimeout"))
+        _fetch(peer)
     pushing.refuse(peer, updates, remote)
     return 0
+
+
+def _fetch(peer: Peer) -> None:
+    """A push is checked on the newest state; where newer releases write the log, on the newest that can be verified."""
+    try:
+        with peer.clone.writing(peer.settings.get("retryTimeout")):
+            peer.engine.advance(peer.settings.get("retryTimeout"))
+    except PeerError as why:
+        if why.code != "newer_format":
+            raise
+        sys.stderr.write(f"note: {why.message}; the push is checked by an older state of it\n")
 
 
 def _refresh(call: Call) -> int:

@@ -65,7 +65,7 @@ def push_command(
     lines = [f"{'Would push' if dry_run else 'Pushed'} {row['ref']}" for row in done["pushed"]] or [
         "Everything up-to-date"
     ]
-    if done["pushed"] and done.get("atomic") is False and not dry_run:
+    if done["pushed"] and done.get("atomic") is False and peer.remote is not None and not dry_run:
         lines.append("The log is elsewhere: code and log did not land in one step.")
     lines += [f"Unlocked {view['target']}." for view in done["released"]]
     return Reply(done, "\n".join(lines), network=True, wrote=not dry_run)

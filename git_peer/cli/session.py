@@ -55,9 +55,13 @@ def end(call: Call, name: str | None) -> Reply:
 
 
 @command("renew")
-def renew(call: Call) -> Reply:
+@click.option("--if-due", is_flag=True, help="Only from half of the shortest TTL on; costs nothing before.")
+def renew(call: Call, if_due: bool) -> Reply:
     """A sign of life: the session's leases start again."""
     peer = call.peer(writing=True)
+    if if_due:
+        sent = peer.keep_alive()
+        return Reply({"name": peer.name, "renewed": sent}, "Renewed." if sent else "Not due.", network=True)
     done = peer.run(commands.Renew(me=peer.me))
     return Reply({"name": done["name"], "sid": done["sid"]}, f"Renewed {done['name']}.", network=True, wrote=True)
 

@@ -82,5 +82,6 @@ def uninstall_command(call: Call, purge: bool, yes: bool) -> Reply:
             raise PeerError("failed", "nothing was deleted", "")
 
     done = uninstall(parts.repo, parts.clone, purge, remote, parts.settings.get("retryTimeout"))
-    lines = [f"Took out {len(done['hooks'])} hooks."] + [f"Deleted {name}." for name in done["deleted"]]
+    lines = ["Took the hooks and this clone's settings out.", *(f"Stayed: {what}" for what in done["stayed"])]
+    lines += [f"Deleted {name}." for name in done["deleted"]]
     return Reply(done, "\n".join(lines))

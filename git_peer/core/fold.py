@@ -16,6 +16,7 @@ _APPLY: dict[type[Event], Callable[[State, Any, int, int], None]] = {
     log.LogMode: log.apply_mode,
     log.LogFolds: log.apply_folds,
     log.LogIntegration: log.apply_integration,
+    log.LogFormat: log.apply_format,
     log.LogVoid: log.apply_void,
     log.LogRepair: log.apply_repair,
     sessions.SessionStart: sessions.apply_start,

@@ -37,6 +37,7 @@ class LockTake(Event, tag="lock.take", frozen=True, kw_only=True):
     priority: int
     reason: str = ""
     task: str = ""
+    head: str = ""
     blobs: dict[str, str] = msgspec.field(default_factory=dict)
 
 
@@ -175,6 +176,7 @@ def take(state: State, wish: Wish, session: Session, me: Me, scene: Scene) -> tu
                 priority=priority,
                 reason=wish.reason or "",
                 task=wish.task or "",
+                head=me.head,
                 blobs={path: blobs[path]} if path in blobs else {},
             )
             events.append(granted)
@@ -306,6 +308,7 @@ def apply_take(state: State, event: LockTake, height: int, index: int) -> None:
         token=token,
         ttl=event.ttl,
         at=event.at,
+        head=event.head,
         blobs=event.blobs,
     )
     where = place(lock.id, lock.target)

@@ -33,6 +33,7 @@ class Lock(Record, frozen=True, kw_only=True):
     token: int
     ttl: int
     at: int
+    head: str = ""  # the commit that its holder stood on
     blobs: dict[str, str] = msgspec.field(default_factory=dict)
 
 
@@ -152,6 +153,12 @@ def describe(state: State, lock: Lock, scene: Scene, guarantee: str) -> dict[str
         "guarantee": guarantee
         or ("tentative" if not lock.token else "local" if state.log.mode == "local" else "remote"),
     }
-    optional = {"path_encoding": target.encoding, "lines": target.lines, "section": target.section, "task": lock.task}
+    optional = {
+        "path_encoding": target.encoding,
+        "lines": target.lines,
+        "section": target.section,
+        "task": lock.task,
+        "head": lock.head,
+    }
     view.update({key: value for key, value in optional.items() if value})
     return view

@@ -39,6 +39,12 @@ class LogIntegration(Event, tag="log.integration", frozen=True, kw_only=True):
     branch: str
 
 
+class LogFormat(Event, tag="log.format", frozen=True, kw_only=True):
+    """From here on the log has a newer format: a release that does not know it reads on, and writes no more."""
+
+    format: int
+
+
 class LogVoid(Event, tag="log.void", frozen=True, kw_only=True):
     """Nothing: it stands on a base so that nothing else can, and so settles a publish whose answer was lost."""
 
@@ -85,6 +91,13 @@ def apply_folds(state: State, event: LogFolds, height: int, index: int) -> None:
 def apply_integration(state: State, event: LogIntegration, height: int, index: int) -> None:
     """Recorded, for apply() reads no remote."""
     state.set_log(msgspec.structs.replace(state.log, integration=event.branch))
+
+
+def apply_format(state: State, event: LogFormat, height: int, index: int) -> None:
+    """Upwards only."""
+    if event.format <= state.log.format:
+        raise Malformed(f"a log of format {state.log.format} cannot go to {event.format}")
+    state.set_log(msgspec.structs.replace(state.log, format=event.format))
 
 
 def apply_void(state: State, event: LogVoid, height: int, index: int) -> None:

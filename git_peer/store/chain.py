@@ -13,7 +13,7 @@ from git_peer.core.errors import Malformed, PeerError
 from git_peer.core.log import LogRepair
 from git_peer.core.state import DictReader, Event, State
 from git_peer.store import codec, refs
-from git_peer.store.objects import TreeReader, TreeWriter
+from git_peer.store.objects import Objects, TreeReader, TreeWriter
 
 TIDY_EVERY = 200  # heights
 
@@ -47,6 +47,7 @@ class Chain:
 
     def __init__(self, git: pygit2.Repository) -> None:
         self.git = git
+        self._objects = Objects(git)
 
     @property
     def tip(self) -> str | None:
@@ -55,7 +56,7 @@ class Chain:
 
     def state(self, commit: str | None) -> State:
         """The state at a commit; the empty one for None."""
-        return State(DictReader() if commit is None else TreeReader(self.git, self._commit(commit)[2]))
+        return State(DictReader() if commit is None else TreeReader(self._objects, self._commit(commit)[2]))
 
     def _commit(self, ident: str) -> tuple[bytes, list[str], str]:
         """(message, parents, tree) of a commit."""
@@ -157,7 +158,6 @@ class Chain:
         raw, parents, tree = self._commit(commit)
         if parents != ([base] if base else []):
             raise Malformed("it does not have exactly one parent")
-        events = codec.events(raw)
         start = good or base
         state = self.state(start)
         if base is not None and state.log.format > layout.FORMAT:
@@ -166,6 +166,7 @@ class Chain:
                 f"the log has format {state.log.format}; this release knows {layout.FORMAT}",
                 "update git-peer; until then reading and the gate go on with the newest state that can be checked",
             )
+        events = codec.events(raw)
         fold.apply(state, events, self.height_after(base, events))
         made = TreeWriter(self.git, store=False).build(self._commit(start)[2] if start else None, state.changes)
         if made != tree:
@@ -193,6 +194,9 @@ class Chain:
                     problems.append(Problem(commit, str(why)))
             except KeyError as why:
                 raise Missing(why) from None
+            except PeerError as why:
+                why.extra["verified"] = good  # newer_format: as far as this release can follow
+                raise
         return problems
 
     def _check_repair(self, parent: str | None, commit: str, good: str | None, bad: list[str]) -> None:

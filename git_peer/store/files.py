@@ -38,8 +38,8 @@ def sync_folder(folder: Path) -> None:
 
 
 def write_json(path: Path, value: Any, durable: bool = True) -> None:
-    """Replace `path` by JSON."""
-    write(path, json.dumps(value, sort_keys=True, indent=1) + "\n", durable)
+    """Replace `path` by JSON, in one line: an indented one is made in Python instead of C, ten times as slowly."""
+    write(path, json.dumps(value, sort_keys=True) + "\n", durable)
 
 
 def read_json(path: Path) -> dict[str, Any]:

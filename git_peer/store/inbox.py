@@ -22,7 +22,7 @@ from git_peer.core.errors import PeerError
 from git_peer.store import files
 
 OWN = "own"  # stands for the combiner's own command in a batch
-_ASK, _TAKEN, _ANSWER = ".ask", ".taken", ".answer"
+_ASK, _TAKEN, _ANSWER, _LEFT = ".ask", ".taken", ".answer", ".renew"
 
 
 @dataclass
@@ -98,6 +98,25 @@ def _named(folder: Path, suffix: str) -> list[str]:
         return sorted(name[: -len(suffix)] for name in os.listdir(folder) if name.endswith(suffix))
     except OSError:
         return []
+
+
+def leave(folder: Path, sid: str, command: bytes) -> None:
+    """Leave a renewal that nobody waits for: it goes along with whoever writes next."""
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / f".{sid}.{os.getpid()}"
+    temporary.write_bytes(command)
+    os.replace(temporary, folder / (sid + _LEFT))
+
+
+def left(folder: Path, oldest: float) -> Iterator[tuple[str, bytes]]:
+    """(sid, command) of renewals that were left, taken out; those from before epoch second `oldest` are dropped."""
+    for sid in _named(folder, _LEFT):
+        path = folder / (sid + _LEFT)
+        with contextlib.suppress(FileNotFoundError):
+            young, raw = path.stat().st_mtime >= oldest, path.read_bytes()
+            path.unlink()
+            if young:
+                yield sid, raw
 
 
 def take(folder: Path, most: int) -> list[tuple[str, bytes]]:

@@ -12,43 +12,72 @@ from pygit2.enums import ObjectType
 from git_peer import layout
 
 _TREE, _BLOB = b"40000", b"100644"
+_KEPT = 50_000  # objects of each kind that stay in memory
 _Node = dict[bytes, "_Node | bytes | None"]
 
 
-class TreeReader:
-    """A state.Reader over one tree of the object store; each tree is parsed once."""
+class Objects:
+    """The object store, read through. What was read is kept: an object never changes, and states share most of them."""
 
-    def __init__(self, git: pygit2.Repository, tree: str | None) -> None:
-        self._git = git
-        self._root = tree
-        self._parsed: dict[str, dict[str, tuple[bytes, str]] | None] = {}
+    def __init__(self, git: pygit2.Repository) -> None:
+        self._odb = git.odb
+        self._blobs: dict[str, bytes] = {}
+        self._trees: dict[str, tuple[dict[str, str], dict[str, bytes]]] = {}
 
-    def _tree(self, path: str) -> dict[str, tuple[bytes, str]] | None:
-        if path in self._parsed:
-            return self._parsed[path]
-        if not path:
-            ident = self._root
-        else:
-            folder, _, name = path.rpartition("/")
-            mode, ident = (self._tree(folder) or {}).get(name, (b"", None))
-            ident = ident if mode == _TREE else None
-        found = None
-        if ident is not None:
-            raw = self._git.read(ident)[1]
-            found = {layout.from_bytes(name): (mode, oid.hex()) for mode, name, oid in parse(raw, len(ident) // 2)}
-        self._parsed[path] = found
+    def blob(self, ident: str) -> bytes:
+        """The content of a blob; KeyError where it is missing."""
+        found = self._blobs.get(ident)
+        if found is None:
+            if len(self._blobs) >= _KEPT:
+                self._blobs.clear()
+            found = self._blobs[ident] = bytes(self._odb.read(ident)[1])
         return found
+
+    def tree(self, ident: str) -> tuple[dict[str, str], dict[str, bytes]]:
+        """(name → id, name → mode) of a tree's entries, not to be changed; KeyError where it is missing."""
+        found = self._trees.get(ident)
+        if found is None:
+            if len(self._trees) >= _KEPT:
+                self._trees.clear()
+            rows = [
+                (layout.from_bytes(name), oid.hex(), mode)
+                for mode, name, oid in parse(self._odb.read(ident)[1], len(ident) // 2)
+            ]
+            found = self._trees[ident] = {name: oid for name, oid, _ in rows}, {name: mode for name, _, mode in rows}
+        return found
+
+
+class TreeReader:
+    """A state.Reader over one tree of the object store."""
+
+    def __init__(self, objects: Objects, tree: str | None) -> None:
+        self._objects = objects
+        self._idents: dict[str, str | None] = {"": tree}
+
+    def _ident(self, path: str) -> str | None:
+        """The id of the tree at `path`."""
+        if path not in self._idents:
+            self._idents[path] = self._find(path, _TREE)
+        return self._idents[path]
+
+    def _find(self, path: str, mode: bytes) -> str | None:
+        """The id of what is at `path`, if it is of that mode."""
+        folder, _, name = path.rpartition("/")
+        above = self._ident(folder)
+        if above is None:
+            return None
+        idents, modes = self._objects.tree(above)
+        return idents[name] if modes.get(name) == mode else None
 
     def entries(self, path: str) -> Mapping[str, str] | None:
         """Name → object id of the tree at `path`."""
-        found = self._tree(path)
-        return None if found is None else {name: oid for name, (_, oid) in found.items()}
+        ident = self._ident(path)
+        return None if ident is None else self._objects.tree(ident)[0]
 
     def read(self, path: str) -> bytes | None:
         """The blob at `path`."""
-        folder, _, name = path.rpartition("/")
-        mode, ident = (self._tree(folder) or {}).get(name, (b"", ""))
-        return bytes(self._git.read(ident)[1]) if mode == _BLOB else None
+        ident = self._find(path, _BLOB)
+        return None if ident is None else self._objects.blob(ident)
 
 
 def parse(raw: bytes, width: int) -> list[tuple[bytes, bytes, bytes]]:

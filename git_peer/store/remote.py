@@ -154,6 +154,12 @@ class Remote:
             return self._run(["rev-parse", "--verify", "-q", layout.INCOMING], 10).out.strip() or None
         if "couldn't find remote ref" in ran.err:
             return None
+        if "fsck error" in ran.err:
+            raise PeerError(
+                "untrusted",
+                f"the log on {self.name} holds an object that git's own check refuses: {_last(ran.err)}",
+                "somebody who may force the branch there sets it back to the last good commit",
+            )
         if "did not receive expected object" in ran.err and not whole:
             return self.fetch(timeout, whole=True)
         raise self._unreachable(ran)
@@ -272,7 +278,8 @@ def _classified(ran: Ran, ref: str, sent: bool) -> Pushed:
     if sent:
         return Pushed("unknown", "it did not answer in time" if ran.timed_out else _last(ran.err))
     if "hook declined" in ran.err or "pre-push" in ran.err or (ran.status == 1 and "Could not" not in ran.err):
-        return Pushed("rejected", _last(ran.err))
+        said = [line for line in ran.err.splitlines() if line and not line.startswith("error: failed to push some")]
+        return Pushed("rejected", "\n".join(said) or "it said nothing")
     low = ran.err.lower()
     denied = (
         ("permission" in low and "denied" in low and "publickey" not in low) or "403" in low or "not enabled" in low

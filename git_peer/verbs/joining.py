@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import socket
 import time
 from collections.abc import Callable
@@ -31,8 +32,12 @@ README = """\
 
 This branch holds no code. It is the log by which the agents and people of this repository coordinate: plans,
 locks, deltas and debates. Each commit is one transaction, its message holds the events, its tree is the
-present state. `git peer` writes it; do not edit it by hand. See https://pypi.org/project/git-peer/
+present state. `git peer` writes it; do not edit it by hand. `git peer help` says more.
 """
+
+
+# Not `uninstall --purge`, which deletes the remote's log for everybody.
+FORGET = f"`git peer uninstall`, then `git update-ref -d {layout.TIP}`, forget it in this clone only"
 
 
 class Setup:
@@ -67,19 +72,26 @@ class Setup:
         if not local:
             remote = remote or self.clone.facts.get("moving") or None  # a publication that was cut off
         self.branch = branch or str(self.clone.facts.get("branch") or self.settings.get("branch"))
+        try:
+            return self._init(remote, local)
+        except PeerError:
+            if not self.clone.is_set_up:
+                shutil.rmtree(self.clone.folder, ignore_errors=True)  # a refusal leaves nothing behind
+            raise
+
+    def _init(self, remote: str | None, local: bool) -> dict[str, Any]:
         with self.clone.writing(self.patience):
             self.clone.adopt_copy()
             name = "" if local else self.remote_name(remote)
             at = Remote(self.repo.gitdir, self.repo.top, name, self.branch) if name else None
             mine = self.chain.state(self.chain.tip).log.mode if self.chain.tip else ""
+            if mine == "local" and not self.clone.is_set_up:  # uninstalled, and its log was left
+                self._set_up(self.chain.state(self.chain.tip).log.id, "", True, True)
             if self.clone.is_set_up and mine == "local":
                 created = self._publish(at) if at is not None and remote is not None else False
-            elif self.clone.is_set_up and mine and local:
-                raise PeerError(
-                    "not_allowed",
-                    f"this clone follows the log on {self.clone.facts.get('remote')}",
-                    "`git peer uninstall --purge` takes it out, here only",
-                )
+            elif mine == "remote" and local:
+                where = self.clone.facts.get("remote") or "a remote"
+                raise PeerError("not_allowed", f"this clone follows the log on {where}", FORGET)
             elif mine == "moving":
                 created = self._publish(at) if at is not None else False
             else:
@@ -124,7 +136,7 @@ class Setup:
             raise PeerError(
                 "untrusted",
                 f"the log on {at.name} does not descend from {str(old)[:12]}, which this clone verified",
-                "`git peer uninstall --purge` forgets what was verified here",
+                FORGET,
             )
         if problems:
             raise PeerError(
@@ -259,7 +271,8 @@ class Setup:
         self._engine(None).attempt(self._outcome(log.LogMode, mode="local"))
         self.clone.set_up(moving="")
         code = "unreachable" if end in ("unreachable", "unknown") else "rejected"
-        raise PeerError(code, f"{at.name} did not take the log: {text}", "may you push that branch there?")
+        hint = "may you push that branch there? `git peer init --branch NAME` takes another"
+        raise PeerError(code, f"{at.name} did not take the log: {text}", hint)
 
     def _merge_into(self, at: Remote, there: str) -> None:
         """The remote has a log: archive the local chain; what is held here becomes tentative, for `sync` to arbitrate.
@@ -313,7 +326,7 @@ def uninstall(repo: Repo, clone: Clone, purge: bool, remote: Remote | None, pati
     """Take the hooks and this clone's folder out; with `purge` the refs too, here and on the remote."""
     import shutil
 
-    taken = hooks.remove(repo.common, repo.top)
+    stayed = hooks.remove(repo.common, repo.top)
     deleted: list[str] = []
     if purge:
         if remote is not None:
@@ -328,7 +341,7 @@ def uninstall(repo: Repo, clone: Clone, purge: bool, remote: Remote | None, pati
             if folder.is_dir() and not os.listdir(folder):
                 folder.rmdir()
     shutil.rmtree(clone.folder, ignore_errors=True)
-    return {"hooks": taken, "deleted": deleted}
+    return {"stayed": stayed, "deleted": deleted}
 
 
 def delete_remote(remote: Remote, patience: int) -> None:

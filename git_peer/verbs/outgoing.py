@@ -40,11 +40,10 @@ def refuse_ours(peer: Peer, updates: Sequence[Update], remote: str) -> None:
     """PeerError where a push would write the log's own refs and git-peer did not make it."""
     from git_peer.store.attempts import is_recorded
 
-    log = f"refs/heads/{peer.settings.get('branch')}"
     if peer.remote is None or not _same_remote(peer, remote):
         return
     for update in updates:
-        ours = update.remote_ref == log or update.remote_ref.startswith(layout.OURS)
+        ours = update.remote_ref == peer.remote.ref or update.remote_ref.startswith(layout.OURS)
         if ours and not (update.local and is_recorded(peer.engine.attempts, update.local)):
             raise PeerError(
                 "not_allowed",
@@ -57,8 +56,8 @@ def _same_remote(peer: Peer, remote: str) -> bool:
     return peer.remote is not None and remote in (peer.remote.name, peer.remote.url)
 
 
-def changes(peer: Peer, updates: Sequence[Update], remote: str) -> dict[Author, list[str]]:
-    """Author → the paths that a push touches: by commits that the remote does not have, or that it loses."""
+def changes(peer: Peer, updates: Sequence[Update], remote: str, known: Sequence[str] = ()) -> dict[Author, list[str]]:
+    """Author → the paths that a push touches: by commits that neither the remote nor `known` has, or that are lost."""
     tracking = f"refs/remotes/{_named(peer, remote)}/"
     if not any(ref.startswith(tracking) for ref in peer.repo.git.references):
         tracking = "refs/remotes/*/"
@@ -67,7 +66,7 @@ def changes(peer: Peer, updates: Sequence[Update], remote: str) -> dict[Author, 
         _bring(peer, update, remote)
         if update.local:
             has = [update.remote] if update.remote else []
-            fresh = _git(peer, ["rev-list", update.local, "--not", *has, f"--glob={tracking}*"]).split()
+            fresh = _git(peer, ["rev-list", update.local, "--not", *has, *known, f"--glob={tracking}*"]).split()
             for commit, author in _authors(peer, fresh, update).items():
                 commits.setdefault(author, []).append(commit)
     lost = _lost(peer, updates, tracking)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from git_peer import layout
-from git_peer.app import Peer
+from git_peer.app import Peer, shown_path
 from git_peer.core import commands
 from git_peer.core.errors import PeerError
 from git_peer.core.landing import RefUpdate
@@ -177,13 +177,21 @@ class Push:
         def publish(candidate: str, base: str | None, timeout: float) -> Pushed:
             # The state may have moved since the check: what is decided again is checked again.
             self._check(updates)
-            return remote.push(candidate, base, timeout, code=[*spec, *staged], options=options, hooks=True)
+            pushed = remote.push(candidate, base, timeout, code=[*spec, *staged], options=options, hooks=True)
+            if pushed.end == "rejected" and not pushed.refs:
+                declined.append(pushed.text)
+            return pushed
 
+        declined: list[str] = []  # what the user's pre-push hook said
         try:
             return peer.run(command, publish)
         except PeerError as why:
             if staged:
                 self._git("push", "--quiet", "--no-verify", self.remote, *staged)
+            if why.code == "rejected" and declined:
+                raise PeerError(
+                    "rejected", f"the pre-push hook refused the push: {declined[-1]}", "nothing was pushed or released"
+                ) from None
             if why.code == "rejected":
                 self._resolve()  # raises with what to pull, if that is why
             raise
@@ -216,8 +224,18 @@ def refuse(peer: Peer, updates: Sequence[Update], remote: str) -> None:
     """PeerError where the push touches what somebody else has locked, or what its author lost."""
     head = next((u.local for u in updates if u.local), "HEAD")
     found = peer.violations(outgoing.changes(peer, updates, remote), head)
+    found = [one for one in found if not _holder_has(peer, updates, remote, one)]
     if found:
         raise refusal(found)
+
+
+def _holder_has(peer: Peer, updates: Sequence[Update], remote: str, violation: dict[str, Any]) -> bool:
+    """Whether the holder locked the path on top of all that the push would do to it: then nothing goes under it."""
+    lock = violation["lock"] if violation["why"] == "locked" else None
+    if lock is None or not lock.get("head") or lock["head"] not in peer.repo.git:
+        return False
+    rest = outgoing.changes(peer, updates, remote, [lock["head"]])
+    return violation["path"] not in {shown_path(path)[0] for paths in rest.values() for path in paths}
 
 
 def refusal(found: list[dict[str, Any]]) -> PeerError:

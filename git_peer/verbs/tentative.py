@@ -120,7 +120,8 @@ def sync(peer: Peer) -> dict[str, Any]:
     with peer.clone.writing(peer.settings.get("retryTimeout")):
         if peer.remote is not None:
             peer.engine.advance(peer.settings.get("retryTimeout"))
-        peer.writable()
+        if peer.clone.tentative():
+            peer.writable()  # a reader fetches all the same
         peer.engine.recover()
         for sid, marker in sorted(peer.clone.tentative().items()):
             path = peer.clone.folder / layout.D_TENTATIVE / f"{sid}.json"

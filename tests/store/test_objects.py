@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from git_peer.store.objects import TreeReader, TreeWriter
+from git_peer.store.objects import Objects, TreeReader, TreeWriter
 
 # Names whose order differs as files and as folders, and one with a newline.
 PART = st.sampled_from(["a", "a.b", "a-b", "a=", "=x", "b", "ü", "n\nl", "zz"])
@@ -56,7 +56,7 @@ def test_the_same_tree_as_git_itself(
         assert dry in (None, base)
         model = after
         assert base == _by_git(git, model, tmp_path / "index")
-    reader = TreeReader(git, base)
+    reader = TreeReader(Objects(git), base)
     for path, raw in model.items():
         assert reader.read(path) == raw
     assert reader.read("nowhere/at/all") is None and reader.entries("nowhere") is None
