@@ -46,23 +46,43 @@ def submit(engine: Engine, command: Command) -> dict[str, Any]:
         while True:
             with engine.clone.try_writing() as mine:
                 answer = request.answer()
+                if answer is None and mine:
+                    _recover(engine, request)
+                    answer = request.answer()  # by a combiner that died after its push
                 if answer is not None:
+                    request.close()
                     return _opened(answer)
                 if mine:
-                    engine.recover()
-                    answer = request.answer()  # by a combiner that died after its push
-                    if answer is not None:
-                        return _opened(answer)
-                    request.withdraw()
+                    request.close()
                     return _serve(engine, command)
-            if time.monotonic() > deadline and (request.withdraw() or time.monotonic() > deadline + engine.patience):
+            if time.monotonic() > deadline and request.withdraw():
                 raise PeerError(
                     "busy", f"other git-peer commands have been writing here for {engine.patience:.0f} s", "try again"
                 )
+            if time.monotonic() > deadline + engine.patience:
+                raise _unknown("the command that took this one along has not come to its end")
             engine.waits("for the other writers of this clone")
             time.sleep(_POLL)
     finally:
-        request.close()
+        request.leave()
+
+
+def _recover(engine: Engine, request: inbox.Request) -> None:
+    """Settle what dead writers left. Where that fails, a request that one of them had taken is not settled either."""
+    try:
+        engine.recover()
+    except PeerError as why:
+        if request.withdraw():
+            raise
+        raise _unknown(why.message) from None
+
+
+def _unknown(why: str) -> PeerError:
+    return PeerError(
+        "unknown",
+        f"whether this was done is not known: {why}",
+        "run any git-peer command later: it settles this, and gives back what you were not told of",
+    )
 
 
 def keep_alive(engine: Engine, renewal: commands.Renew, sid: str, age: int, ttl: int) -> bool:
@@ -94,16 +114,16 @@ def _serve(engine: Engine, own: Command) -> dict[str, Any]:
 
 
 def _decide(engine: Engine, members: Sequence[Member]) -> dict[str, Any]:
-    """ident → sealed answer; those of the others are left in the inbox as soon as they are known."""
+    """ident → sealed answer; the engine leaves the others theirs in the inbox, a failure of all is left here."""
     try:
         answers = engine.attempt(lambda state, scene, fresh: _batch(state, scene, fresh, members))["batch"]
     except PeerError as why:
         if len(members) > 1 and why.code in ("rejected", "invalid"):
             return _split(engine, members)
         answers = {member.ident: _sealed(why) for member in members}
-    for ident, answer in answers.items():
-        if ident != inbox.OWN and not ident.startswith(_LEFT):
-            inbox.give_answer(engine.clone.folder / layout.D_INBOX, ident, answer)
+        for ident, answer in answers.items():
+            if ident != inbox.OWN and not ident.startswith(_LEFT):
+                inbox.give_answer(engine.clone.folder / layout.D_INBOX, ident, answer)
     return dict(answers)
 
 

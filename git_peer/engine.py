@@ -160,7 +160,9 @@ class Engine:
                     fresh = True
                     continue
                 if not outcome.events:
-                    return outcome.answer(state, self.scene(state))
+                    known = outcome.answer(state, self.scene(state))
+                    self._deliver(known)
+                    return known
                 answer = self._try(outcome, tip, publish, deadline, mine)
                 if answer is not None:
                     return answer
@@ -248,10 +250,18 @@ class Engine:
             self.clone.fresh_until(time.time() + self.staleness)
         elif self.remote is None:
             self.clone.saw(self.chain.state(winner.candidate))
+        self._deliver(winner.answer)  # before the attempt is forgotten: by it others find out who was not told
         for attempt in list(mine):
             self._closed(mine, attempt)
         tidy(self.chain.git, self.chain.state(winner.candidate).log.height)
         return winner.answer
+
+    def _deliver(self, answer: dict[str, Any]) -> None:
+        """Leave those who wait in the inbox their part of a batch's answer."""
+        folder = self.clone.folder / layout.D_INBOX
+        for ident, part in answer.get("batch", {}).items():
+            if inbox.is_known(folder, ident):
+                inbox.give_answer(folder, ident, part)
 
     def _remember(self, commit: str) -> None:
         """Note what the sessions of this clone, in whose name this commit speaks, now hold."""

@@ -121,6 +121,8 @@ class Call:
 
 def clean(text: str) -> str:
     """Text for a terminal: control and direction-changing characters are shown, not obeyed."""
+    if text.isascii() and text.isprintable():
+        return text
     return "".join(
         c
         if c == "\n" or (c.isprintable() and not "\u202a" <= c <= "\u202e" and not "\u2066" <= c <= "\u2069")

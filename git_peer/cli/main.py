@@ -33,9 +33,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "watch": ("history", "Events as they come"),
     "fsck": ("history", "Verify the whole log"),
     "hook": ("hook", "What git's hooks and agents call (plumbing)"),
+    "completion": ("completion", "Tab completion for a shell"),
     "version": ("status", "The version of git-peer"),
     "help": ("status", "Help on a command"),
 }
+COMPLETE_VAR = "_GIT_PEER_COMPLETE"  # set by the shell functions of `git peer completion`
 HIDDEN = frozenset({"hook"})
 
 
@@ -135,7 +137,7 @@ def main(args: list[str] | None = None) -> int:
     flags = argv[: argv.index("--")] if "--" in argv else argv
     call = Call(json="--json" in flags)
     try:
-        status = cli.main(argv, prog_name="git peer", standalone_mode=False, obj=call)
+        status = cli.main(argv, prog_name="git peer", standalone_mode=False, obj=call, complete_var=COMPLETE_VAR)
         return status if isinstance(status, int) else 0
     except click.exceptions.Exit as end:
         return end.exit_code

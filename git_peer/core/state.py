@@ -81,7 +81,7 @@ class State:
             return None
         names = dict(base or {})
         prefix = path + "/" if path else ""
-        for name in list(names):
+        for name in list(names) if self.changes else ():
             if self.changes.get(prefix + name, b"") is None:
                 del names[name]
         for name, count in (added or {}).items():

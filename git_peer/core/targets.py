@@ -27,6 +27,7 @@ _MAGIC = frozenset("\"#%&',-;<=>@_`~")  # punctuation that git keeps for short m
 _RANGE = re.compile(r":([0-9]+)(?:-([0-9]+))?\Z")
 _HALF = re.compile(r":(?:[0-9]+-|-[0-9]+)\Z")
 _QUOTED = re.compile(r"\\([*?\[\]\\:])")
+_PLAIN = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*(?:/(?!\Z)|\Z))+")  # is only ever a path
 _OBJECT = re.compile("(?:[0-9a-f]{40}|[0-9a-f]{64})")
 _CONTROL = re.compile("[\0-\x1f\x7f-\x9f]")
 _HFS_IGNORES = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
@@ -299,6 +300,8 @@ def show(target: Target) -> str:
     else:
         word = "glob" if target.kind == "glob" else "literal"
         tail = "/" if target.kind == "dir" else ""
+        if target.kind != "glob" and _PLAIN.fullmatch(path):
+            return path + tail  # as nearly all are; what follows costs thirty times as much
         tries = [path + tail, f"./{path}{tail}", f":({word}){path}{tail}"]
     wanted = msgspec.structs.replace(target, blob="") if target.blob else target
     return next((text for text in tries if _reads_as(text, wanted)), tries[-1])

@@ -50,7 +50,14 @@ class Request:
         for suffix in (_ASK, _TAKEN, _ANSWER):
             (self.folder / (self.ident + suffix)).unlink(missing_ok=True)
         files.sync_folder(self.folder)
-        os.close(self.handle)
+        self.leave()
+
+    def leave(self) -> None:
+        """It waits no longer. One that was taken stays on record as not told, so that what it got is given back."""
+        self.withdraw()
+        if self.handle >= 0:
+            os.close(self.handle)
+            self.handle = -1
 
 
 def post(folder: Path, command: bytes) -> Request:
