@@ -224,13 +224,14 @@ class Peer:
         target = msgspec.convert(entry["target"], Target)
         fence = self.state.get(fences.place(entry["lock"], target), fences.Fence)
         shown = targets.show(target)
-        since = f"; {fence.holder.session} has held it since" if fence and fence.holder else ""
+        holder = fence.holder.session if fence and fence.holder else entry.get("holder")
+        since = f"; {holder} has held it since" if holder else ""
         return {
             "code": "lost",
             "message": f"the lock on {shown} was lost{since}",
             "target": shown,
             "lock": entry["lock"],
-            "holder": fence.holder.session if fence and fence.holder else None,
+            "holder": holder,
             "hint": "bring in what was landed there and lock it again before changing it",
         }
 

@@ -203,7 +203,12 @@ class Engine:
                 return None
             return self._won(mine, attempt, None)
         push = publish or self.remote.push
-        pushed = push(candidate, tip, deadline - time.monotonic())
+        try:
+            pushed = push(candidate, tip, deadline - time.monotonic())
+        except PeerError:  # it refused before anything was sent
+            self._closed(mine, attempt)
+            self._settle(mine, deadline)
+            raise
         if pushed.end == "ok":
             return self._won(mine, attempt, tip)
         if pushed.end == "unreachable":

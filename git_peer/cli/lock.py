@@ -111,7 +111,7 @@ def lock_command(
         return Reply(done, "Would be granted, by the local copy.")
     if offline and peer.remote is not None:
         done = tentative.take(peer, wish)
-        return Reply({**done, "guarantee": "tentative"}, _granted(done["locks"]), wrote=True)
+        return Reply({**done, "guarantee": "tentative"}, _granted(done["locks"]), network=True, wrote=True)
     done = peer.take(wish)
     return Reply(done, _granted(done["locks"]), network=True, wrote=True)
 

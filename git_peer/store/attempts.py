@@ -27,7 +27,7 @@ class Attempt:
     def close(self) -> None:
         """It has ended and its requester will be told: nobody needs to settle it."""
         self.path.unlink(missing_ok=True)
-        files.sync_folder(self.path.parent)
+        files.sync(self.path.parent)
         self.leave()
 
     def nobody_told(self) -> None:
@@ -56,7 +56,7 @@ def start(folder: Path, candidate: str, base: str | None, answer: dict[str, Any]
         os.write(handle, json.dumps({"candidate": candidate, "base": base, "answer": answer}).encode())
         os.fsync(handle)
         os.rename(temporary, path)  # the flock goes with the file
-        files.sync_folder(folder)
+        files.sync(folder)
     except OSError as why:
         raise PeerError("failed", f"cannot write {path}: {why.strerror}", "is the disk full, or read-only?") from None
     return Attempt(path, candidate, base, answer, handle)

@@ -12,7 +12,7 @@ from git_peer.core import fold
 from git_peer.core.errors import Malformed, PeerError
 from git_peer.core.log import LogRepair
 from git_peer.core.state import DictReader, Event, State
-from git_peer.store import codec, refs
+from git_peer.store import codec, durable, refs
 from git_peer.store.objects import Objects, TreeReader, TreeWriter
 
 TIDY_EVERY = 200  # heights
@@ -84,13 +84,15 @@ class Chain:
                 f"too much at once: {len(raw) // 1024} KiB of events, {fold.MAX_BATCH // 1024} are allowed",
                 "split it into several commands, or lock a folder or a glob",
             )
-        tree = TreeWriter(self.git, store=True).build(
-            self._commit(from_commit)[2] if from_commit else None, state.changes
-        )
         name, mail = self._author()
         who = pygit2.Signature(name, mail, at, 0)
         parents: list[str | pygit2.Oid] = [base] if base else []
-        return str(self.git.create_commit(None, who, who, raw.decode("utf-8"), tree, parents))
+        writer = TreeWriter(self.git, store=True)
+        with durable.unsynced():
+            tree = writer.build(self._commit(from_commit)[2] if from_commit else None, state.changes)
+            commit = str(self.git.create_commit(None, who, who, raw.decode("utf-8"), tree, parents))
+        durable.settle(self.git, [*writer.written, commit])
+        return commit
 
     def height_after(self, base: str | None, events: Sequence[Event]) -> int:
         """The height of a commit with `events` on `base`."""

@@ -221,13 +221,33 @@ class Clone:
             path = self.folder / layout.D_FENCED / f"{sid}.json"
             yield path, files.read_json(path)
 
-    def hold_tentatively(self, session: sessions.Session, held: list[locks.Lock], commands: list[Any]) -> None:
-        """Keep a session's commands that nobody has arbitrated, and the locks they come to, for the gate and `sync`."""
+    def lost(self, session: dict[str, Any], gone: list[dict[str, Any]], holder: str | None) -> None:
+        """Note tentative locks (records) that the arbiter gave to `holder`, for their session to be told."""
+        path = self.folder / layout.D_FENCED / f"{session['sid']}.json"
+        before = files.read_json(path).get("targets", [])
+        known = {entry["lock"] for entry in before}
+        fresh = [
+            {"lock": lock["id"], "target": lock["target"], "token": 0, "told": False, "holder": holder}
+            for lock in gone
+            if lock["id"] not in known
+        ]
+        if fresh:
+            files.write_json(path, {"session": session, "targets": [*before, *fresh]})
+
+    def hold_tentatively(
+        self, session: sessions.Session, held: list[locks.Lock], commands: list[Any], lost: list[Any] | None = None
+    ) -> None:
+        """Keep a session's commands that nobody has arbitrated, and the locks they come to, for the gate and `sync`.
+
+        `lost`: what an earlier sync, that broke off, found to be lost.
+        """
         value = {
             "session": _plain(session),
             "locks": [_plain(lock) | {"token": 0} for lock in held],
             "commands": [_plain(command) for command in commands],
         }
+        if lost:
+            value["lost"] = lost
         files.write_json(self.folder / layout.D_TENTATIVE / f"{session.sid}.json", value)
 
     def tentative(self) -> dict[str, dict[str, Any]]:

@@ -22,15 +22,15 @@ def write(path: Path, text: str, durable: bool = True) -> None:
                 os.fsync(file.fileno())
         os.replace(temporary, path)
         if durable:
-            sync_folder(path.parent)
+            sync(path.parent)
     except OSError as why:
         temporary.unlink(missing_ok=True)
         raise PeerError("failed", f"cannot write {path}: {why.strerror}", "is the disk full, or read-only?") from None
 
 
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    handle = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Make a file's content, or the names in a folder, durable."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

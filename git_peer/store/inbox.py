@@ -49,7 +49,7 @@ class Request:
         """It ends here, told or never decided: durable before anything is printed."""
         for suffix in (_ASK, _TAKEN, _ANSWER):
             (self.folder / (self.ident + suffix)).unlink(missing_ok=True)
-        files.sync_folder(self.folder)
+        files.sync(self.folder)
         self.leave()
 
     def leave(self) -> None:

@@ -95,6 +95,7 @@ class TreeWriter:
     def __init__(self, git: pygit2.Repository, store: bool) -> None:
         self._git = git
         self._store = store
+        self.written: list[str] = []  # ids, to be made durable
 
     def build(self, base: str | None, changes: Mapping[str, bytes | None]) -> str:
         """The id of tree `base` with `changes` (path → blob, or None to delete)."""
@@ -132,6 +133,7 @@ class TreeWriter:
 
     def _object(self, kind: ObjectType, body: bytes) -> str:
         if self._store:
-            return str(self._git.write(kind, body))
+            self.written.append(str(self._git.write(kind, body)))
+            return self.written[-1]
         name = b"tree" if kind == ObjectType.TREE else b"blob"
         return hashlib.sha1(b"%s %d\0" % (name, len(body)) + body, usedforsecurity=False).hexdigest()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from git_peer import layout
@@ -53,7 +55,18 @@ def refuse_ours(peer: Peer, updates: Sequence[Update], remote: str) -> None:
 
 
 def _same_remote(peer: Peer, remote: str) -> bool:
-    return peer.remote is not None and remote in (peer.remote.name, peer.remote.url)
+    if peer.remote is None or remote == peer.remote.name:
+        return peer.remote is not None
+    top = peer.repo.top or peer.repo.gitdir
+    return _spelled_out(remote, top) == _spelled_out(peer.remote.url, top)
+
+
+def _spelled_out(url: str, top: Path) -> str:
+    """A URL, or the absolute path that a local one means."""
+    path = url.removeprefix("file://")
+    if "://" in path or (":" in path.split("/")[0] and not (top / path).exists()):
+        return url
+    return os.path.realpath(top / path)
 
 
 def changes(peer: Peer, updates: Sequence[Update], remote: str, known: Sequence[str] = ()) -> dict[Author, list[str]]:

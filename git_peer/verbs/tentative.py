@@ -25,8 +25,7 @@ def take(peer: Peer, wish: Wish) -> dict[str, Any]:
         against = peer._tentative_conflict(wish)
         if against is not None:
             raise against
-        name = peer.name
-        return _rebuild(peer, name, [*_commands(_marker(peer, name)), Take(me=peer.me, wish=peer._with_blobs(wish))])
+        return _rebuild(peer, peer.name, _commands(_marker(peer, peer.name)), Take(me=peer.me, wish=peer._with_blobs(wish)))
 
 
 def drop(peer: Peer, chosen: list[str], everything: bool) -> list[dict[str, Any]]:
@@ -70,32 +69,40 @@ def _commands(marker: dict[str, Any]) -> list[Command]:
     return [commands.decode(json.dumps(raw).encode()) for raw in marker.get("commands", ())]
 
 
-def _rebuild(peer: Peer, name: str, wanted: list[Command]) -> dict[str, Any]:
-    """Decide the session's tentative commands on the present tip, as one commit on its own ref."""
+def _rebuild(peer: Peer, name: str, old: list[Command], new: Take | None = None) -> dict[str, Any]:
+    """Decide the session's tentative commands on the present tip, as one commit on its own ref.
+
+    An `old` one that has been lost meanwhile is passed over and stays for `sync` to name; `new` is refused at once.
+    """
     tip = peer.engine.tip()
     state = peer.chain.state(tip)
     scene = peer.scene(state)
     events: list[Event] = []
-    for command in wanted:
-        outcome = commands.decide(state, command, scene)
+    commit = ""
+    for command in [*old, *([new] if new else [])]:
+        try:
+            outcome = commands.decide(state, command, scene)
+        except PeerError as why:
+            if command is new or why.status != 1:
+                raise
+            continue
         fresh = [e for e in outcome.events if not (isinstance(e, sessions.SessionStart) and sessions.get(state, e.by))]
         events.extend(fresh if events else outcome.events)
         commit = peer.chain.append(tip, events, scene.now)
         state = peer.chain.state(commit)
-    session = sessions.get(state, name)
+    path, marker = _path(peer, name), _marker(peer, name)
+    session = sessions.get(state, name) if commit else msgspec.convert(marker["session"], sessions.Session)
     assert session is not None
     ids = {event.id for event in events if isinstance(event, locking.LockTake)}
     held = [msgspec.structs.replace(k, token=0) for k in locks.held_by(state, name) if k.id in ids]
-    old = _path(peer, name)
     ref = layout.TENTATIVE + session.sid
-    refs.swap(peer.repo.git, ref, commit, refs.read(peer.repo.git, ref))
-    path = old.with_name(f"{session.sid}.json")
-    peer.clone.hold_tentatively(session, held, wanted)
-    if old.name != path.name:
-        _remove(peer, old)
+    if commit:
+        refs.swap(peer.repo.git, ref, commit, refs.read(peer.repo.git, ref))
+    peer.clone.hold_tentatively(session, held, [*old, *([new] if new else [])], marker.get("lost", []))
+    if path.stem != session.sid:
+        _remove(peer, path)
     views = [locks.describe(state, k, scene, "tentative") for k in held]
-    latest = wanted[-1]
-    asked = set(latest.wish.targets) if isinstance(latest, Take) else set()
+    asked = set(new.wish.targets) if new else set()
     return {"acquired": True, "locks": [v for v, k in zip(views, held, strict=True) if k.target in asked]}
 
 
@@ -117,6 +124,7 @@ def sync(peer: Peer) -> dict[str, Any]:
     """Fetch, verify, arbitrate every tentative command of this clone in order: {fetched, pushed, landed, lost}."""
     pushed = 0
     lost: list[dict[str, Any]] = []
+    done: list[tuple[Path, dict[str, Any]]] = []
     with peer.clone.writing(peer.settings.get("retryTimeout")):
         if peer.remote is not None:
             peer.engine.advance(peer.settings.get("retryTimeout"))
@@ -134,11 +142,27 @@ def sync(peer: Peer) -> dict[str, Any]:
                 except PeerError as why:
                     if why.status != 1:
                         raise
-                    lost.append(_loss(command, why))
-                if rest:
-                    files.write_json(path, {**marker, "commands": [_plain(one) for one in rest]})
+                    # On record before the command is forgotten: whoever is killed here, the loss is told.
+                    loss = _loss(command, why)
+                    gone = [k for k in marker.get("locks", ()) if k["target"] in _asked(command)]
+                    peer.clone.lost(marker["session"], gone, loss["holder"])
+                    marker.setdefault("lost", []).append(loss)
+                marker["commands"] = [_plain(one) for one in rest]
+                left = [target for one in rest for target in _asked(one)]
+                marker["locks"] = [k for k in marker.get("locks", ()) if k["target"] in left]
+                files.write_json(path, marker)
+            done.append((path, marker))
+        # Only now: what a sync that broke off had found out is told by this one.
+        for path, marker in done:
+            lost.extend(marker.get("lost", ()))
             _remove(peer, path)
     return {"fetched": peer.engine.fetched, "pushed": pushed, "landed": [], "lost": lost}
+
+
+def _asked(command: Command) -> list[Any]:
+    """The targets of a tentative command, as records."""
+    assert isinstance(command, Take)
+    return [_plain(target) for target in command.wish.targets]
 
 
 def _loss(command: Command, why: PeerError) -> dict[str, Any]:
