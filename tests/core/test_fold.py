@@ -115,7 +115,8 @@ def test_own_lock_is_renewed_and_keeps_id_and_token(bench: Bench) -> None:
     assert not locks.is_live(bench.state, locks.by_id(bench.state, first["id"]), bench.scene)
     again = bench.lock(A, "f", ttl=100)[0]
     assert (again["id"], again["token"]) == (first["id"], first["token"])
-    assert again["live"] and again["expires_at"] > first["expires_at"]
+    assert again["live"]
+    assert again["expires_at"] > first["expires_at"]
 
 
 def test_any_event_of_a_session_renews_its_leases(bench: Bench) -> None:
@@ -133,7 +134,9 @@ def test_a_lapsed_lock_is_taken_with_evidence(bench: Bench) -> None:
     new = bench.lock(B, "f")[0]
     assert new["token"] > old["token"]
     fence = bench.state.get(fences.place(old["id"], targets.of_path("file", "f")), fences.Fence)
-    assert fence is not None and fence.holder is not None and fence.holder.session == "b"
+    assert fence is not None
+    assert fence.holder is not None
+    assert fence.holder.session == "b"
 
 
 def test_within_the_skew_a_lapsed_lock_is_not_taken(bench: Bench) -> None:
@@ -204,7 +207,8 @@ def test_a_name_whose_run_lapsed_may_be_used_again(bench: Bench) -> None:
 def test_the_end_of_a_session_gives_back_its_locks(bench: Bench) -> None:
     bench.lock(A, "f", "g/", "@deploy")
     bench.do(commands.End(me=A))
-    assert not list(locks.all_of(bench.state)) and sessions.get(bench.state, "a") is None
+    assert not list(locks.all_of(bench.state))
+    assert sessions.get(bench.state, "a") is None
 
 
 def test_sessions_silent_for_a_week_are_swept_by_who_begins(bench: Bench) -> None:
@@ -284,7 +288,8 @@ def test_tokens_are_unique_and_grow(bench: Bench) -> None:
                 bench.unlock(A, view["target"])
         seen.extend(view["token"] for view in found)
     fresh = list(dict.fromkeys(seen))
-    assert fresh == sorted(fresh) and len(fresh) > 4
+    assert fresh == sorted(fresh)
+    assert len(fresh) > 4
 
 
 @pytest.mark.parametrize("kind", sorted(fold.KINDS))
@@ -302,7 +307,8 @@ def _example(kind: type[Event]) -> Event:
         "id": "i", "at": 1, "by": "a", "sid": "s", "log": "L", "format": 1, "mode": "local", "branch": "main",
         "good": "g", "voids": ("v",), "clone": "c", "ttl": 60, "name": "n", "ended": "e", "lapsed": "l", "height": 2,
         "last": 3, "target": targets.of_path("file", "f"), "priority": 5, "lock": "k", "holder": "h",
-        "evidence": locking.Evidence(how="gone"), "targets": (targets.of_path("file", "f"),), "patience": 9, "wait": "w", "reason": "r", "refs": (),
+        "evidence": locking.Evidence(how="gone"), "patience": 9, "wait": "w",
+        "targets": (targets.of_path("file", "f"),), "reason": "r", "refs": (),
     }  # fmt: skip
     return kind(**{name: fields[name] for name in kind.__struct_fields__ if name in fields})
 

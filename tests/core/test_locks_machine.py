@@ -65,7 +65,9 @@ class Locks(RuleBasedStateMachine):
         assert granted == all(self.lapsed(other) for other in others)
         if granted:
             for other in others:
-                gone = {t for t in self.held[other] if any(self._against(t, f, self.held[other][t], mode) for f in fresh)}
+                gone = {
+                    t for t in self.held[other] if any(self._against(t, f, self.held[other][t], mode) for f in fresh)
+                }
                 self.held[other] = {t: how for t, how in self.held[other].items() if t not in gone}
             self.held.setdefault(name, {}).update(dict.fromkeys(wanted, mode))
             self.heard[name] = self.bench.now
@@ -84,7 +86,8 @@ class Locks(RuleBasedStateMachine):
             del mine[what]
             self.heard[name] = self.bench.now
         except PeerError as why:
-            assert what not in mine and why.code in ("not_found", "not_yours")
+            assert what not in mine
+            assert why.code in ("not_found", "not_yours")
 
     @precondition(lambda self: self.heard)
     @rule(me=WHO)
@@ -93,7 +96,8 @@ class Locks(RuleBasedStateMachine):
             self.bench.do(commands.Renew(me=me))
             self.heard[str(me.name)] = self.bench.now
         except PeerError as why:
-            assert why.code == "not_found" and me.name not in self.heard
+            assert why.code == "not_found"
+            assert me.name not in self.heard
 
     @rule(me=WHO)
     def end(self, me: Me) -> None:
@@ -103,7 +107,8 @@ class Locks(RuleBasedStateMachine):
             self.held.pop(str(me.name), None)
             del self.heard[str(me.name)]
         except PeerError as why:
-            assert why.code == "not_found" and me.name not in self.heard
+            assert why.code == "not_found"
+            assert me.name not in self.heard
 
     @rule(seconds=st.sampled_from([1, TTL - 1, TTL + 1, TTL + SKEW, TTL + SKEW + 1]))
     def time_passes(self, seconds: int) -> None:

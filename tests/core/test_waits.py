@@ -9,6 +9,7 @@ from git_peer.core.errors import PeerError
 from git_peer.core.locking import Wish
 from git_peer.core.sessions import Me
 from tests.core.test_fold import Bench, agent, person, refused
+import itertools
 
 A, B, C, D = (agent(name, f"c-{name}") for name in "abcd")
 
@@ -92,13 +93,14 @@ def test_a_circle_of_waiters_is_refused_and_named(bench: Bench, length: int) -> 
     ring = [A, B, C, D][:length]
     for me in ring:
         bench.lock(me, f"of-{me.name}")
-    for me, other in zip(ring[:-1], ring[1:], strict=True):
+    for me, other in itertools.pairwise(ring):
         assert not wait(bench, me, f"of-{other.name}")
     with pytest.raises(PeerError) as why:
         wait(bench, ring[-1], f"of-{ring[0].name}")
     assert why.value.code == "cycle"
     named = why.value.extra["cycle"]
-    assert named[0] == named[-1] and set(named) == {me.name for me in ring}
+    assert named[0] == named[-1]
+    assert set(named) == {me.name for me in ring}
 
 
 def test_a_chain_is_no_circle(bench: Bench) -> None:
