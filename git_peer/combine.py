@@ -17,7 +17,7 @@ from git_peer.core.commands import Command, Outcome
 from git_peer.core.errors import PeerError
 from git_peer.core.sessions import Scene
 from git_peer.core.state import State, encode
-from git_peer.engine import FINAL, Engine, Fresh
+from git_peer.engine import FINAL, Engine, Fresh, Undelivered
 from git_peer.store import inbox
 
 MOST = 64  # commands of one batch
@@ -117,6 +117,8 @@ def _decide(engine: Engine, members: Sequence[Member]) -> dict[str, Any]:
     """ident → sealed answer; the engine leaves the others theirs in the inbox, a failure of all is left here."""
     try:
         answers = engine.attempt(lambda state, scene, fresh: _batch(state, scene, fresh, members))["batch"]
+    except Undelivered:
+        raise
     except PeerError as why:
         if len(members) > 1 and why.code in ("rejected", "invalid"):
             return _split(engine, members)

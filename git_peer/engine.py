@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import pygit2
+
 from git_peer import layout
 from git_peer.core import commands, locking, locks, log, sessions
 from git_peer.core.commands import Command, Outcome
@@ -45,6 +47,10 @@ def receive(
             if whole:
                 raise
     return new, [], []
+
+
+class Undelivered(PeerError):
+    """A member of a batch could not be left its answer: the attempt stays on record, by which it gets it later."""
 
 
 class Engine:
@@ -173,6 +179,11 @@ class Engine:
                     self.waits(f"for {self.remote.name}: others are writing too (try {turn + 2})")
                     backoff(min(turn, 8), self._jitter())
             raise AssertionError("unreachable")
+        except (PeerError, OSError, pygit2.GitError) as why:
+            # What was sent may have landed: "no" would not be true then.
+            if any(attempt.handle >= 0 for attempt in mine) and (not isinstance(why, PeerError) or why.status == 1):
+                raise self._out_of_time(mine, str(why)) from why
+            raise
         finally:
             for attempt in mine:
                 attempt.leave()
@@ -201,6 +212,10 @@ class Engine:
             except refs.Lost:
                 self._closed(mine, attempt)
                 return None
+            except PeerError:
+                if self.tip() == tip:
+                    self._closed(mine, attempt)  # nothing was moved
+                raise
             return self._won(mine, attempt, None)
         push = publish or self.remote.push
         try:
@@ -266,7 +281,10 @@ class Engine:
         folder = self.clone.folder / layout.D_INBOX
         for ident, part in answer.get("batch", {}).items():
             if inbox.is_known(folder, ident):
-                inbox.give_answer(folder, ident, part)
+                try:
+                    inbox.give_answer(folder, ident, part)
+                except PeerError as why:
+                    raise Undelivered("unknown", why.message, why.hint) from why
 
     def _remember(self, commit: str) -> None:
         """Note what the sessions of this clone, in whose name this commit speaks, now hold."""
@@ -301,13 +319,15 @@ class Engine:
             "with `git peer init --branch NAME`",
         )
 
-    def _out_of_time(self, mine: list[Attempt]) -> PeerError:
+    def _out_of_time(
+        self, mine: list[Attempt], why: str = "the remote did not say, and cannot be asked now"
+    ) -> PeerError:
         if mine:
             for attempt in mine:
                 attempt.nobody_told()
             return PeerError(
                 "unknown",
-                "the remote did not say whether this was done, and cannot be asked now",
+                f"whether this was done is not known: {why}",
                 "run any git-peer command later: it settles this, and gives back what you were not told of",
             )
         return PeerError("busy", f"lost the race for the log for {self.patience:.0f} s", "try again")

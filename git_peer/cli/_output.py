@@ -186,5 +186,10 @@ def guard(call: Call, action: Callable[[], int]) -> int:
     except Exception as why:
         if os.environ.get("GIT_PEER_DEBUG"):
             raise
+        from git_peer.store.files import refused_by_disk  # only where something went wrong
+
+        disk = refused_by_disk(why)
+        if disk:
+            return call.fail(PeerError("failed", f"cannot write: {disk}", "is the disk full, or read-only?"))
         text = f"a bug in git-peer: {type(why).__name__}: {why}"
         return call.fail(PeerError("internal", text, "GIT_PEER_DEBUG=1 shows where; please report it"))

@@ -16,6 +16,7 @@ from pygit2.enums import Option
 
 from git_peer.core.errors import PeerError
 from git_peer.store import files
+from git_peer.store.repo import common_of
 
 PACK_FROM = 200  # objects from which one pack is better than as many files
 
@@ -25,10 +26,7 @@ def objects_folder(git: pygit2.Repository) -> Path:
     given = os.environ.get("GIT_OBJECT_DIRECTORY")
     if given:
         return Path(given)
-    gitdir = Path(git.path)
-    pointer = gitdir / "commondir"
-    common = gitdir / pointer.read_text().rstrip("\n") if pointer.is_file() else gitdir
-    return common / "objects"
+    return common_of(Path(git.path)) / "objects"
 
 
 @contextlib.contextmanager

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from pathlib import Path
 from typing import Any
 
 from git_peer.core.errors import PeerError
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
+
+
+def refused_by_disk(why: Exception) -> str:
+    """What the file system said, where an error of the system's or of libgit2's is that it takes no writes; else ""."""
+    if isinstance(why, OSError) and why.errno is not None:  # libgit2's have none
+        return os.strerror(why.errno) if why.errno in (*_NO_ROOM, errno.EACCES, errno.EPERM) else ""
+    return next((text for text in map(os.strerror, _NO_ROOM) if text in str(why)), "")
 
 
 def write(path: Path, text: str, durable: bool = True) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pygit2
 
 from git_peer.core.errors import PeerError
+from git_peer.store import files
 
 
 class Lost(Exception):
@@ -52,4 +53,7 @@ def delete(git: pygit2.Repository, name: str) -> None:
 
 
 def _blocked(name: str, why: Exception) -> PeerError:
+    disk = files.refused_by_disk(why)
+    if disk:
+        return PeerError("failed", f"cannot write {name}: {disk}", "is the disk full, or read-only?")
     return PeerError("busy", f"cannot write {name}: {why}", "try again; if it stays, `git peer doctor` names the cause")

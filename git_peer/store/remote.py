@@ -43,7 +43,8 @@ def run(
     # On a terminal git may have to ask for a password, so it stays in our process group; else it gets its own,
     # that its helpers can be ended with it.
     apart = not sys.stdin.isatty() if sys.stdin else True
-    environ = {**os.environ, "LC_ALL": "C", **(env or {})}
+    # What counts is what is there, not what a replace ref would show instead.
+    environ = {**os.environ, "LC_ALL": "C", "GIT_NO_REPLACE_OBJECTS": "1", **(env or {})}
     child = subprocess.Popen(
         ["git", *args],
         cwd=cwd,

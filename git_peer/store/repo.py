@@ -24,9 +24,7 @@ class Repo:
             raise _cannot_open(where, str(why)) from None
         pygit2.option(Option.ENABLE_FSYNC_GITDIR, True)
         self.gitdir = Path(self.git.path).resolve()
-        self.common = _common(self.gitdir)
-        if self.git.config.get_bool("core.usereplacerefs") if "core.usereplacerefs" in self.git.config else False:
-            pass  # libgit2 never follows replace refs
+        self.common = common_of(self.gitdir)
         work = self.git.workdir
         self.top = Path(work).resolve() if work else None
 
@@ -34,11 +32,6 @@ class Repo:
     def gitdir_name(self) -> str:
         """The work tree's git directory relative to the common one: "" for the main work tree."""
         return "" if self.gitdir == self.common else os.path.relpath(self.gitdir, self.common)
-
-    @property
-    def folder(self) -> Path:
-        """The folder `peer/` of git-peer in the common git directory."""
-        return self.common / layout.FOLDER
 
     @property
     def branch(self) -> str:
@@ -102,7 +95,7 @@ class Repo:
             return ""
 
 
-def _common(gitdir: Path) -> Path:
+def common_of(gitdir: Path) -> Path:
     """The common git directory of a work tree's one."""
     pointer = gitdir / "commondir"
     return (gitdir / pointer.read_text().rstrip("\n")).resolve() if pointer.is_file() else gitdir

@@ -25,7 +25,9 @@ def take(peer: Peer, wish: Wish) -> dict[str, Any]:
         against = peer._tentative_conflict(wish)
         if against is not None:
             raise against
-        return _rebuild(peer, peer.name, _commands(_marker(peer, peer.name)), Take(me=peer.me, wish=peer._with_blobs(wish)))
+        return _rebuild(
+            peer, peer.name, _commands(_marker(peer, peer.name)), Take(me=peer.me, wish=peer._with_blobs(wish))
+        )
 
 
 def drop(peer: Peer, chosen: list[str], everything: bool) -> list[dict[str, Any]]:
