@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from git_peer.core import commands, targets, waits
@@ -9,7 +11,6 @@ from git_peer.core.errors import PeerError
 from git_peer.core.locking import Wish
 from git_peer.core.sessions import Me
 from tests.core.test_fold import Bench, agent, person, refused
-import itertools
 
 A, B, C, D = (agent(name, f"c-{name}") for name in "abcd")
 
