@@ -12,7 +12,7 @@ ifneq ($(shell cat $(VENV)/.where 2>/dev/null),$(CURDIR))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types check bench clean
+.PHONY: help setup demo test lint types check bench soak clean
 
 help: ## what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -45,6 +45,14 @@ check: $(STAMP) ## the import rule, docs against code, what the package holds
 
 bench: $(STAMP) ## the benchmarks, as a table
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m benchmarks
+
+SECONDS ?= 60
+CLONES ?= 3
+SESSIONS ?= 3
+SEED ?=
+
+soak: $(STAMP) ## sessions under kills, cuts and wrong clocks, and the history checked (SECONDS, CLONES, SESSIONS, SEED)
+	@PYTHONPATH="$(CURDIR)" $(BIN)/python -P -m tests.soak $(SECONDS) $(CLONES) $(SESSIONS) $(SEED)
 
 clean: ## what is made here, .venv included
 	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from git_peer import combine, layout
-from git_peer.core import commands, fences, locking, locks, naming, sessions, targets, verdict
+from git_peer.core import clocks, commands, fences, locking, locks, naming, sessions, targets, verdict
 from git_peer.core.commands import Command
 from git_peer.core.errors import PeerError
 from git_peer.core.locking import Wish
@@ -71,8 +71,14 @@ class Peer:
             agents_may_force=self._scene.agents_may_force,
             seen=seen,
             watched=self.clone.watched(state),
-            clock_trusted=_trusted(now, state, seen, self.me.clone),
+            at_most=self.clone.at_most(state),
+            clock_trusted=clocks.may_prove(now, state, seen, self.me.clone),
         )
+
+    @property
+    def clock_is_off(self) -> bool:
+        """Whether this clock shows to be more than five minutes off the others'."""
+        return clocks.is_off(int(time.time()), self.state, self.clone.seen, self.me.clone)
 
     @property
     def guarantee(self) -> str:
@@ -246,10 +252,25 @@ class Peer:
         """Decide and publish a command; its answer, true for ever, or PeerError."""
         self.writable()
         if publish is None:
-            return combine.submit(self.engine, command)
+            try:
+                return combine.submit(self.engine, command)
+            except PeerError as why:
+                if not why.extra.get("moved") or not self._moved():
+                    raise
+                return combine.submit(self.engine, command)
         with self.clone.writing(self.settings.get("retryTimeout")):
             self.engine.recover()
             return self.engine.transact(command, publish)
+
+    def _moved(self) -> bool:
+        """Follow a log that was moved to a remote while this run waited; False where the move broke off."""
+        with self.clone.writing(self.settings.get("retryTimeout")):
+            self.clone.look_again()
+        facts = self.clone.facts
+        if facts.get("remote"):
+            name = str(self.settings.get("remote") or facts["remote"])
+            self.remote = self.engine.remote = Remote(self.repo.gitdir, self.repo.top, name, str(facts["branch"]))
+        return self.remote is not None
 
     def keep_alive(self) -> bool:
         """Renew this session's leases where that is due; whether it was published. For hooks and timers, often."""
@@ -296,7 +317,7 @@ class Peer:
                         acquired=False,
                         conflicts=answer["conflicts"],
                     )
-                self._sleep_until_news(min(left, 30.0))
+                self._sleep_until_news(min(left, 5.0))  # what runs out is no news, but opens the way
                 answer = self.run(commands.Take(me=self.me, wish=wish))
         except BaseException:
             self.run(commands.Unwait(me=self.me, targets=wish.targets, mode=wish.mode))
@@ -359,19 +380,3 @@ def _with_session(state: State, session: Session) -> State:
     if naming.is_name(session.name) and sessions.get(state, session.name) is None:
         state.put(layout.session(session.name), session)
     return state
-
-
-def _trusted(now: int, state: State, seen: Mapping[str, Mapping[str, int]], clone: str) -> bool:
-    """Whether this clock may prove a lapse: not more than five minutes off what other clones' clocks said.
-
-    Behind them it shows at once. Ahead of them it shows in events that came while we were looking: those cannot
-    be older than the gap since we looked before (`gap`), so what their writer's clock lacks beyond it is our error.
-    """
-    others = [s for s in sessions.all_of(state) if s.clone != clone and not s.skewed]
-    ats = sorted(s.at for s in others)
-    if ats and ats[len(ats) // 2] > now + 300:
-        return False
-    ahead = sorted(
-        seen[s.sid]["at"] - s.at - seen[s.sid]["gap"] for s in others if s.sid in seen and "gap" in seen[s.sid]
-    )
-    return not ahead or ahead[len(ahead) // 2] <= 300

@@ -42,6 +42,7 @@ def submit(engine: Engine, command: Command) -> dict[str, Any]:
             return _serve(engine, command)
     request = inbox.post(folder, encode(command))
     deadline = time.monotonic() + engine.patience
+    known = False
     try:
         while True:
             with engine.clone.try_writing() as mine:
@@ -50,7 +51,8 @@ def submit(engine: Engine, command: Command) -> dict[str, Any]:
                     _recover(engine, request)
                     answer = request.answer()  # by a combiner that died after its push
                 if answer is not None:
-                    request.close()
+                    known = True
+                    engine.when_told(request.close)
                     return _opened(answer)
                 if mine:
                     request.close()
@@ -64,7 +66,8 @@ def submit(engine: Engine, command: Command) -> dict[str, Any]:
             engine.waits("for the other writers of this clone")
             time.sleep(_POLL)
     finally:
-        request.leave()
+        if not known:
+            request.leave()
 
 
 def _recover(engine: Engine, request: inbox.Request) -> None:

@@ -72,7 +72,10 @@ class Engine:
         self.patience = patience
         self.staleness = staleness
         self.fetched = 0  # commits that came in
+        self.moves = False  # whether this engine is the one that moves the log to a remote
         self.waits: Callable[[str], None] = lambda what: None  # told what a command waits for
+        self.defers = False  # whether a face calls told() just before it reports; else an answer counts as told at once
+        self._telling: list[Callable[[], None]] = []
 
     @property
     def attempts(self) -> Any:
@@ -136,7 +139,7 @@ class Engine:
     def move(self, new: str, old: str | None) -> None:
         """Pin a verified tip."""
         try:
-            refs.swap(self.chain.git, layout.TIP, new, old)
+            self.clone.move_tip(self.chain.git, new, old)
         except refs.Lost:
             if not self.chain.descends(refs.read(self.chain.git, layout.TIP) or "", new):
                 raise PeerError("busy", "another process moved the log's tip", "try again") from None
@@ -156,6 +159,7 @@ class Engine:
             for turn in range(1 << 30):
                 tip = self.tip()
                 state = self.chain.state(tip)
+                self._stays(state)
                 try:
                     outcome = decide(state, self.scene(state), fresh)
                 except PeerError as refusal:
@@ -180,13 +184,20 @@ class Engine:
                     backoff(min(turn, 8), self._jitter())
             raise AssertionError("unreachable")
         except (PeerError, OSError, pygit2.GitError) as why:
-            # What was sent may have landed: "no" would not be true then.
-            if any(attempt.handle >= 0 for attempt in mine) and (not isinstance(why, PeerError) or why.status == 1):
-                raise self._out_of_time(mine, str(why)) from why
+            sent = [attempt for attempt in mine if attempt.handle >= 0]
+            if sent and not isinstance(why, Undelivered):
+                unknown = self._out_of_time(sent, str(why))  # whoever shares the batch is told no grant either
+                if not isinstance(why, PeerError) or why.status == 1:
+                    raise unknown from why  # it may have landed: "no" would not be true
             raise
         finally:
             for attempt in mine:
                 attempt.leave()
+
+    def _stays(self, state: State) -> None:
+        """PeerError("busy") with `moved` where another command is moving, or has moved, this local log to a remote."""
+        if self.remote is None and state.log.mode != "local" and not self.moves:
+            raise PeerError("busy", "the log has just moved to a remote", "run it again", moved=True)
 
     def _refresh(self, refusal: PeerError, deadline: float) -> None:
         """A refusal counts only on a tip that this command has fetched."""
@@ -208,7 +219,7 @@ class Engine:
         mine.append(attempt)
         if self.remote is None:
             try:
-                refs.swap(self.chain.git, layout.TIP, candidate, tip)
+                self.clone.move_tip(self.chain.git, candidate, tip)
             except refs.Lost:
                 self._closed(mine, attempt)
                 return None
@@ -271,10 +282,22 @@ class Engine:
         elif self.remote is None:
             self.clone.saw(self.chain.state(winner.candidate))
         self._deliver(winner.answer)  # before the attempt is forgotten: by it others find out who was not told
-        for attempt in list(mine):
-            self._closed(mine, attempt)
+        for attempt in mine:
+            self.when_told(attempt.close)
+        mine.clear()
         tidy(self.chain.git, self.chain.state(winner.candidate).log.height)
         return winner.answer
+
+    def when_told(self, end: Callable[[], None]) -> None:
+        """Have `end` called when the answer goes out. Who is killed before that was not told, and keeps nothing."""
+        self._telling.append(end)
+        if not self.defers:
+            self.told()
+
+    def told(self) -> None:
+        """The answers of this engine go out now."""
+        while self._telling:
+            self._telling.pop(0)()
 
     def _deliver(self, answer: dict[str, Any]) -> None:
         """Leave those who wait in the inbox their part of a batch's answer."""

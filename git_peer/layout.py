@@ -22,6 +22,7 @@ FOLDER = "peer"
 F_CLONE = "clone.json"  # who this clone is, which log it follows
 F_LOCK = "lock"  # the kernel lock of this clone's writers
 F_STALE = "stale-at"  # epoch second from which the copy is stale (remote mode only)
+F_NEXT = "next-tip"  # where the tip is being moved to: tells a lock file of ours from others
 F_SEEN = "seen.json"  # when this clone first saw each session's last event
 F_COMMITS = "commits"  # commit → session, a line each, by the post-commit hook
 D_INBOX = "inbox"  # commands that wait for whoever has the kernel lock

@@ -57,6 +57,7 @@ class Call:
         if self._peer is None:
             self._peer = self.parts(writing).peer(writing)
             self._peer.engine.waits = self._waits
+            self._peer.engine.defers = True
         return self._peer
 
     def _waits(self, what: str) -> None:
@@ -71,6 +72,8 @@ class Call:
     def emit(self, reply: Reply) -> int:
         """Write a reply; its exit status."""
         extra = self._common(reply.network)
+        if self._peer is not None:
+            self._peer.engine.told()
         if self.json:
             self.line({"ok": reply.status == 0, **extra, **reply.data})
         else:
@@ -84,6 +87,8 @@ class Call:
     def fail(self, why: PeerError, network: bool = True) -> int:
         """Write an error; its exit status."""
         extra = self._common(network and self._peer is not None)
+        if self._peer is not None and why.code not in ("internal", "interrupted"):
+            self._peer.engine.told()
         hint = why.hint or ("git peer help" if why.code == "usage" else "`git peer doctor` tells what is wrong here")
         if self.json:
             error = {"code": why.code, "message": why.message, "hint": hint}

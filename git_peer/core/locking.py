@@ -107,6 +107,8 @@ def lapse(state: State, lock: Lock, scene: Scene) -> Evidence | None:
     if watched > lock.ttl:
         return Evidence(how="watch", height=session.height, at=session.at, watched=watched)
     # The wall clock is compared with the raw `at`: what apply() can check again on every clone.
+    if scene.at_most.get(session.sid, lock.ttl) + scene.skew < lock.ttl:
+        return None  # whatever the wall clock says, which may have been set since
     if scene.clock_trusted and not session.skewed and scene.now > session.at + lock.ttl + scene.skew:
         return Evidence(how="wall", height=session.height, at=session.at)
     return None

@@ -117,6 +117,7 @@ class Scene:
     clock_trusted: bool = True  # False: more than five minutes off the others; steals by watching only
     seen: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     watched: Mapping[str, int] = field(default_factory=dict)  # sid → seconds without news, monotonic
+    at_most: Mapping[str, int] = field(default_factory=dict)  # sid → seconds that its silence cannot exceed, monotonic
 
 
 def get(state: State, name: str) -> Session | None:
@@ -285,7 +286,13 @@ def silent(state: State, scene: Scene, most: int) -> list[Session]:
     """At most `most` sessions that nothing was heard of for a week, by a clock that may prove it."""
     if not scene.clock_trusted:
         return []
-    found = (s for s in all_of(state) if not s.skewed and scene.now > s.at + max(SILENT, s.ttl) + scene.skew)
+    found = (
+        s
+        for s in all_of(state)
+        if not s.skewed
+        and scene.at_most.get(s.sid, SILENT) + scene.skew >= SILENT
+        and scene.now > s.at + max(SILENT, s.ttl) + scene.skew
+    )
     return list(islice(found, most))
 
 

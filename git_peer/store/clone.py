@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -13,11 +14,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pygit2
+
 from git_peer import layout
 from git_peer.core import fences, locks, sessions
 from git_peer.core.errors import PeerError
 from git_peer.core.state import State, encode
-from git_peer.store import files
+from git_peer.store import files, refs
 
 _LAST = "*"  # in seen.json: when this clone looked last
 
@@ -38,6 +41,10 @@ class Clone:
             self._facts = files.read_json(self.folder / layout.F_CLONE)
         return self._facts
 
+    def look_again(self) -> None:
+        """Forget what was read of clone.json: another command may have written it since."""
+        self._facts = None
+
     @property
     def is_set_up(self) -> bool:
         """Whether `git peer init` was here."""
@@ -56,8 +63,9 @@ class Clone:
     def set_up(self, **facts: Any) -> None:
         """Write clone.json: what is given replaces what was known."""
         fresh = {"clone": secrets.token_hex(8), "host": socket.gethostname()}
-        self._facts = {**fresh, **self.facts, **facts, "inode": self.common.stat().st_ino}
-        files.write_json(self.folder / layout.F_CLONE, self._facts)
+        known = {**fresh, **self.facts, **facts, "inode": self.common.stat().st_ino}
+        files.write_json(self.folder / layout.F_CLONE, known)
+        self._facts = known
 
     def adopt_copy(self) -> bool:
         """Give a copied clone an id of its own, and drop what belongs to the other: sessions, attempts, tentatives."""
@@ -99,6 +107,14 @@ class Clone:
                 )
             yield
 
+    def move_tip(self, git: pygit2.Repository, new: str, old: str | None) -> None:
+        """Move the tip as refs.swap() does, under the kernel lock; what a killed mover left in the way is removed."""
+        note = self.folder / layout.F_NEXT
+        with contextlib.suppress(OSError):
+            refs.unlock(self.common, layout.TIP, note.read_text("ascii", "replace").strip())
+        files.write(note, f"{new}\n", durable=False)
+        refs.swap(git, layout.TIP, new, old)
+
     # -- what it has seen -------------------------------------------------------------------------
     @property
     def seen(self) -> dict[str, dict[str, Any]]:
@@ -130,6 +146,11 @@ class Clone:
             for sid, entry in self.seen.items()
             if entry.get("boot") == boot and fresh.get(sid) == entry.get("height")
         }
+
+    def at_most(self, state: State) -> dict[str, int]:
+        """sid → seconds on the monotonic clock since this clone last looked and its last event was not there yet."""
+        seen = self.seen
+        return {sid: watched + seen[sid]["gap"] for sid, watched in self.watched(state).items() if "gap" in seen[sid]}
 
     def fresh_until(self, epoch: float | None) -> None:
         """Note from when the copy is stale; None in local mode, where it never is."""

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
+
 import pygit2
 
 from git_peer.core.errors import PeerError
 from git_peer.store import files
+
+_LIVING = 1.0  # seconds; whoever lives has long moved its ref, also one that the kernel lock does not exclude
 
 
 class Lost(Exception):
@@ -41,6 +46,23 @@ def swap(git: pygit2.Repository, name: str, new: str, old: str | None) -> None:
         raise _blocked(name, why) from None
     if read(git, name) != new:
         raise Lost(name)
+
+
+def unlock(common: Path, name: str, noted: str) -> None:
+    """Remove a `.lock` file of `name` that holds exactly `noted`: a process was killed while it moved the ref there.
+
+    Only for who holds the kernel lock and has the note of whoever held it before; any other lock file stays.
+    """
+    path = common / f"{name}.lock"
+    try:
+        made = path.stat()
+        if not noted or path.read_text() != f"{noted}\n":
+            return
+        time.sleep(min(max(0.0, made.st_mtime + _LIVING - time.time()), _LIVING))
+        if path.stat().st_ino == made.st_ino:
+            path.unlink()
+    except (OSError, UnicodeDecodeError):
+        return  # there is none, or it is not to be read
 
 
 def delete(git: pygit2.Repository, name: str) -> None:

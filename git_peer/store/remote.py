@@ -14,6 +14,7 @@ from pathlib import Path
 
 from git_peer import layout
 from git_peer.core.errors import PeerError
+from git_peer.store.files import refused_by_disk
 
 
 @dataclass(frozen=True)
@@ -163,6 +164,14 @@ class Remote:
             )
         if "did not receive expected object" in ran.err and not whole:
             return self.fetch(timeout, whole=True)
+        if f"cannot lock ref '{layout.INCOMING}'" in ran.err or ".lock': File exists" in ran.err:
+            raise PeerError(
+                "busy", f"cannot write {layout.INCOMING}: {_last(ran.err)}", "`git peer doctor` names the cause"
+            )
+        own = "\n".join(line for line in ran.err.splitlines() if not line.startswith("remote:"))
+        disk = refused_by_disk(OSError(own))
+        if disk:
+            raise PeerError("failed", f"cannot write what {self.name} sent: {disk}", "is the disk full, or read-only?")
         raise self._unreachable(ran)
 
     def _unreachable(self, ran: Ran) -> PeerError:

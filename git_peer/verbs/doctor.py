@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from pathlib import Path
 from typing import Any, Protocol
 
 from git_peer import layout
@@ -32,6 +33,7 @@ class Parts(Protocol):
 
 
 OLDEST_GIT = (2, 34)
+YOUNG = 10  # seconds; a ref lock of that age may be a living git's
 
 
 def _check(name: str, status: str, detail: str, hint: str = "") -> Check:
@@ -94,19 +96,32 @@ def _hooks(parts: Parts, fix: bool) -> Check:
 def _locks(parts: Parts, fix: bool) -> list[Check]:
     """Ref locks that a killed git left behind: ours are taken away with --fix, others are named."""
     found = []
-    for path in sorted((parts.repo.common / "refs").rglob("*.lock")):
-        age = int(time.time() - path.stat().st_mtime)
-        ours = path.relative_to(parts.repo.common).as_posix().startswith("refs/peer/")
-        if age < 10:
+    common = parts.repo.common
+    files = [*(common / "refs").rglob("*.lock"), *(common / f"{name}.lock" for name in ("HEAD", "packed-refs"))]
+    for path in sorted(files):
+        age = _age(path)
+        if age is None:
             continue
-        if ours and fix:
+        ours = path.relative_to(common).as_posix().startswith("refs/peer/")
+        if age < YOUNG:
+            found.append(_check("ref locks", "warn", f"{path.name} is {age} s old", "if it stays, look again"))
+        elif ours and fix:
             with parts.clone.writing(10):
-                path.unlink(missing_ok=True)
+                if (_age(path) or 0) >= YOUNG:  # no other has taken its place meanwhile
+                    path.unlink(missing_ok=True)
             found.append(_check("ref locks", "ok", f"removed {path.name}, {age} s old"))
         else:
             hint = "`git peer doctor --fix` removes it" if ours else f"if no git runs here, remove {path}"
             found.append(_check("ref locks", "fail" if ours else "warn", f"{path.name} is {age} s old", hint))
     return found or [_check("ref locks", "ok", "none is stale")]
+
+
+def _age(path: Path) -> int | None:
+    """Seconds since a file was written; None where there is none."""
+    try:
+        return max(0, int(time.time() - path.stat().st_mtime))
+    except FileNotFoundError:
+        return None
 
 
 def _log(peer: Peer, fix: bool) -> Check:
@@ -196,7 +211,7 @@ def _remote(peer: Peer) -> Check:
 
 
 def _clock(peer: Peer) -> Check:
-    if not peer.scene(peer.state).clock_trusted:
+    if peer.clock_is_off:
         hint = "set the clock; until then lapsed locks are taken by watching only"
         return _check("clock", "warn", "this clock is more than five minutes off the others'", hint)
     return _check("clock", "ok", "near the others'")

@@ -74,7 +74,7 @@ class Setup:
         self.branch = branch or str(self.clone.facts.get("branch") or self.settings.get("branch"))
         try:
             return self._init(remote, local)
-        except PeerError:
+        except BaseException:
             if not self.clone.is_set_up:
                 shutil.rmtree(self.clone.folder, ignore_errors=True)  # a refusal leaves nothing behind
             raise
@@ -155,7 +155,7 @@ class Setup:
         writable, atomic = self._may_push(at, tip)
         self._set_up(state.log.id, at.name, writable, atomic)
         if old != tip:
-            refs.swap(self.repo.git, layout.TIP, tip, old)
+            self.clone.move_tip(self.repo.git, tip, old)
         self.clone.fresh_until(time.time() + self.settings.get("maxStaleness"))
         self.clone.saw(state)
         if writable and self._folds and not state.log.folds:
@@ -195,7 +195,7 @@ class Setup:
         root = self.chain.append(None, [event], now)
         self._set_up(event.log, "", True, True)
         try:
-            refs.swap(self.repo.git, layout.TIP, root, None)
+            self.clone.move_tip(self.repo.git, root, None)
         except refs.Lost:
             raise PeerError("busy", "another command set this clone up just now", "run it again") from None
         self.clone.saw(self.chain.state(root))
@@ -217,7 +217,9 @@ class Setup:
 
     # -- publishing -------------------------------------------------------------------------------
     def _engine(self, at: Remote | None) -> Engine:
-        return Engine(self.chain, self.clone, at, self.make_scene, self.patience, self.settings.get("maxStaleness"))
+        engine = Engine(self.chain, self.clone, at, self.make_scene, self.patience, self.settings.get("maxStaleness"))
+        engine.moves = True
+        return engine
 
     def _outcome(self, kind: type[Any], **fields: Any) -> Decide:
         def decide(state: State, scene: Scene, fresh: bool) -> Outcome:
@@ -252,7 +254,7 @@ class Setup:
                     return False
             there = candidate
         self._set_up(self.chain.state(there).log.id, at.name, True, True)
-        refs.swap(self.repo.git, layout.TIP, there, self.chain.tip)
+        self.clone.move_tip(self.repo.git, there, self.chain.tip)
         writable, atomic = self._may_push(at, there)
         self._set_up(self.chain.state(there).log.id, at.name, writable, atomic)
         self.clone.fresh_until(time.time() + self.settings.get("maxStaleness"))
@@ -295,7 +297,7 @@ class Setup:
                 refs.swap(self.repo.git, archive, old, None)
         writable, atomic = self._may_push(at, there)
         self._set_up(self.chain.state(there).log.id, at.name, writable, atomic, moving=at.name)
-        refs.swap(self.repo.git, layout.TIP, there, old)
+        self.clone.move_tip(self.repo.git, there, old)
         self.clone.set_up(moving="")
         self.clone.saw(self.chain.state(there))
 

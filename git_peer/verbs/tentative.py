@@ -140,6 +140,7 @@ def sync(peer: Peer) -> dict[str, Any]:
                 command = rest.pop(0)
                 try:
                     peer.engine.transact(command)
+                    peer.engine.told()  # its place in the marker is what tells
                     pushed += 1
                 except PeerError as why:
                     if why.status != 1:
@@ -171,11 +172,12 @@ def _loss(command: Command, why: PeerError) -> dict[str, Any]:
     asked = (
         command.wish.targets if isinstance(command, Take) else command.targets if isinstance(command, Release) else ()
     )
-    conflicts = why.extra.get("conflicts") or []
+    first: dict[str, Any] = next(iter(why.extra.get("conflicts") or ()), {})
     return {
         "command": "lock " + " ".join(targets.show(target) for target in asked),
         "session": command.me.name,
         "why": why.message,
-        "holder": conflicts[0]["lock"]["session"] if conflicts else None,
+        # Without a lock it is somebody who waits for it and comes first.
+        "holder": first["lock"]["session"] if first.get("lock") else first.get("waiter"),
         "at": locks.rfc3339(int(time.time())),
     }

@@ -1,0 +1,81 @@
+"""The test's side of worker.py: git-peer in fresh processes, many at once and quickly, with faults on request."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tests.world import Clone, Result, merged
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One run of git-peer. `kill`: SIGKILL at that step; `weak`: protections to switch off."""
+
+    where: Clone
+    argv: tuple[str, ...]
+    as_: str = ""
+    kill: int | None = None
+    weak: Sequence[str] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def args(self) -> tuple[str, ...]:
+        """The arguments, with the session's name."""
+        return (*(("--as", self.as_) if self.as_ else ()), *self.argv)
+
+
+class Forks:
+    """A worker process; it takes over this process's environment when it starts."""
+
+    def __enter__(self) -> Self:
+        script = Path(__file__).with_name("worker.py")
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=merged(None)
+        )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.stdout.close()
+        try:
+            self._process.wait(60)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def together(self, asks: Sequence[Ask]) -> list[Result]:
+        """Run all of them at once, let go together; their results in order. A kill is status -9."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        lines = [
+            {"cwd": str(a.where.path), "argv": a.args, "kill": a.kill, "weak": list(a.weak), "env": dict(a.env)}
+            for a in asks
+        ]
+        self._process.stdin.write(json.dumps(lines).encode() + b"\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline()
+        assert answer, "the worker has ended"
+        return [
+            Result(ask.args, one["status"], one["out"].encode("latin-1"), one["err"].encode("latin-1"))
+            for ask, one in zip(asks, json.loads(answer), strict=True)
+        ]
+
+    def peer(
+        self, where: Clone, *argv: str, as_: str = "", kill: int | None = None, status: int | None = 0,
+        env: Mapping[str, str] | None = None,
+    ) -> Result:  # fmt: skip
+        """One run; asserts the exit status (None: whatever it is)."""
+        result = self.together([Ask(where, argv, as_, kill, env=env or {})])[0]
+        assert status is None or result.status == status, f"expected exit status {status}\n{result}"
+        return result

@@ -1,0 +1,214 @@
+"""Runs git-peer many times at once, in processes forked from one that has everything imported, with faults on request.
+
+A line of JSON on stdin is a list of asks: {"cwd", "argv", "env"?, "kill"?, "weak"?}. All their processes are forked
+first and let go together; the answer is a line with as many {"status", "out", "err"} (bytes as latin-1 text).
+`kill`: SIGKILL before that step, counted from 0 (see _arm). `weak`: what to switch off (see _WEAK).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pygit2
+from pygit2.enums import Option
+
+from git_peer.cli.main import COMMANDS, main
+from git_peer.store import attempts, clone, refs, remote
+
+Ask = dict[str, Any]
+CRASHED = 99  # exit status of a worker that failed by itself
+
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+
+
+def _preload() -> None:
+    """Import what a command would import by itself, so that a fork starts at once."""
+    for module in {module for module, _ in COMMANDS.values()} - {"demo"}:
+        importlib.import_module(f"git_peer.cli.{module}")
+    importlib.import_module("filelock")
+
+
+def _unsynced() -> None:
+    """A kill loses nothing that was written: syncing, which is for power cuts, would take most of the tests' time."""
+    os.fsync = lambda fd: None
+    real = pygit2.option
+
+    def option(which: Option, *args: Any) -> Any:
+        return None if which == Option.ENABLE_FSYNC_GITDIR else real(which, *args)
+
+    pygit2.option = option  # type: ignore[assignment]
+
+
+def _arm(at: int) -> None:
+    """Have this process killed before lasting step `at`; the step is the last line on its stderr.
+
+    Steps are what leaves something behind: a file of the repository opened for writing, renamed or removed, a push
+    or a fetch, a ref moved. Two kills between the same two steps would find the same world; so would one before
+    the draft of a file that is renamed later.
+    """
+    steps = iter(range(1 << 30))
+
+    def step(what: str) -> None:
+        if next(steps) == at:
+            sys.stderr.write(f"killed before {what}\n")
+            sys.stderr.flush()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def audit(event: str, args: tuple[Any, ...]) -> None:
+        if event == "subprocess.Popen":
+            verbs = {"push", "fetch"}.intersection(args[1])
+            if verbs and "--dry-run" not in args[1]:
+                step(f"git {verbs.pop()}")
+        elif event in ("os.rename", "os.remove") or (event == "open" and args[2] & _WRITING):
+            inside = os.fsdecode(_path(args[0])).partition("/.git/")[2]
+            draft = event == "open" and os.path.basename(inside).startswith((".", "lock"))
+            if inside and not draft:
+                step(f"{event} {inside}")
+
+    real = refs.swap
+
+    def swap(git: pygit2.Repository, name: str, new: str, old: str | None) -> None:
+        step(f"moving {name}")
+        real(git, name, new, old)
+
+    refs.swap = swap
+    sys.addaudithook(audit)
+
+
+def _path(given: Any) -> str | bytes:
+    """The path in an audit event; none where a descriptor is opened anew."""
+    return given if isinstance(given, (str, bytes)) else os.fspath(given) if isinstance(given, os.PathLike) else ""
+
+
+def _no_kernel_lock() -> None:
+    @contextlib.contextmanager
+    def try_writing(self: clone.Clone, timeout: float = 0) -> Iterator[bool]:
+        yield True
+
+    clone.Clone.try_writing = try_writing  # type: ignore[method-assign]
+
+
+def _no_compare() -> None:
+    def swap(git: pygit2.Repository, name: str, new: str, old: str | None) -> None:
+        git.references.create(name, new, force=True)
+
+    refs.swap = swap
+
+
+def _no_lease() -> None:
+    def push(self: remote.Remote, candidate: str, base: str | None, timeout: float, **_: Any) -> remote.Pushed:
+        ran = self._run(["push", "--porcelain", "--no-verify", self.url, f"+{candidate}:{self.ref}"], timeout)
+        return remote.Pushed("ok" if ran.status == 0 else "unknown", ran.err)
+
+    remote.Remote.push = push  # type: ignore[method-assign, assignment]
+
+
+def _slow() -> None:
+    """No protection is off: a little time passes between a decision and its publication, as on a slow disk."""
+    real = attempts.start
+
+    def start(folder: Path, candidate: str, base: str | None, answer: dict[str, Any]) -> attempts.Attempt:
+        attempt = real(folder, candidate, base, answer)
+        time.sleep(random.random() / 50)
+        return attempt
+
+    attempts.start = start
+
+
+def _meet() -> None:
+    """No protection is off: everybody has decided before the first publishes, then they publish one after the other.
+
+    MEET in the environment is COUNT:FOLDER, how many come and an empty folder of this meeting.
+    """
+    real = attempts.start
+    count, _, place = os.environ["MEET"].partition(":")
+
+    def start(folder: Path, candidate: str, base: str | None, answer: dict[str, Any]) -> attempts.Attempt:
+        attempt = real(folder, candidate, base, answer)
+        rank = len(os.listdir(place))
+        if rank < int(count):
+            Path(place, str(os.getpid())).touch()
+            end = time.monotonic() + 5
+            while len(os.listdir(place)) < int(count) and time.monotonic() < end:
+                time.sleep(0.005)
+            time.sleep(rank / 10)  # a push that begins while another is under way is refused without any lease
+        return attempt
+
+    attempts.start = start
+
+
+_WEAK = {"kernel lock": _no_kernel_lock, "compare": _no_compare, "lease": _no_lease, "haste": _slow, "meet": _meet}
+
+
+def _child(ask: Ask, go: int, out: int, err: int) -> int:
+    """The forked process: wait for the start, then be git-peer. Its exit status."""
+    for number, target in ((os.open(os.devnull, os.O_RDONLY), 0), (out, 1), (err, 2)):
+        os.dup2(number, target)
+    os.chdir(ask["cwd"])
+    os.environ.update(ask.get("env") or {})
+    random.seed()  # else every fork would draw the same jitter
+    for name in ask.get("weak") or ():
+        _WEAK[name]()
+    if ask.get("kill") is not None:
+        _arm(ask["kill"])
+    os.read(go, 1)  # the end of the pipe: everybody is ready
+    status = main(ask["argv"])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return status
+
+
+def _together(asks: list[Ask]) -> list[dict[str, Any]]:
+    """Run all asks at once; what came of each."""
+    wait, go = os.pipe()
+    running = []
+    for ask in asks:
+        out, err = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115 - closed when they are read
+        pid = os.fork()
+        if pid == 0:
+            status = CRASHED
+            try:
+                os.close(go)
+                status = _child(ask, wait, out.fileno(), err.fileno())
+            except BaseException:  # noqa: BLE001 - a fork must end here, whatever happens
+                os.write(2, traceback.format_exc().encode())
+            finally:
+                os._exit(status)
+        running.append((pid, out, err))
+    os.close(go)
+    os.close(wait)
+    answers = []
+    for pid, out, err in running:
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        said = []
+        for file in (out, err):
+            file.seek(0)
+            said.append(file.read().decode("latin-1"))
+            file.close()
+        answers.append({"status": status, "out": said[0], "err": said[1]})
+    return answers
+
+
+def serve() -> None:
+    """Answer asks until stdin ends."""
+    _preload()
+    _unsynced()
+    for line in sys.stdin:
+        sys.stdout.write(json.dumps(_together(json.loads(line))) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    serve()
