@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from git_peer import combine, layout
+from git_peer import combine, layout, recovery
 from git_peer.core import clocks, commands, fences, locking, locks, naming, sessions, targets, verdict
 from git_peer.core.commands import Command
 from git_peer.core.errors import PeerError
@@ -259,7 +259,7 @@ class Peer:
                     raise
                 return combine.submit(self.engine, command)
         with self.clone.writing(self.settings.get("retryTimeout")):
-            self.engine.recover()
+            recovery.recover(self.engine)
             return self.engine.transact(command, publish)
 
     def _moved(self) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from git_peer import layout
+from git_peer import layout, recovery
 from git_peer.core import commands, fold, locking
 from git_peer.core.commands import Command, Outcome
 from git_peer.core.errors import PeerError
@@ -73,7 +73,7 @@ def submit(engine: Engine, command: Command) -> dict[str, Any]:
 def _recover(engine: Engine, request: inbox.Request) -> None:
     """Settle what dead writers left. Where that fails, a request that one of them had taken is not settled either."""
     try:
-        engine.recover()
+        recovery.recover(engine)
     except PeerError as why:
         if request.withdraw():
             raise
@@ -105,7 +105,7 @@ def keep_alive(engine: Engine, renewal: commands.Renew, sid: str, age: int, ttl:
 
 def _serve(engine: Engine, own: Command) -> dict[str, Any]:
     """Under the kernel lock: settle what is left, decide one's own command and all that wait."""
-    engine.recover()
+    recovery.recover(engine)
     folder = engine.clone.folder / layout.D_INBOX
     members = [Member(inbox.OWN, own)]
     members += [Member(ident, commands.decode(raw)) for ident, raw in inbox.take(folder, MOST)]

@@ -17,7 +17,7 @@ from git_peer.core import commands, locking, locks, log, sessions
 from git_peer.core.commands import Command, Outcome
 from git_peer.core.errors import PeerError
 from git_peer.core.sessions import Scene
-from git_peer.core.state import Event, State
+from git_peer.core.state import State
 from git_peer.store import attempts, inbox, refs
 from git_peer.store.attempts import Attempt
 from git_peer.store.chain import Chain, Missing, Problem, tidy
@@ -164,7 +164,7 @@ class Engine:
                     outcome = decide(state, self.scene(state), fresh)
                 except PeerError as refusal:
                     if fresh or refusal.code in FINAL:
-                        self._settle(mine, deadline)
+                        self.settle(mine, deadline)
                         raise
                     self._refresh(refusal, deadline)
                     fresh = True
@@ -233,7 +233,7 @@ class Engine:
             pushed = push(candidate, tip, deadline - time.monotonic())
         except PeerError:  # it refused before anything was sent
             self._closed(mine, attempt)
-            self._settle(mine, deadline)
+            self.settle(mine, deadline)
             raise
         if pushed.end == "ok":
             return self._won(mine, attempt, tip)
@@ -356,7 +356,7 @@ class Engine:
         return PeerError("busy", f"lost the race for the log for {self.patience:.0f} s", "try again")
 
     # -- settling ---------------------------------------------------------------------------------
-    def _settle(self, mine: Sequence[Attempt], deadline: float) -> None:
+    def settle(self, mine: Sequence[Attempt], deadline: float) -> None:
         """Before a refusal is told: no attempt of this command may still land. A void commit takes its place."""
         for attempt in list(mine):
             while attempt.base == self.tip() and time.monotonic() < deadline:
@@ -377,58 +377,3 @@ class Engine:
             by="git-peer",
             settles=attempt.candidate,
         )
-
-    def recover(self) -> None:
-        """Settle what dead requesters left: give back the locks that nobody was told of."""
-        folder = self.clone.folder / layout.D_INBOX
-        for attempt in attempts.orphans(self.attempts):
-            self._recover(attempt)
-        for ident, answer in inbox.untold(folder):
-            self._give_back(answer.get("fresh", ()))
-            inbox.drop(folder, ident)
-
-    def _recover(self, attempt: Attempt) -> None:
-        if attempt.base == self.tip() and self.remote is not None:
-            self.advance(self.patience)
-        if self.chain.descends(self.tip(), attempt.candidate):
-            self._give_back(self._untold(attempt))
-            attempt.close()
-        elif attempt.base == self.tip() and self.remote is not None:
-            self._settle([attempt], time.monotonic() + self.patience)
-        else:
-            attempt.close()  # another commit stands on its base, or it never left this machine
-
-    def _untold(self, attempt: Attempt) -> list[Fresh]:
-        """What a landed attempt granted to requesters who do not know. Those who still wait get their answers."""
-        granted = [
-            (event.by, event.sid, event.id)
-            for event in self.chain.entry(attempt.candidate).events
-            if isinstance(event, locking.LockTake)
-        ]
-        batch = attempt.answer.get("batch")
-        if batch is None:
-            return granted
-        folder, told = self.clone.folder / layout.D_INBOX, set[str]()
-        for ident, answer in batch.items():
-            if inbox.is_known(folder, ident):
-                if inbox.is_alive(folder, ident):
-                    inbox.give_answer(folder, ident, answer)
-                    told.update(lock for _, _, lock in answer.get("fresh", ()))
-            elif ident != inbox.OWN:  # it dropped its request when it told
-                told.update(lock for _, _, lock in answer.get("fresh", ()))
-        return [fresh for fresh in granted if fresh[2] not in told]
-
-    def _give_back(self, granted: Sequence[Fresh]) -> None:
-        """Release locks in the name of the sessions that were never told of them."""
-
-        def decide(state: State, scene: Scene, fresh: bool) -> Outcome:
-            events: list[Event] = []
-            for by, sid, ident in granted:
-                lock = locks.by_pointer(state, by, ident)
-                if lock is not None and lock.sid == sid:
-                    envelope = {"id": scene.ident(), "at": scene.now, "by": by, "sid": sid}
-                    events.append(locking.LockRelease(**envelope, lock=ident))  # type: ignore[arg-type]
-            return Outcome(events, lambda after, scene: {})
-
-        if granted:
-            self.attempt(decide)

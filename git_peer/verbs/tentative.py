@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from git_peer import layout
+from git_peer import layout, recovery
 from git_peer.app import Peer
 from git_peer.core import commands, locking, locks, sessions, targets
 from git_peer.core.commands import Command, Release, Take
@@ -132,7 +132,7 @@ def sync(peer: Peer) -> dict[str, Any]:
             peer.engine.advance(peer.settings.get("retryTimeout"))
         if peer.clone.tentative():
             peer.writable()  # a reader fetches all the same
-        peer.engine.recover()
+        recovery.recover(peer.engine)
         for sid, marker in sorted(peer.clone.tentative().items()):
             path = peer.clone.folder / layout.D_TENTATIVE / f"{sid}.json"
             rest = _commands(marker)

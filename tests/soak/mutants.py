@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from git_peer import combine, engine, layout
+from git_peer import combine, layout, recovery
 from git_peer.app import Peer
 from git_peer.core import clocks, commands, fold, locking, locks
 from git_peer.core.errors import PeerError
@@ -142,7 +142,7 @@ def _no_attempt() -> None:
 
 def _keeps() -> None:
     """What nobody was told of is not given back."""
-    engine.Engine._give_back = lambda self, granted: None  # type: ignore[method-assign]
+    recovery.give_back = lambda engine, granted: None
 
 
 def _twice() -> None:

@@ -1,0 +1,74 @@
+"""Recovery: what dead requesters left is settled by the next writer, and what nobody was told of is given back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from git_peer import layout
+from git_peer.core import locking, locks
+from git_peer.core.commands import Outcome
+from git_peer.core.sessions import Scene
+from git_peer.core.state import Event, State
+from git_peer.engine import Engine, Fresh
+from git_peer.store import attempts, inbox
+from git_peer.store.attempts import Attempt
+
+
+def recover(engine: Engine) -> None:
+    """Under the kernel lock: settle every attempt and request whose maker is dead, or was told `unknown`."""
+    folder = engine.clone.folder / layout.D_INBOX
+    for attempt in attempts.orphans(engine.attempts):
+        _settle(engine, attempt)
+    for ident, answer in inbox.untold(folder):
+        give_back(engine, answer.get("fresh", ()))
+        inbox.drop(folder, ident)
+
+
+def _settle(engine: Engine, attempt: Attempt) -> None:
+    if attempt.base == engine.tip() and engine.remote is not None:
+        engine.advance(engine.patience)
+    if engine.chain.descends(engine.tip(), attempt.candidate):
+        give_back(engine, _untold(engine, attempt))
+        attempt.close()
+    elif attempt.base == engine.tip() and engine.remote is not None:
+        engine.settle([attempt], time.monotonic() + engine.patience)
+    else:
+        attempt.close()  # another commit stands on its base, or it never left this machine
+
+
+def _untold(engine: Engine, attempt: Attempt) -> list[Fresh]:
+    """What a landed attempt granted to requesters who do not know. Those who still wait get their answers."""
+    granted = [
+        (event.by, event.sid, event.id)
+        for event in engine.chain.entry(attempt.candidate).events
+        if isinstance(event, locking.LockTake)
+    ]
+    batch = attempt.answer.get("batch")
+    if batch is None:
+        return granted
+    folder, told = engine.clone.folder / layout.D_INBOX, set[str]()
+    for ident, answer in batch.items():
+        if inbox.is_known(folder, ident):
+            if inbox.is_alive(folder, ident):
+                inbox.give_answer(folder, ident, answer)
+                told.update(lock for _, _, lock in answer.get("fresh", ()))
+        elif ident != inbox.OWN:  # it dropped its request when it told
+            told.update(lock for _, _, lock in answer.get("fresh", ()))
+    return [fresh for fresh in granted if fresh[2] not in told]
+
+
+def give_back(engine: Engine, granted: Sequence[Fresh]) -> None:
+    """Release locks in the name of the sessions that were never told of them."""
+
+    def decide(state: State, scene: Scene, fresh: bool) -> Outcome:
+        events: list[Event] = []
+        for by, sid, ident in granted:
+            lock = locks.by_pointer(state, by, ident)
+            if lock is not None and lock.sid == sid:
+                envelope = {"id": scene.ident(), "at": scene.now, "by": by, "sid": sid}
+                events.append(locking.LockRelease(**envelope, lock=ident))  # type: ignore[arg-type]
+        return Outcome(events, lambda after, scene: {})
+
+    if granted:
+        engine.attempt(decide)
