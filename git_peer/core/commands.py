@@ -131,6 +131,9 @@ def _swept(state: State, session: Session, scene: Scene) -> list[Event]:
 
 
 def _take(state: State, command: Take, scene: Scene) -> Outcome:
+    size = sum(len(target.path) for target in command.wish.targets)
+    if size > fold.MAX_BATCH:  # before each of them is looked up
+        raise fold.too_large(size)
     session, opening = _opened(state, command.me, scene)
     wish, place = command.wish, waits.own(state, session, command.wish.targets, command.wish.mode)
     events: list[Event] = []

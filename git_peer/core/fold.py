@@ -8,7 +8,7 @@ from typing import Any, Union
 import msgspec
 
 from git_peer.core import landing, locking, log, sessions, targets, waits
-from git_peer.core.errors import Malformed
+from git_peer.core.errors import Malformed, PeerError
 from git_peer.core.state import Event, State, encode
 
 _APPLY: dict[type[Event], Callable[[State, Any, int, int], None]] = {
@@ -62,6 +62,15 @@ def apply(state: State, events: Sequence[Event], height: int, start: int = 0) ->
             raise Malformed(f"{type(event).__name__} version {event.v}")
         _APPLY[type(event)](state, event, height, index)
     state.set_log(msgspec.structs.replace(state.log, height=height))
+
+
+def too_large(size: int) -> PeerError:
+    """The refusal of a batch of `size` bytes."""
+    return PeerError(
+        "invalid",
+        f"too much at once: {size // 1024} KiB of events, {MAX_BATCH // 1024} are allowed",
+        "split it into several commands, or lock a folder or a glob",
+    )
 
 
 def subject(events: Sequence[Event], state: State) -> str:

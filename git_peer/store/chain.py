@@ -79,11 +79,7 @@ class Chain:
         fold.apply(state, events, height)
         raw = codec.message(fold.subject(events, state), events)
         if len(raw) > fold.MAX_BATCH:
-            raise PeerError(
-                "invalid",
-                f"too much at once: {len(raw) // 1024} KiB of events, {fold.MAX_BATCH // 1024} are allowed",
-                "split it into several commands, or lock a folder or a glob",
-            )
+            raise fold.too_large(len(raw))
         name, mail = self._author()
         who = pygit2.Signature(name, mail, at, 0)
         parents: list[str | pygit2.Oid] = [base] if base else []
