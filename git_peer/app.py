@@ -294,10 +294,10 @@ class Peer:
 
     def take(self, wish: Wish) -> dict[str, Any]:
         """Take locks, all or none; {acquired, locks}. Raises PeerError("locked") with `conflicts`."""
-        tentative = self._tentative_conflict(wish)
+        tentative = self.tentative_conflict(wish)
         if tentative is not None:
             raise tentative
-        wish = self._with_blobs(wish)
+        wish = self.with_blobs(wish)
         answer = self.run(commands.Take(me=self.me, wish=wish))
         return answer if answer["acquired"] else self._wait(wish, answer)
 
@@ -341,11 +341,12 @@ class Peer:
         commands.decide(state, commands.Take(me=self.me, wish=wish), self.scene(state))
         return {"acquired": False, "would_acquire": True, "locks": []}
 
-    def _with_blobs(self, wish: Wish) -> Wish:
+    def with_blobs(self, wish: Wish) -> Wish:
+        """`wish` with the blobs that its files have at HEAD, for the lock's record."""
         blobs = {t.path: self.repo.blob_at_head(t.real) for t in wish.targets if t.kind == "file"}
         return msgspec.structs.replace(wish, blobs={path: blob for path, blob in blobs.items() if blob})
 
-    def _tentative_conflict(self, wish: Wish) -> PeerError | None:
+    def tentative_conflict(self, wish: Wish) -> PeerError | None:
         """Tentative locks of this clone's other sessions stand against a grant as others' locks do."""
         state, scene = self.state, self.scene(self.state)
         mine = self.session()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,9 @@ import pytest
 from hypothesis import settings
 
 from tests.world import World, end_running, sealed
+
+# A shell that starts the suite in the background has it ignore ^C, and what the tests start would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No deadlines: a slow machine is no failure (benchmarks measure). In CI the same examples every time.
 settings.register_profile("here", deadline=None)

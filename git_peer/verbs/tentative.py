@@ -22,11 +22,11 @@ from git_peer.store import files, refs
 def take(peer: Peer, wish: Wish) -> dict[str, Any]:
     """Grant locks tentatively, by the local copy: {acquired, locks}. Nobody has arbitrated them."""
     with peer.clone.writing(peer.settings.get("retryTimeout")):
-        against = peer._tentative_conflict(wish)
+        against = peer.tentative_conflict(wish)
         if against is not None:
             raise against
         return _rebuild(
-            peer, peer.name, _commands(_marker(peer, peer.name)), Take(me=peer.me, wish=peer._with_blobs(wish))
+            peer, peer.name, _commands(_marker(peer, peer.name)), Take(me=peer.me, wish=peer.with_blobs(wish))
         )
 
 

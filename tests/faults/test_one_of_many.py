@@ -59,9 +59,3 @@ def test_one_of_32_programs(world: World, forks: Forks) -> None:
     forks.peer(clones[0], "sync")
     assert takes(forks, clones[0]) == {"src/api.py": winners(answers)}
     sound(forks, clones[0])
-
-
-@pytest.mark.soak
-def test_one_of_many_for_long(world: World, forks: Forks) -> None:
-    clones = joined(world, forks, 4)
-    race(forks, [clones[index % 4] for index in range(32)], 10 * ROUNDS)
