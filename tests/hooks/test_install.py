@@ -11,6 +11,7 @@ import pytest
 
 from git_peer.store import hooks
 from tests.hooks.kinds import ALL, KINDS, USER, Repo, settled, snapshot
+from tests.world import require
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -107,14 +108,12 @@ def test_a_gate_that_does_not_read(repo: Repo) -> None:
 
 @pytest.mark.parametrize("shell", ["dash", "bash", "zsh", "ksh", "mksh", "busybox sh"])
 def test_shells(repo: Repo, shell: str) -> None:
-    program = shutil.which(shell.split(maxsplit=1)[0])
-    if program is None:
-        pytest.skip(f"{shell} is not here")
+    require(shell.split(maxsplit=1)[0])
     for name in ("pre-commit", "pre-push"):
         repo.hook(name, "#!/bin/sh\nset -eu\n" + USER.format(name=name))
     state = repo.install()
     for name in ("pre-commit", "pre-push"):
-        command = [program, *shell.split()[1:], str(state[name].path), "a", "b c"]
+        command = [*shell.split(), str(state[name].path), "a", "b c"]
         subprocess.run(command, input="r\n", text=True, cwd=repo.top, check=True, timeout=60)
         assert repo.log() == [f"gate {name} a b c", f"user {name} a b c {name}"]
     assert (repo.home / "user-stdin").read_text() == "r\n"
