@@ -1,6 +1,6 @@
 """The gate: what the commit hooks start where something is locked. Standard library and git plumbing only.
 
-    python -I -S gate.py pre-commit|pre-merge-commit [GIT_DIR COMMON_DIR]
+    python -I -S gate_start.py pre-commit|pre-merge-commit [GIT_DIR COMMON_DIR]
 
 Exits 0 when the commit may be made, 1 when it is refused, 4 when that cannot be told. It is run by every commit,
 so it imports little and starts two git children: one tells what is staged, one reads the log.
@@ -9,11 +9,7 @@ so it imports little and starts two git children: one tells what is staged, one 
 from __future__ import annotations
 
 import os
-import sys
 import time
-
-if __name__ == "__main__":  # -I keeps our own folder off sys.path
-    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from git_peer import layout
 from git_peer.core import naming, verdict
@@ -342,8 +338,3 @@ def _say(status: int, errors: Iterable[str], hint: str) -> int:
     lines = [f"error: {error}\n" for error in errors] + [f"hint: {hint}\n"]
     os.write(2, "".join(lines).encode("utf-8", "replace"))
     return status
-
-
-if __name__ == "__main__":
-    # No tear-down: every commit waits for it. cat-file ends with our end of its pipe.
-    os._exit(main(sys.argv[1:]))

@@ -59,7 +59,7 @@ class Site:
         package = Path(__file__).resolve().parent.parent
         words = {
             b"@PYTHON@": shlex.quote(self.python),
-            b"@GATE@": shlex.quote(str(package / "gate.py")),
+            b"@GATE@": shlex.quote(str(package / "gate_start.py")),
             b"@GITPEER@": f"{shlex.quote(self.python)} -P -m git_peer",
         }
         marks = re.compile(b"|".join(words))

@@ -16,7 +16,7 @@ from git_peer import layout
 from git_peer.core import globs
 
 ROOT = Path(__file__).resolve().parents[2]
-GATE = ROOT / "git_peer" / "gate.py"
+GATE = ROOT / "git_peer" / "gate_start.py"
 CLONE = "c1"
 
 
