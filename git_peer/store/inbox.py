@@ -149,6 +149,9 @@ def give_answer(folder: Path, ident: str, answer: dict[str, Any]) -> None:
 
 def untold(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """(ident, answer or {}) of taken requests whose requester died before it was told."""
+    for ident in _named(folder, _ANSWER):
+        if not is_known(folder, ident):  # told; its requester was killed before it had cleared up
+            (folder / (ident + _ANSWER)).unlink(missing_ok=True)
     for ident in _named(folder, _TAKEN):
         if _free(folder / (ident + _TAKEN)):
             yield ident, files.read_json(folder / (ident + _ANSWER))
