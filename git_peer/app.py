@@ -12,8 +12,21 @@ from typing import Any
 import msgspec
 
 from git_peer import combine, layout, recovery
-from git_peer.core import clocks, commands, fences, locking, locks, naming, sessions, targets, verdict
-from git_peer.core.commands import Command
+from git_peer.core import (
+    clocks,
+    commands,
+    debates,
+    deltas,
+    fences,
+    locking,
+    locks,
+    naming,
+    sessions,
+    taking,
+    targets,
+    verdict,
+)
+from git_peer.core.command import Command
 from git_peer.core.errors import PeerError
 from git_peer.core.locking import Wish
 from git_peer.core.locks import Lock
@@ -21,7 +34,7 @@ from git_peer.core.sessions import Me, Scene, Session
 from git_peer.core.state import State
 from git_peer.core.targets import Target
 from git_peer.engine import Engine, Publish
-from git_peer.store import files
+from git_peer.store import files, told, work
 from git_peer.store.chain import Chain
 from git_peer.store.clone import Clone
 from git_peer.store.remote import Remote
@@ -205,7 +218,8 @@ class Peer:
         """What this run should know: locks it lost, another session in its work tree, a stale copy, odd settings."""
         found: list[dict[str, Any]] = []
         for _, marker in self._my_losses():
-            found.extend(self._loss(entry) for entry in marker.get("targets", ()) if not entry.get("told"))
+            key = self._told_by(marker)
+            found.extend(self._loss(entry) for entry in marker.get("targets", ()) if not entry.get(key))
         state, scene = self.state, self.scene(self.state)
         mine = self.session()
         for other in sessions.all_of(state):
@@ -216,6 +230,8 @@ class Peer:
         if self.clone.stale_for:
             text = f"the copy of the log is {self.clone.stale_for + self.settings.get('maxStaleness')} s old"
             found.append({"code": "stale", "message": text, "hint": "`git peer sync` fetches it"})
+        found.extend(deltas.notices(state, self.reader()))
+        found.extend(debates.notices(state, self.name, told.known(self.clone.folder, self.name), scene))
         found.extend({"code": "setting", "message": text} for text in self.settings.warnings)
         return found
 
@@ -241,11 +257,31 @@ class Peer:
             "hint": "bring in what was landed there and lock it again before changing it",
         }
 
+    def reader(self) -> deltas.Reader:
+        """This run, as deltas ask for whom they concern."""
+        mine = self.session()
+        return deltas.reader_of(self.state, self.name, mine.sid if mine else "", self.unlanded)
+
+    def unlanded(self) -> list[str]:
+        """The paths that this run's branch has changed and that have not landed, as far as it can be told."""
+        return self.unlanded_of(self.repo.head) or []
+
+    def unlanded_of(self, head: str) -> list[str] | None:
+        """The same of any commit; None where this clone cannot tell."""
+        onto = work.integration(self.repo.git, self.state.log.integration, self.remote.name if self.remote else "")
+        return work.unlanded(self.repo.git, head, onto)
+
     def told(self) -> None:
-        """Mark the losses of this run as told: only writers do."""
+        """Mark the losses of this run, and the ends of its debates, as told: only writers do."""
+        told.note(self.clone.folder, self.name, [debates.key(one) for one in debates.news(self.state, self.name)])
         for path, marker in list(self._my_losses()):
-            marker["targets"] = [{**entry, "told": True} for entry in marker.get("targets", ())]
+            key = self._told_by(marker)
+            marker["targets"] = [{**entry, key: True} for entry in marker.get("targets", ())]
             files.write_json(path, marker)
+
+    def _told_by(self, marker: Mapping[str, Any]) -> str:
+        """The note of who was told: its person's knowing of a session's loss does not tell that session."""
+        return "told" if marker["session"].get("name") == self.name else "person_told"
 
     # -- writing ----------------------------------------------------------------------------------
     def run(self, command: Command, publish: Publish | None = None) -> dict[str, Any]:
@@ -294,17 +330,25 @@ class Peer:
 
     def take(self, wish: Wish) -> dict[str, Any]:
         """Take locks, all or none; {acquired, locks}. Raises PeerError("locked") with `conflicts`."""
-        tentative = self.tentative_conflict(wish)
-        if tentative is not None:
-            raise tentative
+        end = time.monotonic() + (wish.wait or 0)
         wish = self.with_blobs(wish)
-        answer = self.run(commands.Take(me=self.me, wish=wish))
-        return answer if answer["acquired"] else self._wait(wish, answer)
+        answer = self._ask(wish)
+        return answer if answer["acquired"] else self._wait(wish, answer, end)
 
-    def _wait(self, wish: Wish, answer: dict[str, Any]) -> dict[str, Any]:
-        """Look again and again until it is one's turn, or the time is up; the place in the queue is given up then."""
-        assert wish.wait is not None
-        end = time.monotonic() + wish.wait
+    def _ask(self, wish: Wish) -> dict[str, Any]:
+        """Ask once. Who waits does so for another session's tentative lock of this clone too, which is in no log."""
+        tentative = self.tentative_conflict(wish)
+        if tentative is None:
+            return self.run(taking.Take(me=self.me, wish=wish))
+        if wish.wait is None:
+            raise tentative
+        return {"acquired": False, "conflicts": tentative.extra["conflicts"], "why": tentative.message}
+
+    def _wait(self, wish: Wish, answer: dict[str, Any], end: float) -> dict[str, Any]:
+        """Look again and again until it is one's turn, or the time is up; the place in the queue is given up then.
+
+        `end` is that time on the monotonic clock.
+        """
         try:
             while not answer["acquired"]:
                 self.engine.waits(f"for {answer['conflicts'][0]['target']}: {answer['why']}")
@@ -318,16 +362,16 @@ class Peer:
                         conflicts=answer["conflicts"],
                     )
                 self._sleep_until_news(min(left, 5.0))  # what runs out is no news, but opens the way
-                answer = self.run(commands.Take(me=self.me, wish=wish))
+                answer = self._ask(wish)
         except BaseException:
-            self.run(commands.Unwait(me=self.me, targets=wish.targets, mode=wish.mode))
+            self.run(taking.Unwait(me=self.me, targets=wish.targets, mode=wish.mode))
             raise
         return answer
 
     def _sleep_until_news(self, longest: float) -> None:
-        """Wait for the tip to move: looked at locally every 50 ms, fetched every second or two."""
-        old, end = self.engine.tip(), time.monotonic() + longest
-        while self.engine.tip() == old and time.monotonic() < end:
+        """Wait for the tip, or what is tentative, to change: looked at every 50 ms, fetched every second or two."""
+        old, end = (self.engine.tip(), self.clone.tentative()), time.monotonic() + longest
+        while (self.engine.tip(), self.clone.tentative()) == old and time.monotonic() < end:
             time.sleep(0.05)
             # Of all that wait in this clone one fetches.
             if self.remote is not None and self.clone.fetched_ago(self.settings.get("maxStaleness")) > 2:
@@ -338,7 +382,7 @@ class Peer:
     def dry_run(self, wish: Wish) -> dict[str, Any]:
         """Whether take() would be granted by the local copy; nothing is written."""
         state = self.chain.state(self.engine.tip())
-        commands.decide(state, commands.Take(me=self.me, wish=wish), self.scene(state))
+        commands.decide(state, taking.Take(me=self.me, wish=wish), self.scene(state))
         return {"acquired": False, "would_acquire": True, "locks": []}
 
     def with_blobs(self, wish: Wish) -> Wish:

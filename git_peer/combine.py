@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from git_peer import layout, recovery
-from git_peer.core import commands, fold, locking
-from git_peer.core.commands import Command, Outcome
+from git_peer.core import commands, fold, grants
+from git_peer.core.command import Command, Outcome
 from git_peer.core.errors import PeerError
 from git_peer.core.sessions import Scene
 from git_peer.core.state import State, encode
-from git_peer.engine import FINAL, Engine, Fresh, Undelivered
+from git_peer.engine import FINAL, Engine, Undelivered
 from git_peer.store import inbox
 
 MOST = 64  # commands of one batch
@@ -91,14 +91,19 @@ def _unknown(why: str) -> PeerError:
 def keep_alive(engine: Engine, renewal: commands.Renew, sid: str, age: int, ttl: int) -> bool:
     """Renew the leases of an idle session if that is due; whether something was published.
 
-    `age` is seconds since its last event, `ttl` its shortest lease. Before a third of it nothing is due; up to half
-    a renewal is left for whoever writes next; who first reaches half sends all that were left in this clone.
+    `age` is seconds since its last event, `ttl` its shortest lease. Before a quarter of it nothing is due; up to half
+    a renewal is left for whoever writes next; who first reaches half sends all that were left in this clone. Of two
+    sessions that renew each half TTL one is within a quarter of the other, so all of a clone come together soon.
     """
-    if age * 3 < ttl:
+    if age * 4 < ttl:
         return False
     if age * 2 < ttl:
         inbox.leave(engine.clone.folder / layout.D_INBOX, sid, encode(renewal))
         return False
+    if engine.remote is not None:
+        with engine.clone.try_writing() as mine:
+            if mine:  # what was idle for so long stands on an old tip, and nobody waits: a fetch spares a lost push
+                engine.advance(engine.patience)
     submit(engine, renewal)
     return True
 
@@ -126,9 +131,8 @@ def _decide(engine: Engine, members: Sequence[Member]) -> dict[str, Any]:
         if len(members) > 1 and why.code in ("rejected", "invalid"):
             return _split(engine, members)
         answers = {member.ident: _sealed(why) for member in members}
-        for ident, answer in answers.items():
-            if ident != inbox.OWN and not ident.startswith(_LEFT):
-                inbox.give_answer(engine.clone.folder / layout.D_INBOX, ident, answer)
+        wait = {name: answer for name, answer in answers.items() if name != inbox.OWN and not name.startswith(_LEFT)}
+        inbox.give_answers(engine.clone.folder / layout.D_INBOX, wait)
     return dict(answers)
 
 
@@ -160,17 +164,13 @@ def _batch(state: State, scene: Scene, fresh: bool, members: Sequence[Member]) -
         sealed = {
             ident: _sealed(part)
             if isinstance(part, PeerError)
-            else {"answer": part.answer(after, scene), "fresh": _fresh(part)}
+            else {"answer": part.answer(after, scene), "fresh": grants.fresh(part.events)}
             for ident, part in parts.items()
         }
         return {"batch": sealed}
 
-    return Outcome(events, answer)
-
-
-def _fresh(outcome: Outcome) -> list[Fresh]:
-    """The locks that the decision grants anew: what is given back if nobody is told."""
-    return [(event.by, event.sid, event.id) for event in outcome.events if isinstance(event, locking.LockTake)]
+    large = any(isinstance(part, Outcome) and part.large for part in parts.values())
+    return Outcome(events, answer, large)
 
 
 def _sealed(why: PeerError) -> dict[str, Any]:

@@ -13,8 +13,8 @@ from typing import Any
 import pygit2
 
 from git_peer import layout
-from git_peer.core import commands, locking, locks, log, sessions
-from git_peer.core.commands import Command, Outcome
+from git_peer.core import commands, fold, locking, locks, log, sessions
+from git_peer.core.command import Command, Outcome
 from git_peer.core.errors import PeerError
 from git_peer.core.sessions import Scene
 from git_peer.core.state import State
@@ -28,7 +28,6 @@ from git_peer.store.remote import Pushed, Remote, backoff
 FINAL = frozenset({"usage", "invalid", "not_allowed", "unsupported", "not_set_up", "untrusted", "newer_format"})
 
 Publish = Callable[[str, "str | None", float], Pushed]
-Fresh = tuple[str, str, str]  # (session, sid, lock) of a grant
 Decide = Callable[[State, Scene, bool], Outcome]  # the bool: the state was fetched by this command
 
 
@@ -173,15 +172,12 @@ class Engine:
                     known = outcome.answer(state, self.scene(state))
                     self._deliver(known)
                     return known
-                answer = self._try(outcome, tip, publish, deadline, mine)
+                answer = self._try(outcome, tip, publish, deadline, mine, turn)
                 if answer is not None:
                     return answer
                 fresh = True
                 if time.monotonic() > deadline:
                     raise self._out_of_time(mine)
-                if self.remote is not None:
-                    self.waits(f"for {self.remote.name}: others are writing too (try {turn + 2})")
-                    backoff(min(turn, 8), self._jitter())
             raise AssertionError("unreachable")
         except (PeerError, OSError, pygit2.GitError) as why:
             sent = [attempt for attempt in mine if attempt.handle >= 0]
@@ -209,10 +205,12 @@ class Engine:
             raise PeerError(why.code, f"{why.message}; by the local copy, {refusal.message}", why.hint) from None
 
     def _try(
-        self, outcome: Outcome, tip: str, publish: Publish | None, deadline: float, mine: list[Attempt]
+        self, outcome: Outcome, tip: str, publish: Publish | None, deadline: float, mine: list[Attempt], turn: int
     ) -> dict[str, Any] | None:
         """One publish: the answer, or None to decide again."""
-        candidate = self.chain.append(tip, outcome.events, int(time.time()))
+        candidate = tip
+        for part in fold.split(outcome.events) if outcome.large else [outcome.events]:
+            candidate = self.chain.append(candidate, part, int(time.time()))
         after = self.chain.state(candidate)
         answer = outcome.answer(after, self.scene(after))
         attempt = attempts.start(self.attempts, candidate, tip, answer)
@@ -228,7 +226,7 @@ class Engine:
                     self._closed(mine, attempt)  # nothing was moved
                 raise
             return self._won(mine, attempt, None)
-        push = publish or self.remote.push
+        push, began = publish or self.remote.push, time.monotonic()
         try:
             pushed = push(candidate, tip, deadline - time.monotonic())
         except PeerError:  # it refused before anything was sent
@@ -246,6 +244,8 @@ class Engine:
                 f"cannot reach {self.remote.name}: {pushed.text}",
                 "check the network and try again; `git peer lock --offline` takes a tentative lock meanwhile",
             )
+        if pushed.end == "rejected":
+            self._let_others_by(turn, time.monotonic() - began, deadline)
         self._look(attempt, pushed, deadline, mine)
         for sent in mine:
             if self.chain.descends(self.tip(), sent.candidate):
@@ -255,6 +255,17 @@ class Engine:
             if self.tip() == tip:
                 raise self._rejected(pushed)
         return None
+
+    def _let_others_by(self, turn: int, took: float, deadline: float) -> None:
+        """Wait after a lost race, up to twice as long each time. `took`: seconds that the push took.
+
+        Before the fetch, not after it: the next push then goes out while what it stands on is new. The first loss
+        is most often that of an old copy, not a race.
+        """
+        assert self.remote is not None
+        self.waits(f"for {self.remote.name}: others are writing too (try {turn + 2})")
+        longest = took * 2 ** min(turn, 3) if turn else 0.0
+        time.sleep(max(0.0, min(longest * self._jitter(), deadline - time.monotonic())))
 
     def _look(self, attempt: Attempt, pushed: Pushed, deadline: float, mine: list[Attempt]) -> None:
         """Fetch after a push that was not plainly ok: whatever the text says, a moved tip means a lost race."""
@@ -275,7 +286,7 @@ class Engine:
 
     def _won(self, mine: list[Attempt], winner: Attempt, tip: str | None) -> dict[str, Any]:
         # Memory first: what is remembered as held and is gone would read as lost.
-        self._remember(winner.candidate)
+        self._remember(winner)
         if self.remote is not None and tip is not None:
             self.move(winner.candidate, tip)
             self.clone.fresh_until(time.time() + self.staleness)
@@ -302,26 +313,28 @@ class Engine:
     def _deliver(self, answer: dict[str, Any]) -> None:
         """Leave those who wait in the inbox their part of a batch's answer."""
         folder = self.clone.folder / layout.D_INBOX
-        for ident, part in answer.get("batch", {}).items():
-            if inbox.is_known(folder, ident):
-                try:
-                    inbox.give_answer(folder, ident, part)
-                except PeerError as why:
-                    raise Undelivered("unknown", why.message, why.hint) from why
+        batch = answer.get("batch", {}).items()
+        try:
+            inbox.give_answers(folder, {ident: part for ident, part in batch if inbox.is_known(folder, ident)})
+        except PeerError as why:
+            raise Undelivered("unknown", why.message, why.hint) from why
 
-    def _remember(self, commit: str) -> None:
-        """Note what the sessions of this clone, in whose name this commit speaks, now hold."""
-        state = self.chain.state(commit)
-        for name in {event.by for event in self.chain.entry(commit).events if event.sid}:
+    def _remember(self, won: Attempt) -> None:
+        """Note what the sessions of this clone, in whose name a publish speaks, now hold."""
+        state = self.chain.state(won.candidate)
+        events = self.chain.events_between(won.base, won.candidate)
+        for name in {event.by for event in events if event.sid}:
             session = sessions.get(state, name)
             if session is not None and session.clone == self.clone.ident:
                 self.clone.remember(session, [k for k in locks.held_by(state, name) if k.sid == session.sid])
-        for event in self.chain.entry(commit).events:
+        released = False
+        for event in events:
             if isinstance(event, sessions.SessionEnd):
                 self.clone.forget(event.ended)
             elif isinstance(event, locking.LockRelease):
-                # A person may have given back what an agent of the same work tree held.
-                self._refresh_memory(state)
+                released = True
+        if released:  # perhaps by a person, of what an agent of the same work tree held
+            self._refresh_memory(state)
 
     def _refresh_memory(self, state: State) -> None:
         for session in sessions.all_of(state):
@@ -358,16 +371,23 @@ class Engine:
     # -- settling ---------------------------------------------------------------------------------
     def settle(self, mine: Sequence[Attempt], deadline: float) -> None:
         """Before a refusal is told: no attempt of this command may still land. A void commit takes its place."""
+        said = ""
         for attempt in list(mine):
-            while attempt.base == self.tip() and time.monotonic() < deadline:
+            for turn in range(1 << 30):
+                if attempt.base != self.tip() or time.monotonic() > deadline:
+                    break
+                if turn:  # a server that takes nothing now is not asked at full speed until time is up
+                    backoff(turn, self._jitter(), max(0.0, min(8.0, (deadline - time.monotonic()) / 2)))
                 void = self.chain.append(self.tip(), [self._void(attempt)], int(time.time()))
                 assert self.remote is not None
-                if self.remote.push(void, attempt.base, deadline - time.monotonic()).end == "ok":
+                pushed = self.remote.push(void, attempt.base, deadline - time.monotonic())
+                if pushed.end == "ok":
                     self.move(void, attempt.base)
                 else:
+                    said = pushed.text
                     self.advance(deadline - time.monotonic())
             if attempt.base == self.tip() or self.chain.descends(self.tip(), attempt.candidate):
-                raise self._out_of_time(list(mine))
+                raise self._out_of_time(list(mine), *([said] if said else []))
             attempt.close()
 
     def _void(self, attempt: Attempt) -> log.LogVoid:

@@ -12,6 +12,7 @@ FORMAT = 1  # of the log, declared in log.json
 BRANCH = "peer/coordination"  # default of peer.branch: the log's branch on the remote
 TIP = "refs/peer/coordination"  # this clone's verified tip; in local mode the log itself
 INCOMING = "refs/peer/incoming"  # what was fetched and is not verified yet
+INTEGRATION = "refs/peer/integration"  # the integration branch as it was last fetched for a merge point
 TENTATIVE = "refs/peer/tentative/"  # + sid
 STAGE = "refs/peer/stage/"  # + sid, on the remote: code on its way into an atomic push
 PUSHING = "GIT_PEER_PUSHING"  # environment: the attempt (a commit) that the push at hand carries
@@ -30,6 +31,7 @@ D_ATTEMPTS = "attempts"  # publishes whose end is not known yet
 D_HELD = "held"  # sid.json: what each session of this clone was told it holds
 D_FENCED = "fenced"  # sid.json: marker, targets that a session lost
 D_TENTATIVE = "tentative"  # sid.json: marker, locks nobody has arbitrated
+D_TOLD = "told"  # session.json: which ends of debates a session was told of
 D_HOOKS = "hooks"  # the gate's scripts
 D_CHAIN = "hooks.d"  # dispatchers, where the user's core.hooksPath is chained
 
@@ -44,6 +46,14 @@ T_REQUIRED = "gate/required"
 T_NAMES = "names"  # locks on @name: no commit can touch one, so the gate does not read them
 T_WAITS = "waits"
 T_HELD = "held"  # held/<session>/<lock id>: the tree path of the lock's record
+T_PLAN = "plan.json"
+T_TASKS = "tasks"
+T_CONTRACTS = "contracts"
+T_QUESTIONS = "questions"
+T_CLAIMS = "claims"  # claims/<session>/<task id>: the status of a task that is that session's
+T_DELTAS = "deltas"
+T_DEBATES = "debates"
+T_ABOUT = "about"  # what leads from a path, a contract, a task, a session or a day to deltas and debates
 
 _CUT, _MAX = 160, 200
 _BAD = frozenset(b"%\\:")
@@ -64,6 +74,9 @@ _HIDDEN = (
 )
 
 
+_PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
+
+
 def to_bytes(path: str) -> bytes:
     """The bytes that git keeps for `path`."""
     return path.encode("utf-8", "surrogateescape")
@@ -76,6 +89,8 @@ def from_bytes(raw: bytes) -> str:
 
 def component(name: str) -> str:
     """One path component as a tree entry: `=` and the name, always printable UTF-8 of at most 202 bytes."""
+    if len(name) <= _MAX and _PLAIN.issuperset(name):  # most are
+        return "=" + name
     out: list[str] = []
     for char in name:
         code = ord(char)
@@ -118,9 +133,19 @@ def session(name: str) -> str:
     return f"{T_SESSIONS}/{name}.json"
 
 
+def task(ident: str) -> str:
+    """The tree path of a task's record."""
+    return f"{T_TASKS}/{ident}.json"
+
+
+def contract(name: str) -> str:
+    """The tree path of a contract's record."""
+    return f"{T_CONTRACTS}/{name}.json"
+
+
 def is_utf8(path: str) -> bool:
     """Whether the path's bytes are UTF-8."""
-    return not any(0xDC80 <= ord(char) <= 0xDCFF for char in path)
+    return path.isascii() or not any(0xDC80 <= ord(char) <= 0xDCFF for char in path)
 
 
 def percent(path: str) -> str:

@@ -6,11 +6,13 @@ import time
 from collections.abc import Sequence
 
 from git_peer import layout
-from git_peer.core import locking, locks
-from git_peer.core.commands import Outcome
+from git_peer.core import grants
+from git_peer.core.command import Outcome
+from git_peer.core.errors import PeerError
+from git_peer.core.grants import Fresh
 from git_peer.core.sessions import Scene
-from git_peer.core.state import Event, State
-from git_peer.engine import Engine, Fresh
+from git_peer.core.state import State
+from git_peer.engine import Engine
 from git_peer.store import attempts, inbox
 from git_peer.store.attempts import Attempt
 
@@ -32,18 +34,21 @@ def _settle(engine: Engine, attempt: Attempt) -> None:
         give_back(engine, _untold(engine, attempt))
         attempt.close()
     elif attempt.base == engine.tip() and engine.remote is not None:
-        engine.settle([attempt], time.monotonic() + engine.patience)
+        try:
+            engine.settle([attempt], time.monotonic() + engine.patience)
+        except PeerError as why:
+            if why.code != "unknown":
+                raise
+            # It is the earlier command that is not known; this one has not begun.
+            said = why.message.partition(": ")[2]
+            raise PeerError("busy", f"an earlier command cannot be settled yet: {said}", "try again later") from None
     else:
         attempt.close()  # another commit stands on its base, or it never left this machine
 
 
 def _untold(engine: Engine, attempt: Attempt) -> list[Fresh]:
     """What a landed attempt granted to requesters who do not know. Those who still wait get their answers."""
-    granted = [
-        (event.by, event.sid, event.id)
-        for event in engine.chain.entry(attempt.candidate).events
-        if isinstance(event, locking.LockTake)
-    ]
+    granted = grants.fresh(engine.chain.events_between(attempt.base, attempt.candidate))
     batch = attempt.answer.get("batch")
     if batch is None:
         return granted
@@ -51,7 +56,7 @@ def _untold(engine: Engine, attempt: Attempt) -> list[Fresh]:
     for ident, answer in batch.items():
         if inbox.is_known(folder, ident):
             if inbox.is_alive(folder, ident):
-                inbox.give_answer(folder, ident, answer)
+                inbox.give_answers(folder, {ident: answer})
                 told.update(lock for _, _, lock in answer.get("fresh", ()))
         elif ident != inbox.OWN:  # it dropped its request when it told
             told.update(lock for _, _, lock in answer.get("fresh", ()))
@@ -59,16 +64,10 @@ def _untold(engine: Engine, attempt: Attempt) -> list[Fresh]:
 
 
 def give_back(engine: Engine, granted: Sequence[Fresh]) -> None:
-    """Release locks in the name of the sessions that were never told of them."""
+    """Release locks and tasks in the name of the sessions that were never told of them."""
 
     def decide(state: State, scene: Scene, fresh: bool) -> Outcome:
-        events: list[Event] = []
-        for by, sid, ident in granted:
-            lock = locks.by_pointer(state, by, ident)
-            if lock is not None and lock.sid == sid:
-                envelope = {"id": scene.ident(), "at": scene.now, "by": by, "sid": sid}
-                events.append(locking.LockRelease(**envelope, lock=ident))  # type: ignore[arg-type]
-        return Outcome(events, lambda after, scene: {})
+        return Outcome(grants.back(state, granted, scene), lambda after, scene: {})
 
     if granted:
         engine.attempt(decide)

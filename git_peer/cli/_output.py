@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -41,6 +42,7 @@ class Call:
     quiet: bool = False
     _parts: Parts | None = None
     _peer: Peer | None = None
+    _writes: bool = False
     _began: float = field(default_factory=time.monotonic)
     _waited: set[str] = field(default_factory=set)
 
@@ -54,6 +56,7 @@ class Call:
 
     def peer(self, writing: bool = False) -> Peer:
         """The Peer of this run."""
+        self._writes = self._writes or writing
         if self._peer is None:
             self._peer = self.parts(writing).peer(writing)
             self._peer.engine.waits = self._waits
@@ -80,8 +83,8 @@ class Call:
             if reply.text and not self.quiet:
                 write(reply.text.rstrip("\n") + "\n")
             self._tell(extra["notices"])
-        if reply.wrote and extra["notices"] and self._peer is not None:
-            self._peer.told()
+        if reply.wrote:
+            self._mark_told(extra["notices"])
         return reply.status
 
     def fail(self, why: PeerError, network: bool = True) -> int:
@@ -96,6 +99,8 @@ class Call:
         else:
             self._tell(extra["notices"])
             complain(why.message, hint)
+        if self._writes:
+            self._mark_told(extra["notices"])
         return why.status
 
     def line(self, value: dict[str, Any]) -> None:
@@ -117,6 +122,12 @@ class Call:
             if network:
                 found |= {"guarantee": peer.guarantee, "traffic": peer.traffic}
         return found
+
+    def _mark_told(self, notices: list[dict[str, Any]]) -> None:
+        """A writer's notices count as told, refused or not, once they are out; where that cannot be noted, not yet."""
+        if notices and self._peer is not None and (self.json or not self.quiet):
+            with contextlib.suppress(PeerError):
+                self._peer.told()
 
     def _tell(self, notices: list[dict[str, Any]]) -> None:
         for notice in notices:

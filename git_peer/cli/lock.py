@@ -8,45 +8,13 @@ import click
 
 from git_peer.cli import _targets
 from git_peer.cli._output import Call, Reply, table
+from git_peer.cli._params import Duration, given_text
 from git_peer.cli.main import command
 from git_peer.core import commands, targets
 from git_peer.core.errors import PeerError
 from git_peer.core.locking import Wish
 from git_peer.core.targets import Target
-from git_peer.store.settings import seconds
 from git_peer.verbs import outgoing, pushing, tentative
-
-
-class Duration(click.ParamType[int]):
-    """90s, 30m, 4h."""
-
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Seconds."""
-        try:
-            found = seconds(str(value))
-        except ValueError as why:
-            self.fail(str(why), param, ctx)
-        if found == 0:
-            self.fail("a time over zero is wanted", param, ctx)
-        return found
-
-
-def _text(value: str | None) -> str | None:
-    """A TEXT argument: itself, `-` for stdin, or `@FILE`."""
-    import sys
-    from pathlib import Path
-
-    if value == "-":
-        return sys.stdin.read().strip()
-    if value is not None and value.startswith("@"):
-        try:
-            return Path(value[1:]).read_text("utf-8").strip()
-        except (OSError, UnicodeDecodeError) as why:
-            raise PeerError("usage", f"cannot read {value[1:]}: {why}", "") from None
-    return value
-
 
 _from_file = click.option("--pathspec-from-file", "source", metavar="F", help="Read targets from F (- is stdin).")
 _nul = click.option("-z", "nul", is_flag=True, help="With --pathspec-from-file: NUL ends a target.")
@@ -93,7 +61,7 @@ def lock_command(
     if not wanted:
         raise PeerError("usage", "nothing to lock" + (": nothing is changed" if changed else ""), "git peer help lock")
     _targets.supported(wanted)
-    reason = _text(reason)
+    reason = given_text(reason)
     if reason is not None and len(reason.encode("utf-8", "surrogateescape")) > 2000:
         raise PeerError("invalid", "a reason of over 2,000 bytes", "say it in a line")
     wish = Wish(
@@ -178,7 +146,7 @@ def unlock_command(
     if left or ids or everything:
         done = peer.run(
             commands.Release(
-                me=peer.me, targets=tuple(left), ids=ids, all=everything, force=_text(reason) if force else None
+                me=peer.me, targets=tuple(left), ids=ids, all=everything, force=given_text(reason) if force else None
             )
         )
     released = [*dropped, *done["released"]]

@@ -49,6 +49,8 @@ def end(call: Call, name: str | None) -> Reply:
     from git_peer.verbs import tentative
 
     tentative.drop(peer, [], True)
+    if peer.clone.tentative():
+        tentative.sync(peer)  # what it told while the remote did not answer
     done = peer.run(commands.End(me=peer.me, name=name or ""))
     text = f"Session {done['ended']} ended, {len(done['released'])} locks released."
     return Reply(done, text, network=True, wrote=True)

@@ -71,7 +71,7 @@ def uninstall_command(call: Call, purge: bool, yes: bool) -> Reply:
     from git_peer.verbs.joining import uninstall
 
     parts = call.parts()
-    if not parts.clone.is_set_up and parts.repo.git.references.get("refs/peer/coordination") is None:
+    if not parts.clone.folder.exists() and parts.repo.git.references.get("refs/peer/coordination") is None:
         raise PeerError("not_set_up", "git-peer is not set up in this repository", "")
     remote = parts.remote
     if purge and not yes:

@@ -53,4 +53,12 @@ class PeerError(Exception):
 
 
 class Malformed(Exception):
-    """An event or a record that honest software would not have written."""
+    """An event or a record that honest software would not have written.
+
+    Where a command would have led to it, the command is refused with `code` and `hint`.
+    """
+
+    def __init__(self, what: object, code: str = "invalid", hint: str = "") -> None:
+        super().__init__(what)
+        self.code = code
+        self.hint = hint

@@ -70,6 +70,12 @@ def landed(state: State, target: Target, sid: str, commit: str) -> None:
             state.put(where, msgspec.structs.replace(fence, landed=commit))
 
 
+def awaits(state: State, target: Target, sid: str) -> bool:
+    """Whether somebody who lost a path there waits for what `sid`, who has had it since, will land."""
+    found = (fence for _, fence in _overlapping(state, target))
+    return any(fence.holder is not None and fence.holder.sid == sid and not fence.landed for fence in found)
+
+
 def _overlapping(state: State, target: Target) -> list[tuple[str, Fence]]:
     if target.kind == "name":
         return []

@@ -7,7 +7,22 @@ from typing import Any, Union
 
 import msgspec
 
-from git_peer.core import landing, locking, log, sessions, targets, waits
+from git_peer.core import (
+    contracts,
+    debating,
+    graph,
+    landing,
+    locking,
+    log,
+    phases,
+    plan,
+    questions,
+    sessions,
+    targets,
+    tasking,
+    telling,
+    waits,
+)
 from git_peer.core.errors import Malformed, PeerError
 from git_peer.core.state import Event, State, encode
 
@@ -32,6 +47,38 @@ _APPLY: dict[type[Event], Callable[[State, Any, int, int], None]] = {
     waits.LockWait: waits.apply_wait,
     waits.LockUnwait: waits.apply_unwait,
     landing.PushLand: landing.apply_land,
+    plan.PlanSet: plan.apply_set,
+    plan.PhaseAdd: plan.apply_phase_add,
+    plan.PhaseEdit: plan.apply_phase_edit,
+    phases.PhaseDrop: phases.apply_drop,
+    phases.PhaseSync: phases.apply_sync,
+    phases.PhaseClose: phases.apply_close,
+    tasking.TaskAdd: tasking.apply_add,
+    tasking.TaskEdit: tasking.apply_edit,
+    tasking.TaskAssign: tasking.apply_assign,
+    tasking.TaskClaim: tasking.apply_claim,
+    tasking.TaskRelease: tasking.apply_release,
+    tasking.TaskLapse: tasking.apply_lapse,
+    tasking.TaskMove: tasking.apply_move,
+    tasking.TaskProgress: tasking.apply_progress,
+    tasking.TaskResult: tasking.apply_result,
+    contracts.ContractAdd: contracts.apply_add,
+    contracts.ContractChange: contracts.apply_change,
+    contracts.ContractApprove: contracts.apply_approve,
+    contracts.ContractDrop: contracts.apply_drop,
+    questions.QuestionAsk: questions.apply_ask,
+    questions.QuestionAnswer: questions.apply_answer,
+    questions.QuestionClose: questions.apply_close,
+    telling.DeltaPush: telling.apply_push,
+    telling.DeltaAck: telling.apply_ack,
+    telling.DeltaSupersede: telling.apply_supersede,
+    telling.DeltaSettle: telling.apply_settle,
+    telling.DeltaLapse: telling.apply_lapse,
+    debating.DebateOpen: debating.apply_open,
+    debating.DebateTurn: debating.apply_turn,
+    debating.DebateEscalate: debating.apply_escalate,
+    debating.DebateResolve: debating.apply_resolve,
+    debating.DebateLapse: debating.apply_lapse,
 }
 KINDS: dict[str, type[Event]] = {str(kind.__struct_config__.tag): kind for kind in _APPLY}
 
@@ -61,7 +108,22 @@ def apply(state: State, events: Sequence[Event], height: int, start: int = 0) ->
         if event.v != 1:
             raise Malformed(f"{type(event).__name__} version {event.v}")
         _APPLY[type(event)](state, event, height, index)
+    graph.check(state)
     state.set_log(msgspec.structs.replace(state.log, height=height))
+
+
+def split(events: Sequence[Event]) -> list[list[Event]]:
+    """The events in parts that a commit takes, in order."""
+    parts: list[list[Event]] = [[]]
+    size = 0
+    for event in events:
+        length = len(encode(event)) + 1
+        if parts[-1] and size + length > MAX_BATCH // 2:
+            parts.append([])
+            size = 0
+        parts[-1].append(event)
+        size += length
+    return parts
 
 
 def too_large(size: int) -> PeerError:

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from git_peer.core import locking, locks, sessions
+from git_peer.core import fences, locking, locks, sessions
+from git_peer.core.errors import Malformed
 from git_peer.core.globs import covers
 from git_peer.core.locks import Lock
 from git_peer.core.sessions import Me, Scene, Session
@@ -26,15 +27,25 @@ class PushLand(Event, tag="push.land", frozen=True, kw_only=True):
 
     refs: tuple[RefUpdate, ...]
     atomic: bool = True
+    kept: tuple[str, ...] = ()  # ids of locks that go on, and whose work in this push others have to bring in
 
 
 def apply_land(state: State, event: PushLand, height: int, index: int) -> None:
-    """A sign of life; the releases that go with it are events of their own."""
+    """A sign of life; the releases that go with it are events of their own. What is kept has landed all the same."""
+    branch = f"refs/heads/{state.log.integration}"
+    commit = next((update.new for update in event.refs if update.ref == branch), "")
+    for ident in event.kept:
+        lock = locking.owned(state, event, ident)
+        if not commit:
+            raise Malformed(f"nothing landed on {branch}")
+        fences.landed(state, lock.target, lock.sid, commit)
     sessions.touch(state, event, height)
 
 
-def released(state: State, changed: Iterable[str], dirty: Iterable[str], session: Session, me: Me) -> list[Lock]:
-    """One's own held locks of which a push to the integration branch changed a path, and no path is unfinished."""
+def ends(
+    state: State, changed: Iterable[str], dirty: Iterable[str], session: Session, me: Me
+) -> tuple[list[Lock], list[Lock]]:
+    """One's own held locks of which a push to the integration branch changed a path: (all done, unfinished)."""
     folds = state.log.folds
     paths, unfinished = list(changed), list(dirty)
 
@@ -43,15 +54,23 @@ def released(state: State, changed: Iterable[str], dirty: Iterable[str], session
 
     owners = [s for s in sessions.all_of(state) if sessions.owns(session, me, s)]
     held = [lock for owner in owners for lock in locks.held_by(state, owner.name) if lock.sid == owner.sid]
-    return [lock for lock in held if touches(lock, paths) and not touches(lock, unfinished)]
+    met = [lock for lock in held if touches(lock, paths)]
+    done = [lock for lock in met if not touches(lock, unfinished)]
+    return done, [lock for lock in met if lock not in done]
 
 
 def events(
-    refs: tuple[RefUpdate, ...], freed: list[Lock], landed: str, atomic: bool, session: Session, scene: Scene
+    refs: tuple[RefUpdate, ...],
+    freed: list[Lock],
+    kept: Iterable[str],
+    landed: str,
+    atomic: bool,
+    session: Session,
+    scene: Scene,
 ) -> list[Event]:
-    """The landing and the releases it brings."""
+    """The landing and the releases it brings; `kept` are the ids of locks that go on."""
     envelope = {"at": scene.now, "by": session.name, "sid": session.sid}
-    land = PushLand(id=scene.ident(), **envelope, refs=refs, atomic=atomic)  # type: ignore[arg-type]
+    land = PushLand(id=scene.ident(), **envelope, refs=refs, atomic=atomic, kept=tuple(kept))  # type: ignore[arg-type]
     return [
         land,
         *(locking.LockRelease(id=scene.ident(), **envelope, lock=lock.id, landed=landed) for lock in freed),  # type: ignore[arg-type]

@@ -7,8 +7,9 @@ from typing import Any
 import msgspec
 
 from git_peer import layout
-from git_peer.core import fences, locks, sessions, targets
+from git_peer.core import expiry, fences, locks, sessions, targets, tasks
 from git_peer.core.errors import Malformed, PeerError
+from git_peer.core.expiry import Evidence
 from git_peer.core.locks import Lock, against, by_pointer, describe, holder_of, is_live, overlapping, place, pointer
 from git_peer.core.sessions import Me, Scene, Session
 from git_peer.core.state import Event, Record, State
@@ -17,15 +18,6 @@ from git_peer.core.targets import Target
 # What may be asked for, and what is taken unasked: a person outranks agents, and both may be outranked.
 AGENT_CEILING, PERSON_CEILING = 5, 10
 AGENT_PRIORITY, PERSON_PRIORITY = 3, 8
-
-
-class Evidence(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
-    """Why a lease is held to have run out: the holder's last event, and the wall clock, a watch, or no session."""
-
-    how: str  # wall | watch | gone
-    height: int = 0
-    at: int = 0
-    watched: int = 0
 
 
 class LockTake(Event, tag="lock.take", frozen=True, kw_only=True):
@@ -100,18 +92,7 @@ class Wish(Record, frozen=True, kw_only=True):
 # -- deciding -----------------------------------------------------------------------------------
 def lapse(state: State, lock: Lock, scene: Scene) -> Evidence | None:
     """The evidence by which anyone may end this lock; None while it must be taken for alive."""
-    session = holder_of(state, lock)
-    if session is None:
-        return Evidence(how="gone")
-    watched = scene.watched.get(session.sid, 0)
-    if watched > lock.ttl:
-        return Evidence(how="watch", height=session.height, at=session.at, watched=watched)
-    # The wall clock is compared with the raw `at`: what apply() can check again on every clone.
-    if scene.at_most.get(session.sid, lock.ttl) + scene.skew < lock.ttl:
-        return None  # whatever the wall clock says, which may have been set since
-    if scene.clock_trusted and not session.skewed and scene.now > session.at + lock.ttl + scene.skew:
-        return Evidence(how="wall", height=session.height, at=session.at)
-    return None
+    return expiry.evidence(holder_of(state, lock), lock.ttl, scene)
 
 
 def priority_of(wish: Wish, session: Session, me: Me) -> int:
@@ -270,7 +251,7 @@ def _find(state: State, holder: str, ident: str) -> Lock:
     return lock
 
 
-def _owned(state: State, event: Event, ident: str) -> Lock:
+def owned(state: State, event: Event, ident: str) -> Lock:
     """The lock `ident`, which the event's session holds or, as the work tree's person, owns."""
     actor = sessions.acting(state, event)
     lock = by_pointer(state, actor.name, ident)
@@ -279,9 +260,21 @@ def _owned(state: State, event: Event, ident: str) -> Lock:
             owner = sessions.get(state, other)
             if owner is not None and (owner.clone, owner.gitdir) == (actor.clone, actor.gitdir):
                 lock = lock or by_pointer(state, other, ident)
+    if lock is None:
+        lock = _of_finished_task(state, ident)
     if lock is None or (lock.session == actor.name and lock.sid != actor.sid):
         raise Malformed(f"{event.by} owns no lock {ident}")
     return lock
+
+
+def _of_finished_task(state: State, ident: str) -> Lock | None:
+    """A lock that was taken for a task which is over: whoever ended that ends the lock."""
+    for name in state.entries(layout.T_HELD) or ():
+        lock = by_pointer(state, name, ident)
+        task = tasks.get(state, lock.task) if lock is not None and lock.task else None
+        if lock is not None and task is not None and task.status in tasks.OVER:
+            return lock
+    return None
 
 
 def _remove(state: State, lock: Lock) -> None:
@@ -345,7 +338,7 @@ def apply_renew(state: State, event: LockRenew, height: int, index: int) -> None
 
 def apply_release(state: State, event: LockRelease, height: int, index: int) -> None:
     """The owner's word; a landing is noted at the fences of who lost the path before."""
-    lock = _owned(state, event, event.lock)
+    lock = owned(state, event, event.lock)
     _remove(state, lock)
     sessions.touch(state, event, height)
     if event.landed:
@@ -355,18 +348,7 @@ def apply_release(state: State, event: LockRelease, height: int, index: int) -> 
 def apply_expire(state: State, event: LockExpire, height: int, index: int) -> None:
     """The evidence must fit what the log knows of the holder."""
     lock = _find(state, event.holder, event.lock)
-    holder = holder_of(state, lock)
-    proof = event.evidence
-    if holder is None:
-        if proof.how != "gone":
-            raise Malformed("the holder's session is gone")
-    elif (proof.height, proof.at) != (holder.height, holder.at):
-        raise Malformed(f"{event.holder} has given a sign of life since")
-    elif proof.how == "watch":
-        if proof.watched <= lock.ttl:
-            raise Malformed("watched for less than the TTL")
-    elif proof.how != "wall" or holder.skewed or event.at <= holder.at + lock.ttl:
-        raise Malformed("the lease has not run out")
+    expiry.check(event.evidence, holder_of(state, lock), lock.ttl, event)
     _lose(state, event, lock, height)
 
 

@@ -251,6 +251,14 @@ def touch(state: State, event: Event, height: int, **changes: object) -> Session
     return session
 
 
+def holds(state: State, name: str) -> bool:
+    """Whether the session of that name holds a lock, or works on a task."""
+    claims = f"{layout.T_CLAIMS}/{name}"
+    return any(state.entries(f"{layout.T_HELD}/{name}") or ()) or any(
+        state.read(f"{claims}/{task}") == b"in_progress" for task in state.entries(claims) or ()
+    )
+
+
 def apply_start(state: State, event: SessionStart, height: int, index: int) -> None:
     """A name is free, or its bearer is replaced by name."""
     if not naming.is_name(event.by) or not event.sid:
@@ -273,11 +281,7 @@ def apply_lapse(state: State, event: SessionLapse, height: int, index: int) -> N
     gone = get(state, event.name)
     if gone is None or (gone.sid, gone.height, gone.at) != (event.lapsed, event.height, event.last):
         raise Malformed(f"{event.name} has given a sign of life since")
-    if (
-        event.at <= gone.at + SILENT
-        or gone.sid == event.sid
-        or any(state.entries(f"{layout.T_HELD}/{event.name}") or ())
-    ):
+    if event.at <= gone.at + SILENT or gone.sid == event.sid or holds(state, event.name):
         raise Malformed(f"{event.name} has not lapsed")
     state.delete(layout.session(event.name))
 
@@ -305,8 +309,8 @@ def apply_end(state: State, event: SessionEnd, height: int, index: int) -> None:
     mine = actor.sid == ended.sid or (actor.default and (actor.clone, actor.gitdir) == (ended.clone, ended.gitdir))
     if not mine:
         raise Malformed(f"{event.by} does not own {event.name}")
-    if any(state.entries(f"{layout.T_HELD}/{event.name}") or ()):
-        raise Malformed(f"{event.name} still holds locks")
+    if holds(state, event.name):
+        raise Malformed(f"{event.name} still holds locks or tasks")
     if actor.sid != ended.sid:
         touch(state, event, height)
     state.delete(layout.session(event.name))

@@ -67,38 +67,38 @@ class State:
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
         self.changes: dict[str, bytes | None] = {}
+        self.relinked: set[str] = set()  # tasks whose place in the plan changed: checked once, at a commit's end
         self._new: dict[str, dict[str, int]] = {}  # folder → child → how many additions stand below it
+        self._gone: dict[str, set[str]] = {}  # folder → names of files that were taken away
 
     def read(self, path: str) -> bytes | None:
         """The blob at `path` as it is now."""
         return self.changes[path] if path in self.changes else self._reader.read(path)
 
-    def entries(self, path: str) -> dict[str, str] | None:
+    def entries(self, path: str) -> Mapping[str, str] | None:
         """The names in the folder `path` as it is now; a folder whose files have all gone may still be named."""
-        base = self._reader.entries(path)
-        added = self._new.get(path)
-        if base is None and not added:
-            return None
-        names = dict(base or {})
-        prefix = path + "/" if path else ""
-        for name in list(names) if self.changes else ():
-            if self.changes.get(prefix + name, b"") is None:
-                del names[name]
-        for name, count in (added or {}).items():
-            if count > 0:
-                names.setdefault(name, "")
+        base, added, gone = self._reader.entries(path), self._new.get(path), self._gone.get(path)
+        if not added and not gone:
+            return base
+        names = {**dict.fromkeys(added or (), ""), **(base or {})}
+        for name in gone or ():
+            names.pop(name, None)
         return names
 
     def write(self, path: str, raw: bytes) -> None:
         """Put a blob at `path`."""
         if self.changes.get(path) is None:
             self._count(path, 1)
+            folder, _, name = path.rpartition("/")
+            self._gone.get(folder, set()).discard(name)
         self.changes[path] = raw
 
     def delete(self, path: str) -> None:
         """Take the blob at `path` away."""
         if self.changes.get(path) is not None:
             self._count(path, -1)
+        folder, _, name = path.rpartition("/")
+        self._gone.setdefault(folder, set()).add(name)
         self.changes[path] = None
 
     def _count(self, path: str, step: int) -> None:
@@ -107,6 +107,8 @@ class State:
             folder, _, name = folder.rpartition("/")
             children = self._new.setdefault(folder, {})
             children[name] = children.get(name, 0) + step
+            if not children[name]:
+                del children[name]
 
     def get(self, path: str, kind: type[T]) -> T | None:
         """The record at `path`, if there is one."""

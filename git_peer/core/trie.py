@@ -7,7 +7,7 @@ from git_peer.core import globs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from git_peer.core.state import Reader
 
@@ -22,36 +22,36 @@ def near(reader: Reader, root: str, path: str, folds: bool) -> Iterator[tuple[st
     for part in path.split("/") if path else ():
         below: list[str] = []
         for node in nodes:
-            yield from _records(reader, node)
-            below.extend(_children(reader, node, part, folds))
+            names = reader.entries(node) or {}
+            yield from _records(reader, node, names)
+            below.extend(_children(node, names, part, folds))
         nodes = below
     for node in nodes:
         yield from _subtree(reader, node)
 
 
-def _records(reader: Reader, node: str) -> Iterator[tuple[str, bytes]]:
-    for name in sorted(reader.entries(node) or ()):
-        if name.startswith("@"):
-            raw = reader.read(f"{node}/{name}")
-            if raw is not None:
-                yield f"{node}/{name}", raw
+def _records(reader: Reader, node: str, names: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
+    for name in sorted([name for name in names if name[0] == "@"]):
+        raw = reader.read(f"{node}/{name}")
+        if raw is not None:
+            yield f"{node}/{name}", raw
 
 
-def _children(reader: Reader, node: str, part: str, folds: bool) -> Iterator[str]:
+def _children(node: str, names: Mapping[str, str], part: str, folds: bool) -> Iterator[str]:
     if not folds:
         want = layout.component(part)
-        if want in (reader.entries(node) or ()):
+        if want in names:
             yield f"{node}/{want}"
         return
     key = globs.fold_key(part)
-    for name in reader.entries(node) or ():
+    for name in names:
         # A cut name cannot be folded: a candidate for every name, its record decides.
         if name.startswith("=") and (layout.is_cut(name) or globs.fold_key(layout.unpercent(name[1:])) == key):
             yield f"{node}/{name}"
 
 
 def _subtree(reader: Reader, node: str) -> Iterator[tuple[str, bytes]]:
-    yield from _records(reader, node)
-    for name in sorted(reader.entries(node) or ()):
-        if name.startswith("="):
-            yield from _subtree(reader, f"{node}/{name}")
+    names = reader.entries(node) or {}
+    yield from _records(reader, node, names)
+    for name in sorted([name for name in names if name[0] == "="]):
+        yield from _subtree(reader, f"{node}/{name}")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from git_peer import layout
-from git_peer.core import locks, sessions, targets
+from git_peer.core import expiry, locks, sessions, targets
 from git_peer.core.errors import Malformed, PeerError
 from git_peer.core.sessions import Scene, Session
 from git_peer.core.state import Event, Record, State, decode
@@ -56,11 +56,16 @@ def all_of(state: State) -> list[Wait]:
 
 
 def is_live(state: State, wait: Wait, scene: Scene) -> bool:
-    """Whether the wait counts: within its time, its session there and alive."""
+    """Whether the wait counts: until it is proved, as a lock's expiry must be, that it or its session is past its time.
+
+    A clock alone that was set forward gets nobody past those who wait.
+    """
     session = sessions.get(state, wait.session)
-    if session is None or session.sid != wait.sid or not sessions.is_live(session, scene):
+    if session is None or session.sid != wait.sid or expiry.evidence(session, session.ttl, scene) is not None:
         return False
-    return wait.at - scene.skew <= scene.now <= wait.at + wait.patience + scene.skew
+    if session.height == wait.turn >> locks.TOKEN_SHIFT:  # silent since it asked
+        return expiry.evidence(session, wait.patience, scene) is None
+    return not (scene.clock_trusted and not session.skewed and scene.now > wait.at + wait.patience + scene.skew)
 
 
 def own(state: State, session: Session, wanted: tuple[Target, ...], mode: str) -> Wait | None:
@@ -70,7 +75,7 @@ def own(state: State, session: Session, wanted: tuple[Target, ...], mode: str) -
 
 
 def _weight(wait: Wait, scene: Scene) -> int:
-    return wait.priority + max(0, scene.now - wait.at) // AGING
+    return wait.priority + max(0, scene.now - wait.at, scene.watched.get(wait.sid, 0)) // AGING
 
 
 def ahead(
@@ -132,11 +137,11 @@ def refuse_cycle(state: State, session: Session, blockers: set[str], scene: Scen
 
 
 def swept(state: State, scene: Scene, envelope: Any) -> list[Event]:
-    """Waits that are past their time: whoever asks next takes them out of the queue."""
+    """Waits that are past their time, where everybody can check that: whoever asks next takes them out of the queue."""
     return [
         LockUnwait(**envelope(), wait=wait.id)
         for wait in all_of(state)
-        if scene.clock_trusted and _is_over(state, wait, scene.now - scene.skew)
+        if not is_live(state, wait, scene) and _is_over(state, wait, scene.now)
     ]
 
 

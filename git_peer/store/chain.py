@@ -133,6 +133,10 @@ class Chain:
         events = codec.events(raw)
         return Entry(commit, parents[0] if parents else None, tree, self.state(commit).log.height, events)
 
+    def events_between(self, base: str | None, commit: str) -> list[Event]:
+        """The events after `base` up to `commit`, which descends from it."""
+        return [event for one in self.path(base, commit) or () for event in codec.events(self._commit(one)[0])]
+
     def history(self, tip: str) -> Iterator[Entry]:
         """The commits from `tip` back to the root; void ones are passed over."""
         at: str | None = tip

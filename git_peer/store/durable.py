@@ -6,13 +6,15 @@ libgit2 would sync each loose object and its folder as it is written: five times
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import subprocess
-from collections.abc import Iterator, Sequence
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pygit2
-from pygit2.enums import Option
+from pygit2.enums import ObjectType, Option
 
 from git_peer.core.errors import PeerError
 from git_peer.store import files
@@ -40,12 +42,9 @@ def unsynced() -> Iterator[None]:
 
 
 def settle(git: pygit2.Repository, idents: Sequence[str]) -> None:
-    """Make objects that were just written survive a loss of power; many of them as one pack."""
+    """Make objects that were just written as files survive a loss of power."""
     folder = objects_folder(git)
     loose = [path for ident in dict.fromkeys(idents) if (path := folder / ident[:2] / ident[2:]).exists()]
-    if len(loose) >= PACK_FROM:
-        _pack(git, folder, loose)
-        return
     try:
         for path in loose:
             files.sync(path)
@@ -56,20 +55,30 @@ def settle(git: pygit2.Repository, idents: Sequence[str]) -> None:
         raise PeerError("failed", f"cannot write {folder}: {why.strerror}", "is the disk full, or read-only?") from None
 
 
-def _pack(git: pygit2.Repository, folder: Path, loose: Sequence[Path]) -> None:
-    names = "".join(f"{path.parent.name}{path.name}\n" for path in loose)
-    args = [
-        "git",
-        f"--git-dir={git.path}",
-        "-c",
-        "core.fsync=all",
-        "pack-objects",
-        "--quiet",
-        str(folder / "pack" / "pack"),
-    ]
-    ran = subprocess.run(args, input=names.encode(), capture_output=True, check=False)
+def pack(git: pygit2.Repository, objects: Mapping[str, tuple[ObjectType, bytes]]) -> None:
+    """Write objects (id → kind, content) as one pack, durably: a file for each takes twenty times as long."""
+    parts = [b"PACK" + (2).to_bytes(4, "big") + len(objects).to_bytes(4, "big")]
+    for kind, body in objects.values():
+        parts += (_head(kind, len(body)), zlib.compress(body, 1))
+    raw = b"".join(parts)
+    raw += hashlib.sha1(raw, usedforsecurity=False).digest()
+    args = ["git", f"--git-dir={git.path}", "-c", "core.fsync=all", "index-pack", "--stdin"]
+    ran = subprocess.run(args, input=raw, capture_output=True, check=False)
     if ran.returncode:
         text = ran.stderr.decode("utf-8", "replace").strip()
-        raise PeerError("failed", f"cannot pack {len(loose)} objects: {text}", "is the disk full, or read-only?")
-    for path in loose:
-        path.unlink(missing_ok=True)
+        raise PeerError("failed", f"cannot pack {len(objects)} objects: {text}", "is the disk full, or read-only?")
+    try:
+        files.sync(objects_folder(git) / "pack")
+    except OSError as why:
+        raise PeerError("failed", f"cannot write the pack: {why.strerror}", "is the disk full, or read-only?") from None
+
+
+def _head(kind: ObjectType, size: int) -> bytes:
+    """What stands before an object in a pack: its kind and size, seven bits a byte but for the first."""
+    head = [kind << 4 | size & 15]
+    size >>= 4
+    while size:
+        head[-1] |= 128
+        head.append(size & 127)
+        size >>= 7
+    return bytes(head)

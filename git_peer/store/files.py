@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -11,13 +12,18 @@ from typing import Any
 from git_peer.core.errors import PeerError
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
+_NOT_ALLOWED = (errno.EACCES, errno.EPERM)
 
 
-def refused_by_disk(why: Exception) -> str:
-    """What the file system said, where an error of the system's or of libgit2's is that it takes no writes; else ""."""
+def refused_by_disk(why: Exception, ours: bool = True) -> str:
+    """What the file system said, where an error of the system's or of libgit2's is that it takes no writes; else "".
+
+    `ours` False: the text is git's, and a "Permission denied" in it may be the remote's word.
+    """
     if isinstance(why, OSError) and why.errno is not None:  # libgit2's have none
-        return os.strerror(why.errno) if why.errno in (*_NO_ROOM, errno.EACCES, errno.EPERM) else ""
-    return next((text for text in map(os.strerror, _NO_ROOM) if text in str(why)), "")
+        return os.strerror(why.errno) if why.errno in (*_NO_ROOM, *_NOT_ALLOWED) else ""
+    known = (*_NO_ROOM, *_NOT_ALLOWED) if ours else _NO_ROOM
+    return next((text for text in map(os.strerror, known) if text in str(why)), "")
 
 
 def write(path: Path, text: str, durable: bool = True) -> None:
@@ -34,7 +40,8 @@ def write(path: Path, text: str, durable: bool = True) -> None:
         if durable:
             sync(path.parent)
     except OSError as why:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a disk that takes no writes takes no removal either
+            temporary.unlink(missing_ok=True)
         raise PeerError("failed", f"cannot write {path}: {why.strerror}", "is the disk full, or read-only?") from None
 
 

@@ -7,17 +7,19 @@ counts last. So `git config core.hooksPath` of the user and of hook managers goe
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import stat
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Self
 
 from git_peer import layout
 from git_peer.core.errors import PeerError
 
+_TWIN = ".config-lock"  # in peer/: the second name of a lock file of ours
 CONF, CONF_HERE = "hooks.conf", "hooks-here.conf"  # in peer/: what is included
 _DROP = frozenset(
     (
@@ -110,7 +112,7 @@ def included(config: Path, common: Path) -> bool:
 
 def include(config: Path, common: Path) -> None:
     """Puts our lines at the end of a config file."""
-    with _Edit(config) as edit:
+    with _Edit(config, common) as edit:
         lines, _ = _include(config, common)
         if edit.data and not edit.data.endswith(b"\n"):
             edit.data += b"\n" + lines  # no newline behind it: then the one before it is ours too
@@ -123,7 +125,7 @@ def exclude(config: Path, common: Path, env: Mapping[str, str] | None) -> bool:
     if not included(config, common):
         return False
     lines, path = _include(config, common)
-    with _Edit(config) as edit:
+    with _Edit(config, common) as edit:
         at = edit.data.index(lines)
         before, after = edit.data[:at], edit.data[at + len(lines) :]
         if not after:
@@ -137,24 +139,63 @@ def exclude(config: Path, common: Path, env: Mapping[str, str] | None) -> bool:
     return True
 
 
-class _Edit:
-    """A config file under git's own lock file: `data` is what it has, and what it gets at the end."""
+def _locked(config: Path) -> tuple[Path, Path]:
+    """(the file behind a config file's name, git's lock file for it)."""
+    path = Path(os.path.realpath(config))
+    return path, path.with_name(path.name + ".lock")
 
-    def __init__(self, config: Path) -> None:
-        self.path = Path(os.path.realpath(config))
-        self.lock = self.path.with_name(self.path.name + ".lock")
+
+def unlock(configs: Iterable[Path], common: Path) -> None:
+    """Removes what a killed _Edit left, by its second name; only for whom nobody else edits at the same time."""
+    twin = common / layout.FOLDER / _TWIN
+    for config in configs:
+        lock = _locked(config)[1]
+        with contextlib.suppress(FileNotFoundError):
+            if lock.samefile(twin):
+                lock.unlink()
+    twin.unlink(missing_ok=True)
+
+
+class _Edit:
+    """A config file under git's own lock file: `data` is what it has, and what it gets at the end.
+
+    The lock file has a second name of ours: should we be killed, it is known by that.
+    """
+
+    def __init__(self, config: Path, common: Path) -> None:
+        self.path, self.lock = _locked(config)
+        self.twin = common / layout.FOLDER / _TWIN
         self.data = b""
 
     def __enter__(self) -> Self:
         try:
-            os.close(os.open(self.lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+            self._take()
         except FileExistsError as error:
             raise PeerError("busy", f"somebody is writing {self.path}", f"if nobody is, remove {self.lock}") from error
         self.data = self.before = self.path.read_bytes()
         return self
 
+    def _take(self) -> None:
+        with contextlib.suppress(OSError):  # no folder of ours, another file system, or one without second names
+            self.twin.unlink(missing_ok=True)
+            self.twin.touch(0o600)
+        try:
+            os.link(self.twin, self.lock)
+        except FileExistsError:
+            self.twin.unlink(missing_ok=True)
+            raise
+        except OSError:
+            os.close(os.open(self.lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+
     def __exit__(self, kind: object, *_: object) -> None:
-        if kind is not None or self.data == self.before:
+        try:
+            self._replace(kind is None and self.data != self.before)
+        finally:
+            with contextlib.suppress(OSError):
+                self.twin.unlink(missing_ok=True)
+
+    def _replace(self, changed: bool) -> None:
+        if not changed:
             self.lock.unlink()
             return
         try:

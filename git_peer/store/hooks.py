@@ -42,6 +42,7 @@ def install(
     """
     site = site_of(common_dir, worktree_top, env, scripts, python)
     with _explained("install"), _alone(site):
+        _unlock(site)
         gates, plan = site.gates(), plan_of(site)
         conf = chain.conf(site.common, site.top) if plan.chained or plan.worktrees else {}
         _precheck(site, plan)
@@ -66,6 +67,7 @@ def remove(common_dir: Path, worktree_top: Path | None, *, env: Mapping[str, str
     """
     site = site_of(common_dir, worktree_top, env, None, None)
     with _explained("take out"), _alone(site):
+        _unlock(site)
         stayed = _take_out_chain(site) + _take_out_blocks(site)
         for name in blocks.GATED:
             (site.peer / layout.D_HOOKS / name).unlink(missing_ok=True)
@@ -193,6 +195,13 @@ def _configs(site: Site, plan: Plan) -> list[Path]:
     return [site.common / "config"] * plan.chained + [folder / "config.worktree" for folder in plan.worktrees]
 
 
+def _unlock(site: Site) -> None:
+    """Removes the config files' locks that a killed install or remove left."""
+    chain.unlock(
+        [site.common / "config", *(each / "config.worktree" for each in chain.git_dirs(site.common))], site.common
+    )
+
+
 def _dispatchers(site: Site, plan: Plan) -> dict[str, bytes]:
     """The dispatchers by name. Where work trees differ, each asks git for the folder when it runs."""
     folders = [plan.base] if plan.chained else []
@@ -209,6 +218,19 @@ def _install_chain(site: Site, plan: Plan, conf: Mapping[str, bytes]) -> None:
     site.dispatchers.mkdir(parents=True, exist_ok=True)
     for name, text in conf.items():
         blocks.write(site.peer / name, text, 0o644)
+    # Before git is led here: should we be killed, the user's hooks run all the same.
+    texts, written = _dispatchers(site, plan), list[Path]()
+    for name in set(_old_dispatchers(site)) - set(texts):
+        (site.dispatchers / name).unlink()
+    for name, text in texts.items():
+        path = site.dispatchers / name
+        old = blocks.read(path)
+        if os.path.lexists(path) and (old is None or not blocks.is_dispatcher(old)):
+            if name in blocks.GATED:  # a tool took our folder for the user's and put its own hook here
+                blocks.patch(path, name, _near_gate(name), None)
+            continue
+        blocks.write(path, text)
+        written.append(path)
     wanted = _configs(site, plan)
     for config in (site.common / "config", *(folder / "config.worktree" for folder in chain.git_dirs(site.common))):
         git_dir = config.parent
@@ -220,17 +242,7 @@ def _install_chain(site: Site, plan: Plan, conf: Mapping[str, bytes]) -> None:
             if not _counts(site, git_dir, config):
                 chain.exclude(config, site.common, site.env)
                 raise PeerError("failed", f"{config}: core.hooksPath cannot be chained", "git config --show-origin -l")
-    texts = _dispatchers(site, plan)
-    for name in set(_old_dispatchers(site)) - set(texts):
-        (site.dispatchers / name).unlink()
-    for name, text in texts.items():
-        path = site.dispatchers / name
-        old = blocks.read(path)
-        if os.path.lexists(path) and (old is None or not blocks.is_dispatcher(old)):
-            if name in blocks.GATED:  # a tool took our folder for the user's and put its own hook here
-                blocks.patch(path, name, _near_gate(name), None)
-            continue
-        blocks.write(path, text)
+    for path in written:
         os.utime(path)  # newer than the settings that it was made for
 
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ class Request:
 
     def answer(self) -> dict[str, Any] | None:
         """What came of it; None as long as nothing is known."""
-        return files.read_json(self.folder / (self.ident + _ANSWER)) or None
+        return _answer(self.folder, self.ident) or None
 
     def close(self) -> None:
         """It ends here, told or never decided: durable before anything is printed."""
@@ -142,9 +143,34 @@ def take(folder: Path, most: int) -> list[tuple[str, bytes]]:
     return found
 
 
-def give_answer(folder: Path, ident: str, answer: dict[str, Any]) -> None:
-    """Leave a requester its answer, durably."""
-    files.write_json(folder / (ident + _ANSWER), answer)
+def give_answers(folder: Path, answers: Mapping[str, dict[str, Any]]) -> None:
+    """Leave requesters their answers (ident → answer), durably: in one file, synced once, under all their names."""
+    if not answers:
+        return
+    shared = folder / f".answers.{os.getpid()}"
+    lines = {ident: f"{ident} {json.dumps(answer)}\n" for ident, answer in answers.items()}
+    files.write(shared, "".join(lines.values()))
+    try:
+        for ident in answers:
+            (folder / (ident + _ANSWER)).unlink(missing_ok=True)
+            os.link(shared, folder / (ident + _ANSWER))
+        files.sync(folder)
+    except OSError:  # there are file systems without links
+        for ident, line in lines.items():
+            files.write(folder / (ident + _ANSWER), line)
+    finally:
+        shared.unlink(missing_ok=True)
+
+
+def _answer(folder: Path, ident: str) -> dict[str, Any]:
+    """What a requester was left; {} where there is nothing yet."""
+    try:
+        with open(folder / (ident + _ANSWER), encoding="utf-8") as file:
+            mine = next((line for line in file if line.startswith(ident)), f"{ident} {{}}")
+        found: dict[str, Any] = json.loads(mine.removeprefix(ident))
+    except (OSError, ValueError):
+        return {}
+    return found
 
 
 def untold(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -154,7 +180,7 @@ def untold(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             (folder / (ident + _ANSWER)).unlink(missing_ok=True)
     for ident in _named(folder, _TAKEN):
         if _free(folder / (ident + _TAKEN)):
-            yield ident, files.read_json(folder / (ident + _ANSWER))
+            yield ident, _answer(folder, ident)
 
 
 def drop(folder: Path, ident: str) -> None:

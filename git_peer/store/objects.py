@@ -10,6 +10,7 @@ import pygit2
 from pygit2.enums import ObjectType
 
 from git_peer import layout
+from git_peer.store import durable
 
 _TREE, _BLOB = b"40000", b"100644"
 _KEPT = 50_000  # objects of each kind that stay in memory
@@ -95,7 +96,8 @@ class TreeWriter:
     def __init__(self, git: pygit2.Repository, store: bool) -> None:
         self._git = git
         self._store = store
-        self.written: list[str] = []  # ids, to be made durable
+        self.written: list[str] = []  # ids of files, to be made durable
+        self._made: dict[str, tuple[ObjectType, bytes]] = {}
 
     def build(self, base: str | None, changes: Mapping[str, bytes | None]) -> str:
         """The id of tree `base` with `changes` (path → blob, or None to delete)."""
@@ -108,7 +110,13 @@ class TreeWriter:
                 assert isinstance(below, dict)
                 node = below
             node[name] = raw
-        return self._tree(base, root) or self._object(ObjectType.TREE, b"")
+        made = self._tree(base, root) or self._object(ObjectType.TREE, b"")
+        if len(self._made) < durable.PACK_FROM:
+            self.written += [str(self._git.write(kind, body)) for kind, body in self._made.values()]
+        else:
+            durable.pack(self._git, self._made)
+        self._made.clear()
+        return made
 
     def _tree(self, base: str | None, node: _Node) -> str | None:
         raw = self._git.read(base)[1] if base else b""
@@ -132,8 +140,8 @@ class TreeWriter:
         return self._object(ObjectType.TREE, body)
 
     def _object(self, kind: ObjectType, body: bytes) -> str:
-        if self._store:
-            self.written.append(str(self._git.write(kind, body)))
-            return self.written[-1]
         name = b"tree" if kind == ObjectType.TREE else b"blob"
-        return hashlib.sha1(b"%s %d\0" % (name, len(body)) + body, usedforsecurity=False).hexdigest()
+        ident = hashlib.sha1(b"%s %d\0" % (name, len(body)) + body, usedforsecurity=False).hexdigest()
+        if self._store:
+            self._made[ident] = kind, body
+        return ident

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -131,8 +132,14 @@ class Remote:
         `whole` asks for every object anew, whatever git believes is here: in a partial clone it believes too much.
         Raises PeerError("unreachable").
         """
+        return self._fetch(self.ref, layout.INCOMING, timeout, whole)
+
+    def branch_head(self, branch: str, timeout: float) -> str | None:
+        """Fetch a branch of the code into our own ref; the commit it stands on, None where there is none."""
+        return self._fetch(f"refs/heads/{branch}", layout.INTEGRATION, timeout, whole=False)
+
+    def _fetch(self, ref: str, into: str, timeout: float, whole: bool) -> str | None:
         self.fetches += 1
-        spec = f"+{self.ref}:{layout.INCOMING}"
         ran = self._run(
             [
                 "-c",
@@ -148,12 +155,12 @@ class Remote:
                 "--refmap=",
                 *(["--refetch"] if whole else []),
                 self.url,
-                spec,
+                f"+{ref}:{into}",
             ],
             timeout,
         )
         if ran.status == 0:
-            return self._run(["rev-parse", "--verify", "-q", layout.INCOMING], 10).out.strip() or None
+            return self._run(["rev-parse", "--verify", "-q", into], 10).out.strip() or None
         if "couldn't find remote ref" in ran.err:
             return None
         if "fsck error" in ran.err:
@@ -163,13 +170,13 @@ class Remote:
                 "somebody who may force the branch there sets it back to the last good commit",
             )
         if "did not receive expected object" in ran.err and not whole:
-            return self.fetch(timeout, whole=True)
-        if f"cannot lock ref '{layout.INCOMING}'" in ran.err or ".lock': File exists" in ran.err:
+            return self._fetch(ref, into, timeout, whole=True)
+        if f"cannot lock ref '{into}'" in ran.err or ".lock': File exists" in ran.err:
             raise PeerError(
-                "busy", f"cannot write {layout.INCOMING}: {_last(ran.err)}", "`git peer doctor` names the cause"
+                "busy", f"cannot write {into}: {_last(ran.err)}", "`git peer doctor` names the cause"
             )
         own = "\n".join(line for line in ran.err.splitlines() if not line.startswith("remote:"))
-        disk = refused_by_disk(OSError(own))
+        disk = refused_by_disk(OSError(own), ours=False)
         if disk:
             raise PeerError("failed", f"cannot write what {self.name} sent: {disk}", "is the disk full, or read-only?")
         raise self._unreachable(ran)
@@ -258,15 +265,16 @@ class Remote:
         return ""
 
 
-def backoff(attempt: int, jitter: float) -> None:
-    """Sleep between lost races: doubling from 20 ms to 1 s, scaled by `jitter` in 0…1."""
-    time.sleep(min(0.02 * 2**attempt, 1.0) * (0.5 + jitter))
+def backoff(attempt: int, jitter: float, longest: float = 1.0) -> None:
+    """Sleep between lost races: doubling from 20 ms to `longest` seconds, scaled by `jitter` in 0…1."""
+    time.sleep(min(0.02 * 2.0**attempt, longest) * (0.5 + jitter))
 
 
 def _sent(trace: Path, ref: str) -> bool:
-    """Whether the push got as far as telling the remote to move `ref`."""
+    """Whether the push got as far as telling the remote, or the helper that talks HTTP to it, to move `ref`."""
+    command = rb"> (?:[0-9a-f]{40,64} ){2}" + re.escape(ref.encode()) + rb"(?![^\\\s])"
     try:
-        return any(b"push> " in line and ref.encode() in line for line in trace.read_bytes().splitlines())
+        return re.search(command, trace.read_bytes()) is not None
     except OSError:
         return False
 

@@ -45,6 +45,22 @@ def branch_name(text: str) -> str:
     return text
 
 
+def _names(text: str) -> tuple[str, ...]:
+    found = tuple(name.strip() for name in text.split(",") if name.strip())
+    wrong = [name for name in found if not name.isidentifier()]
+    if wrong:
+        raise ValueError(f"not the name of a detector: {wrong[0]!r}")
+    return found
+
+
+def _pattern(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as why:
+        raise ValueError(f"not a regular expression: {why}") from None
+    return text
+
+
 # name → (reader, default, what it is); `docs/settings.md` lists them, and a check compares
 SETTINGS: dict[str, tuple[Any, Any, str]] = {
     "branch": (branch_name, "peer/coordination", "the log's branch on the remote"),
@@ -56,11 +72,14 @@ SETTINGS: dict[str, tuple[Any, Any, str]] = {
     "retryTimeout": (seconds, 60, "how long a command tries before it ends with exit 3"),
     "maxStaleness": (seconds, 30, "age from which a commit starts a fetch of the log in the background"),
     "agentsMayForce": (_flag, False, "whether agents may break another's lock"),
+    "debateTimeout": (seconds, 14400, "how long nobody may speak in a debate before a person has to decide it"),
+    "secrets": (_names, (), "which detectors look for secrets in what is told (none: nobody looks)"),
+    "secretsAllow": (_pattern, "", "a regular expression of what is no secret"),
     "sign": (_off, False, "sign log commits (not in this release)"),
     "requireSigned": (_off, False, "refuse unsigned log commits (not in this release)"),
     "strict": (_off, False, "refuse code without its log commit (not in this release)"),
 }
-_FILE_KEYS = {"log": "id of the project's log", "remote": "", "branch": "", "integration": "", "ttl": "", "maxTtl": ""}
+_FILE_KEYS = {"log": "id of the project's log", "remote": "", "branch": "", "integration": "", "ttl": "", "maxTtl": "", "debateTimeout": "", "secrets": "", "secretsAllow": ""}
 FILE = ".git-peer.toml"
 
 
@@ -82,7 +101,7 @@ class Settings:
                     )
                 self.log_id = value
             else:
-                self._given[key.lower()] = str(value)
+                self._given[key.lower()] = ",".join(map(str, value)) if isinstance(value, list) else str(value)
         known = {name.lower() for name in SETTINGS}
         for key, value in _config(git):
             if key not in known:

@@ -13,12 +13,13 @@ from typing import Any
 
 from git_peer import layout
 from git_peer.core import locks, log, sessions
-from git_peer.core.commands import Outcome, Take
+from git_peer.core.command import Outcome
 from git_peer.core.errors import PeerError
 from git_peer.core.locking import Wish
 from git_peer.core.locks import Lock
 from git_peer.core.sessions import Me, Scene
 from git_peer.core.state import State
+from git_peer.core.taking import Take
 from git_peer.engine import Decide, Engine, receive
 from git_peer.store import hooks, refs
 from git_peer.store.chain import Chain, Problem

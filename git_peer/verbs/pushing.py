@@ -145,10 +145,11 @@ class Push:
         return commands.Land(
             me=self.peer.me,
             refs=tuple(RefUpdate(ref=u.remote_ref, old=u.remote, new=u.local) for u in updates),
-            changed=() if keep else tuple(layout.percent(path) for path in dict.fromkeys(changed)),
+            changed=tuple(layout.percent(path) for path in dict.fromkeys(changed)),
             dirty=tuple(layout.percent(path) for path in dirty),
             landed=landing[0].local if landing else "",
             atomic=together,
+            keep=keep,
         )
 
     def _dirty(self) -> list[str]:

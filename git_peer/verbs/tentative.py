@@ -11,12 +11,17 @@ import msgspec
 
 from git_peer import layout, recovery
 from git_peer.app import Peer
-from git_peer.core import commands, locking, locks, sessions, targets
-from git_peer.core.commands import Command, Release, Take
+from git_peer.core import commands, deltas, locking, locks, sessions, targets, telling, text
+from git_peer.core.answering import Answer, Tell
+from git_peer.core.command import Command
+from git_peer.core.commands import Release
 from git_peer.core.errors import PeerError
 from git_peer.core.locking import Wish
 from git_peer.core.state import Event, encode
+from git_peer.core.taking import Take
 from git_peer.store import files, refs
+
+KINDS = (Take, Tell, Answer)  # commands that may wait for their arbiter
 
 
 def take(peer: Peer, wish: Wish) -> dict[str, Any]:
@@ -30,6 +35,45 @@ def take(peer: Peer, wish: Wish) -> dict[str, Any]:
         )
 
 
+def send(peer: Peer, command: Command, offline: bool = False) -> dict[str, Any]:
+    """Publish a command that needs no arbiter; where the remote does not answer it is kept until `sync`.
+
+    Its answer has `guarantee: tentative` then.
+    """
+    if offline and peer.remote is not None:
+        return keep(peer, command)
+    try:
+        return peer.run(command)
+    except PeerError as why:
+        if why.code != "unreachable" or peer.remote is None:
+            raise
+        try:
+            return keep(peer, command)
+        except PeerError:
+            raise why from None
+
+
+def keep(peer: Peer, command: Command) -> dict[str, Any]:
+    """Decide a command by the local copy and keep it for `sync`; its answer, as nobody has arbitrated it."""
+    assert isinstance(command, KINDS)
+    with peer.clone.writing(peer.settings.get("retryTimeout")):
+        answer = _rebuild(peer, peer.name, _commands(_marker(peer, peer.name)), command)
+    return {**answer, "guarantee": "tentative"}
+
+
+def untold(peer: Peer) -> list[deltas.Delta]:
+    """The deltas of this clone's sessions that wait for `sync`, oldest first."""
+    found: list[deltas.Delta] = []
+    for sid in peer.clone.tentative():
+        commit = refs.read(peer.repo.git, layout.TENTATIVE + sid)
+        if commit is None:
+            continue
+        state = peer.chain.state(commit)
+        told = [e.id for e in peer.chain.entry(commit).events if isinstance(e, telling.DeltaPush)]
+        found += [one for one in (deltas.get(state, ident) for ident in told) if one is not None]
+    return found
+
+
 def drop(peer: Peer, chosen: list[str], everything: bool) -> list[dict[str, Any]]:
     """Give back one's own tentative locks on these targets (as shown); nobody else ever saw them."""
     name = peer.name
@@ -40,7 +84,9 @@ def drop(peer: Peer, chosen: list[str], everything: bool) -> list[dict[str, Any]
         kept: list[Command] = []
         dropped: list[dict[str, Any]] = []
         for command in _commands(_marker(peer, name)):
-            assert isinstance(command, Take)
+            if not isinstance(command, Take):
+                kept.append(command)
+                continue
             gone = [t for t in command.wish.targets if everything or targets.show(t) in chosen]
             dropped.extend(
                 v for v in peer.locks() if v["guarantee"] == "tentative" and v["target"] in map(targets.show, gone)
@@ -71,7 +117,7 @@ def _commands(marker: dict[str, Any]) -> list[Command]:
     return [commands.decode(json.dumps(raw).encode()) for raw in marker.get("commands", ())]
 
 
-def _rebuild(peer: Peer, name: str, old: list[Command], new: Take | None = None) -> dict[str, Any]:
+def _rebuild(peer: Peer, name: str, old: list[Command], new: Command | None = None) -> dict[str, Any]:
     """Decide the session's tentative commands on the present tip, as one commit on its own ref.
 
     An `old` one that has been lost meanwhile is passed over and stays for `sync` to name; `new` is refused at once.
@@ -81,6 +127,7 @@ def _rebuild(peer: Peer, name: str, old: list[Command], new: Take | None = None)
     scene = peer.scene(state)
     events: list[Event] = []
     commit = ""
+    answer: dict[str, Any] = {}
     for command in [*old, *([new] if new else [])]:
         try:
             outcome = commands.decide(state, command, scene)
@@ -88,10 +135,15 @@ def _rebuild(peer: Peer, name: str, old: list[Command], new: Take | None = None)
             if command is new or why.status != 1:
                 raise
             continue
+        if not outcome.events:
+            if command is new:
+                return outcome.answer(state, scene)
+            continue
         fresh = [e for e in outcome.events if not (isinstance(e, sessions.SessionStart) and sessions.get(state, e.by))]
         events.extend(fresh if events else outcome.events)
         commit = peer.chain.append(tip, events, scene.now)
         state = peer.chain.state(commit)
+        answer = outcome.answer(state, scene) if command is new else {}
     path, marker = _path(peer, name), _marker(peer, name)
     session = sessions.get(state, name) if commit else msgspec.convert(marker["session"], sessions.Session)
     assert session is not None
@@ -104,7 +156,9 @@ def _rebuild(peer: Peer, name: str, old: list[Command], new: Take | None = None)
     if path.stem != session.sid:
         _remove(peer, path)
     views = [locks.describe(state, k, scene, "tentative") for k in held]
-    asked = set(new.wish.targets) if new else set()
+    if not isinstance(new, Take):
+        return answer
+    asked = set(new.wish.targets)
     return {"acquired": True, "locks": [v for v, k in zip(views, held, strict=True) if k.target in asked]}
 
 
@@ -164,20 +218,30 @@ def sync(peer: Peer) -> dict[str, Any]:
 
 def _asked(command: Command) -> list[Any]:
     """The targets of a tentative command, as records."""
-    assert isinstance(command, Take)
+    if not isinstance(command, Take):
+        return []
     return [_plain(target) for target in command.wish.targets]
 
 
 def _loss(command: Command, why: PeerError) -> dict[str, Any]:
-    asked = (
-        command.wish.targets if isinstance(command, Take) else command.targets if isinstance(command, Release) else ()
-    )
     first: dict[str, Any] = next(iter(why.extra.get("conflicts") or ()), {})
     return {
-        "command": "lock " + " ".join(targets.show(target) for target in asked),
+        "command": _spelled(command),
         "session": command.me.name,
         "why": why.message,
         # Without a lock it is somebody who waits for it and comes first.
         "holder": first["lock"]["session"] if first.get("lock") else first.get("waiter"),
         "at": locks.rfc3339(int(time.time())),
     }
+
+
+def _spelled(command: Command) -> str:
+    """A tentative command in words."""
+    if isinstance(command, Tell):
+        return f"push-delta --summary {text.quoted(command.news.summary, 60)}"
+    if isinstance(command, Answer):
+        return "ack " + " ".join(command.deltas)
+    asked = (
+        command.wish.targets if isinstance(command, Take) else command.targets if isinstance(command, Release) else ()
+    )
+    return "lock " + " ".join(targets.show(target) for target in asked)

@@ -11,11 +11,11 @@ from tests.world import Clone, World
 
 COMMANDS = [
     "init", "uninstall", "doctor", "demo", "session", "peers", "whoami", "status", "lock", "unlock", "locks", "check",
-    "sync", "push", "log", "watch", "fsck", "version", "help",
+    "sync", "push", "log", "watch", "fsck", "map", "version", "help",
 ]  # fmt: skip
 READING = [
     ("status",), ("whoami",), ("peers",), ("locks",), ("locks", "--mine"), ("locks", "src/"), ("check", "src/api.py"),
-    ("check", "--staged"), ("check", "--rev", "HEAD"), ("fsck",), ("doctor",), ("lock", "--dry-run", "docs/"),
+    ("check", "--staged"), ("check", "--rev", "HEAD"), ("fsck",), ("map",), ("doctor",), ("lock", "--dry-run", "docs/"),
 ]  # fmt: skip
 NEED_A_LOG = [
     ("status",), ("whoami",), ("peers",), ("locks",), ("check", "x"), ("fsck",), ("log",), ("watch",), ("sync",),

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from git_peer import layout
-from git_peer.core import commands, fences, fold, locking, locks, log, sessions, targets
-from git_peer.core.commands import Command
+from git_peer.core import commands, expiry, fences, fold, locking, locks, log, sessions, taking, targets, tasks
+from git_peer.core.command import Command
 from git_peer.core.errors import Malformed, PeerError
 from git_peer.core.locking import Wish
 from git_peer.core.sessions import Me, Scene
@@ -57,7 +57,7 @@ class Bench:
 
     def lock(self, me: Me, *paths: str, **wish: Any) -> list[dict[str, Any]]:
         wanted = tuple(targets.parse(path, "", lambda _: "") for path in paths)
-        found: list[dict[str, Any]] = self.do(commands.Take(me=me, wish=Wish(targets=wanted, **wish)))["locks"]
+        found: list[dict[str, Any]] = self.do(taking.Take(me=me, wish=Wish(targets=wanted, **wish)))["locks"]
         return found
 
     def unlock(self, me: Me, path: str, force: str | None = None) -> None:
@@ -239,7 +239,7 @@ def test_dishonest_events_are_malformed(bench: Bench) -> None:
     b = sessions.get(bench.state, "b")
     assert b is not None
     envelope: dict[str, Any] = {"id": "x", "at": bench.now, "by": "b", "sid": b.sid}
-    wall = locking.Evidence(how="wall", height=bench.height - 1, at=bench.now)
+    wall = expiry.Evidence(how="wall", height=bench.height - 1, at=bench.now)
     forged: list[Event] = [
         _lock_event(bench, "b", b.sid, "f"),  # held by another
         _lock_event(bench, "b", "nobody", "h"),  # not that run
@@ -250,7 +250,7 @@ def test_dishonest_events_are_malformed(bench: Bench) -> None:
         locking.LockRelease(**envelope, lock=held["id"]),  # another's
         locking.LockRenew(**envelope, lock=held["id"]),
         locking.LockExpire(**envelope, lock=held["id"], holder="a", evidence=wall),  # it has not run out
-        locking.LockExpire(**envelope, lock=held["id"], holder="a", evidence=locking.Evidence(how="gone")),
+        locking.LockExpire(**envelope, lock=held["id"], holder="a", evidence=expiry.Evidence(how="gone")),
         sessions.SessionEnd(**envelope, name="a", ended=sessions.get(bench.state, "a").sid),  # type: ignore[union-attr]
         sessions.SessionEnd(**envelope, name="b", ended=b.sid),  # it still holds g
         log.LogCreate(id="x", at=0, by="b", log="M", format=1, mode="local"),  # not at the root
@@ -267,7 +267,7 @@ def test_evidence_older_than_a_renewal_is_refused(bench: Bench) -> None:
     held = bench.lock(A, "f", ttl=100)[0]
     stale = sessions.get(bench.state, "a")
     assert stale is not None
-    proof = locking.Evidence(how="wall", height=stale.height, at=stale.at)
+    proof = expiry.Evidence(how="wall", height=stale.height, at=stale.at)
     bench.now += 1000
     bench.do(commands.Start(me=B))
     b = sessions.get(bench.state, "b")
@@ -307,8 +307,10 @@ def _example(kind: type[Event]) -> Event:
         "id": "i", "at": 1, "by": "a", "sid": "s", "log": "L", "format": 1, "mode": "local", "branch": "main",
         "good": "g", "voids": ("v",), "clone": "c", "ttl": 60, "name": "n", "ended": "e", "lapsed": "l", "height": 2,
         "last": 3, "target": targets.of_path("file", "f"), "priority": 5, "lock": "k", "holder": "h",
-        "evidence": locking.Evidence(how="gone"), "patience": 9, "wait": "w",
+        "evidence": expiry.Evidence(how="gone"), "patience": 9, "wait": "w",
         "targets": (targets.of_path("file", "f"),), "reason": "r", "refs": (),
+        "head": "h", "task": "t1", "spec": tasks.Spec(title="t"), "changes": tasks.Changes(title="u"), "status": "todo",
+        "commit": "c", "passed": True, "phase": "p", "contract": "c", "type": "free", "definition": "d", "version": 1,
     }  # fmt: skip
     return kind(**{name: fields[name] for name in kind.__struct_fields__ if name in fields})
 

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from git_peer.core import commands, targets, waits
+from git_peer.core import taking, targets, waits
 from git_peer.core.errors import PeerError
 from git_peer.core.locking import Wish
 from git_peer.core.sessions import Me
@@ -23,7 +23,7 @@ def bench() -> Bench:
 def wait(bench: Bench, me: Me, *paths: str, seconds: int = 300, mode: str = "exclusive", preempt: bool = False) -> bool:
     """Ask with --wait: whether it was granted."""
     wanted = tuple(targets.of_path("file", path) for path in paths)
-    answer = bench.do(commands.Take(me=me, wish=Wish(targets=wanted, wait=seconds, mode=mode, preempt=preempt)))
+    answer = bench.do(taking.Take(me=me, wish=Wish(targets=wanted, wait=seconds, mode=mode, preempt=preempt)))
     return bool(answer["acquired"])
 
 
@@ -84,7 +84,7 @@ def test_shared_waiters_do_not_stand_against_each_other(bench: Bench) -> None:
 def test_giving_up_leaves_the_queue(bench: Bench) -> None:
     bench.lock(A, "f")
     wait(bench, B, "f")
-    bench.do(commands.Unwait(me=B, targets=(targets.of_path("file", "f"),), mode="exclusive"))
+    bench.do(taking.Unwait(me=B, targets=(targets.of_path("file", "f"),), mode="exclusive"))
     bench.unlock(A, "f")
     bench.lock(C, "f")
 
@@ -129,16 +129,16 @@ def test_preemption_breaks_all_that_stand_there_or_none(bench: Bench) -> None:
     before = dict(bench.blobs)
     wanted = tuple(targets.of_path("file", path) for path in "fg")
     with refused("locked"):
-        bench.do(commands.Take(me=C, wish=Wish(targets=wanted, priority=5, preempt=True)))
+        bench.do(taking.Take(me=C, wish=Wish(targets=wanted, priority=5, preempt=True)))
     assert bench.blobs == before
 
 
 def test_preemption_does_not_starve_who_waits(bench: Bench) -> None:
     bench.lock(A, "f", priority=1)
     wanted = (targets.of_path("file", "f"),)
-    bench.do(commands.Take(me=B, wish=Wish(targets=wanted, priority=1, wait=3600)))
+    bench.do(taking.Take(me=B, wish=Wish(targets=wanted, priority=1, wait=3600)))
     bench.now += waits.AGING * 5
     with refused("locked"):
         bench.lock(C, "f", priority=5, preempt=True)
     bench.unlock(A, "f")
-    assert bench.do(commands.Take(me=B, wish=Wish(targets=wanted, priority=1, wait=3600)))["acquired"]
+    assert bench.do(taking.Take(me=B, wish=Wish(targets=wanted, priority=1, wait=3600)))["acquired"]

@@ -13,9 +13,10 @@ import msgspec
 
 from git_peer import combine, layout, recovery
 from git_peer.app import Peer
-from git_peer.core import clocks, commands, fold, locking, locks
+from git_peer.core import clocks, command, fold, locking, locks, taking
 from git_peer.core.errors import PeerError
-from git_peer.core.locking import Evidence, LockExpire, LockTake
+from git_peer.core.expiry import Evidence
+from git_peer.core.locking import LockExpire, LockTake
 from git_peer.core.sessions import Scene
 from git_peer.core.state import State
 from git_peer.store import attempts, chain, clone, files, refs, remote
@@ -149,7 +150,7 @@ def _twice() -> None:
     """Every command of a batch is decided twice, as if it had not been seen."""
     real = combine._batch
 
-    def batch(state: State, scene: Scene, fresh: bool, members: Any) -> commands.Outcome:
+    def batch(state: State, scene: Scene, fresh: bool, members: Any) -> command.Outcome:
         return real(state, scene, fresh, [*members, *members])
 
     combine._batch = batch
@@ -197,7 +198,7 @@ def _credulous() -> None:
 
 
 def _no_queue() -> None:
-    commands._queue = lambda *_: None
+    taking._queue = lambda *_: None
 
 
 def _says_no() -> None:

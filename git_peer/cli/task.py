@@ -1,0 +1,409 @@
+"""git peer task: the tasks of the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from git_peer.cli import _targets
+from git_peer.cli._output import Call, Reply, table
+from git_peer.cli._params import Duration, given_text
+from git_peer.cli.main import command, group
+from git_peer.core import plan, tasks
+from git_peer.core.board import Board
+from git_peer.core.claiming import Assign, GiveUp
+from git_peer.core.edits import AddTask, ChangeTask, EditPlan
+from git_peer.core.errors import PeerError
+from git_peer.core.tasks import Changes, Item, Spec
+from git_peer.core.working import Move, Progress
+from git_peer.verbs import accepting, claims
+
+_LISTS = {"after": "depends_on", "path": "paths", "item": "checklist", "skill": "skills"}
+
+
+@group("task")
+def task_command() -> None:
+    """The tasks of the plan: add, claim, hand in, accept."""
+
+
+def _spec_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(
+        (
+            click.option("--description", metavar="TEXT", help="What is to be done, and how."),
+            click.option("--phase", metavar="PHASE", help="The phase it belongs to."),
+            click.option("--parent", metavar="ID", help="The task that it is a part of."),
+            click.option("--after-task", "after", multiple=True, metavar="ID", help="What must be done before."),
+            click.option("--path", multiple=True, metavar="TARGET", help="What it changes; `--lock` takes it."),
+            click.option("--input", "inputs", multiple=True, metavar="TEXT", help="What it needs."),
+            click.option("--output", "outputs", multiple=True, metavar="TEXT", help="What it makes."),
+            click.option("--provides", multiple=True, metavar="CONTRACT", help="A contract that it fulfils."),
+            click.option("--uses", multiple=True, metavar="CONTRACT", help="A contract that it relies on."),
+            click.option("--accept", metavar="CMD", help="The command that must succeed on its commit."),
+            click.option("--item", multiple=True, metavar="TEXT", help="An item of its checklist."),
+            click.option("--priority", type=click.IntRange(0, tasks.MAX_PRIORITY), help="0 to 10; 5 unless told."),
+            click.option("--estimate", type=Duration(), metavar="TIME", help="How long it takes."),
+            click.option("--skill", multiple=True, metavar="C", help="A capability that its session must have."),
+        )
+    ):
+        function = option(function)
+    return function
+
+
+def _given(call: Call, options: dict[str, Any]) -> dict[str, Any]:
+    """The options that were given, as a Spec's fields."""
+    peer = call.peer()
+    found: dict[str, Any] = {}
+    for name, value in options.items():
+        if value is None or value == ():
+            continue
+        field = _LISTS.get(name, name)
+        if name == "path":
+            found[field] = tuple(dict.fromkeys(_targets.parsed(peer.repo, value)))
+        elif name == "item":
+            found[field] = tuple(Item(text) for text in value)
+        elif name == "phase":
+            found[field] = plan.find_phase(plan.get(peer.state), value).id if value else ""
+        elif name in ("after", "parent"):
+            idents = tuple(
+                tasks.find(peer.state, one).id if one else "" for one in ((value,) if name == "parent" else value)
+            )
+            found[field] = idents[0] if name == "parent" else tuple(dict.fromkeys(idents))
+        elif name in ("description", "accept"):
+            found[field] = given_text(value)
+        else:
+            found[field] = tuple(dict.fromkeys(value)) if isinstance(value, tuple) else value
+    return found
+
+
+def _one(view: dict[str, Any]) -> str:
+    """A task in a line."""
+    who = f", {view['assignee']}" if view["assignee"] else ""
+    return f"{view['id']}  {view['title']} ({view['status']}{who})"
+
+
+@command("add")
+@click.argument("title")
+@_spec_options
+@click.option("--id", "ident", metavar="ID", default="", help="Its id; given in turn without.")
+def add(call: Call, title: str, ident: str, **options: Any) -> Reply:
+    """Add a task to the plan."""
+    peer = call.peer(writing=True)
+    spec = Spec(title=_titled(title), **_given(call, options))
+    done = peer.run(EditPlan(me=peer.me, edits=(AddTask(spec=spec, id=ident),)))
+    view = done["tasks"][0]
+    return Reply({"task": view}, f"Added {_one(view)}.", network=True, wrote=True)
+
+
+def _titled(title: str) -> str:
+    clean = " ".join((given_text(title) or "").split())
+    if not clean:
+        raise PeerError("usage", "a task needs a title", "git peer help task add")
+    return clean
+
+
+@command("edit")
+@click.argument("ident", metavar="ID")
+@click.option("--title", metavar="TEXT", help="Its title.")
+@_spec_options
+@click.option("--clear", multiple=True, type=click.Choice(tasks.FIELDS[1:]), help="Empty this; may be repeated.")
+def edit(call: Call, ident: str, title: str | None, clear: tuple[str, ...], **options: Any) -> Reply:
+    """Change what the plan says of a task. A list that is given replaces the one that was there."""
+    peer = call.peer(writing=True)
+    task = tasks.find(peer.state, ident)
+    given = _given(call, options)
+    if title is not None:
+        given["title"] = _titled(title)
+    empty = Spec(title="-")
+    given |= {name: getattr(empty, name) for name in clear}
+    if not given:
+        raise PeerError("usage", "nothing to change was given", "git peer help task edit")
+    saw = Changes(**{name: getattr(task, name) for name in given})
+    change = ChangeTask(id=task.id, changes=Changes(**given), saw=saw)
+    peer.run(EditPlan(me=peer.me, edits=(change,)))
+    return _shown(call, task.id, "Changed")
+
+
+def _shown(call: Call, ident: str, word: str) -> Reply:
+    peer = call.peer()
+    board = Board(peer.state)
+    view = board.describe(board[ident], peer.scene(peer.state))
+    return Reply({"task": view}, f"{word} {_one(view)}.", network=True, wrote=True)
+
+
+@command("move")
+@click.argument("ident", metavar="ID")
+@click.argument("phase")
+def move(call: Call, ident: str, phase: str) -> Reply:
+    """Put a task, with its subtasks, into another phase."""
+    peer = call.peer(writing=True)
+    task = tasks.find(peer.state, ident)
+    to = plan.find_phase(plan.get(peer.state), phase).id
+    change = ChangeTask(id=task.id, changes=Changes(phase=to), saw=Changes(phase=task.phase))
+    peer.run(EditPlan(me=peer.me, edits=(change,)))
+    return _shown(call, task.id, f"Moved to {to}:")
+
+
+@command("split")
+@click.argument("ident", metavar="ID")
+@click.argument("titles", nargs=-1, required=True, metavar="TITLE...")
+@click.option("--in-order", is_flag=True, help="Each after the one before it.")
+def split(call: Call, ident: str, titles: tuple[str, ...], in_order: bool) -> Reply:
+    """Divide a task into subtasks: it is done when they are. They inherit its priority, skills and acceptance."""
+    peer = call.peer(writing=True)
+    task = tasks.find(peer.state, ident)
+    made = []
+    for at, title in enumerate(titles):
+        spec = Spec(
+            title=_titled(title),
+            parent=task.id,
+            phase=task.phase,
+            priority=task.priority,
+            skills=task.skills,
+            accept=task.accept,
+            depends_on=(f"~{at - 1}",) if in_order and at else (),
+        )
+        made.append(AddTask(spec=spec, id=f"~{at}"))
+    done = peer.run(EditPlan(me=peer.me, edits=tuple(made)))
+    text = "\n".join([f"Split {task.id} {task.title}:", *(f"  {_one(view)}" for view in done["tasks"])])
+    parent = tasks.describe(tasks.find(peer.state, task.id))
+    return Reply({"task": parent, "tasks": done["tasks"]}, text, network=True, wrote=True)
+
+
+@command("assign")
+@click.argument("ident", metavar="ID")
+@click.argument("session", default="")
+def assign(call: Call, ident: str, session: str) -> Reply:
+    """Keep a task for SESSION, or hand one's own over to it. No session: it is there for whoever comes."""
+    peer = call.peer(writing=True)
+    done = peer.run(Assign(me=peer.me, task=ident, to=session))
+    return Reply(done, f"Assigned {_one(done['task'])}.", network=True, wrote=True)
+
+
+# -- looking --------------------------------------------------------------------------------------
+@command("show")
+@click.argument("ident", metavar="ID")
+def show(call: Call, ident: str) -> Reply:
+    """A task with all that is known of it, and its history."""
+    peer = call.peer()
+    board = Board(peer.state)
+    task = board[tasks.find(peer.state, ident).id]
+    view = board.describe(task, peer.scene(peer.state))
+    history = tasks.past(task)
+    rows = [("phase", view["phase"]), ("part of", view["parent"]), ("priority", view["priority"])]
+    rows += [("progress", f"{view['progress']} %"), ("waits for", ", ".join(view["waits_for"]))]
+    rows += [(name.replace("_", " "), ", ".join(view[name])) for name in ("depends_on", "paths", "inputs", "outputs")]
+    rows += [(name, ", ".join(view[name])) for name in ("provides", "uses", "skills", "children")]
+    rows += [("acceptance", view["accept"]), ("left by", view["left_by"]), ("commit", view["commit"])]
+    if task.result is not None:
+        rows.append(("result", f"{'passed' if task.result.passed else 'failed'} on {task.result.commit[:12]}"))
+    rows.append(("note", view["note"]))
+    lines = [_one(view), *(f"  {name + ':':<12}{value}" for name, value in rows if value not in (None, "", "0 %"))]
+    lines += [f"  [{'x' if item.done else ' '}] {item.text}" for item in task.checklist]
+    lines += ["", task.description] if task.description else []
+    lines += ["", *(f"  {one['at']}  {one['by']}  {one['what']}  {one['note']}".rstrip() for one in history)]
+    return Reply({"task": view, "history": history}, "\n".join(lines))
+
+
+def _listed(views: list[dict[str, Any]], empty: str) -> Reply:
+    rows = [
+        [
+            v["id"],
+            v["status"],
+            v["assignee"] or "",
+            str(v["priority"]),
+            f"{v['progress']} %",
+            v["phase"] or "",
+            v["title"],
+        ]
+        for v in views
+    ]
+    return Reply({"tasks": views}, table(rows, ["ID", "STATUS", "WHO", "PRIORITY", "DONE", "PHASE", "TITLE"]) or empty)
+
+
+@command("list")
+@click.option("--status", "wanted", multiple=True, type=click.Choice(tasks.STATUSES), help="Only these; repeatable.")
+@click.option("--phase", metavar="PHASE", help="Only of this phase.")
+@click.option("--mine", is_flag=True, help="Only this session's.")
+def list_(call: Call, wanted: tuple[str, ...], phase: str | None, mine: bool) -> Reply:
+    """The tasks of the plan, by the local copy of the log."""
+    peer = call.peer()
+    board, scene, name = Board(peer.state), peer.scene(peer.state), peer.name
+    only = plan.find_phase(board.plan, phase).id if phase else None
+    views = (board.describe(t, scene) for t in board.tasks.values() if only is None or t.phase == only)
+    found = [v for v in views if (not wanted or v["status"] in wanted) and (not mine or v["assignee"] == name)]
+    return _listed(found, "No tasks.")
+
+
+@command("ready")
+def ready(call: Call) -> Reply:
+    """The tasks that could be begun now, the most important first; what a dead session left is among them."""
+    peer = call.peer()
+    board, scene = Board(peer.state), peer.scene(peer.state)
+    return _listed([board.describe(task, scene) for task in board.ready(scene)], "Nothing is ready.")
+
+
+# -- working --------------------------------------------------------------------------------------
+_lock = click.option("--lock", is_flag=True, help="Lock its paths too, in the same transaction.")
+_ttl = click.option("--ttl", type=Duration(), metavar="TIME", help="How long the locks hold without a sign of life.")
+
+
+def _claimed(done: dict[str, Any]) -> Reply:
+    view = done["task"]
+    lines = [f"{view['id']} is yours: {view['title']}."]
+    lines += [f"Locked {lock['target']} until {lock['expires_at']}." for lock in done["locks"]]
+    if view["accept"]:
+        lines.append(f"Accepted by: {view['accept']}")
+    return Reply(done, "\n".join(lines), network=True, wrote=True)
+
+
+@command("claim")
+@click.argument("ident", metavar="ID")
+@_lock
+@_ttl
+def claim(call: Call, ident: str, lock: bool, ttl: int | None) -> Reply:
+    """Take a ready task: nobody else can have it while this session lives."""
+    return _claimed(claims.claim(call.peer(writing=True), ident, lock, ttl))
+
+
+@command("start")
+@click.argument("ident", metavar="ID")
+@_lock
+@_ttl
+def start(call: Call, ident: str, lock: bool, ttl: int | None) -> Reply:
+    """The same as `claim`."""
+    return _claimed(claims.claim(call.peer(writing=True), ident, lock, ttl))
+
+
+@command("next")
+@_lock
+@_ttl
+def next_(call: Call, lock: bool, ttl: int | None) -> Reply:
+    """Claim the ready task with the highest priority that fits this session and whose paths are free."""
+    return _claimed(claims.take_next(call.peer(writing=True), lock, ttl))
+
+
+_note = click.option("--note", metavar="TEXT", default="", help="What there is to say about it.")
+_force = click.option("--force", is_flag=True, help="Against its session's will. A person's right; needs --reason.")
+_reason = click.option("--reason", metavar="TEXT", help="Why; its session reads it.")
+
+
+def _forced(force: bool, reason: str | None) -> str | None:
+    if force and not reason:
+        raise PeerError("usage", "--force wants --reason", "whose task it is is told why")
+    return given_text(reason) if force else None
+
+
+@command("release")
+@click.argument("ident", metavar="ID")
+@_note
+@_force
+@_reason
+def release(call: Call, ident: str, note: str, force: bool, reason: str | None) -> Reply:
+    """Give a task back, with the locks that were taken for it."""
+    peer = call.peer(writing=True)
+    done = peer.run(GiveUp(me=peer.me, task=ident, note=given_text(note) or "", force=_forced(force, reason)))
+    return Reply(done, f"Released {_one(done['task'])}.", network=True, wrote=True)
+
+
+@command("progress")
+@click.argument("ident", metavar="ID")
+@click.argument("percent", type=click.IntRange(0, 100), required=False)
+@click.option("--note", metavar="TEXT", help="How it goes.")
+@click.option("--check", multiple=True, metavar="ITEM", help="An item of the checklist is done: number or text.")
+@click.option("--uncheck", multiple=True, metavar="ITEM", help="It is not, after all.")
+def progress(
+    call: Call, ident: str, percent: int | None, note: str | None, check: tuple[str, ...], uncheck: tuple[str, ...]
+) -> Reply:
+    """Say how far one's task is."""
+    if percent is None and note is None and not check and not uncheck:
+        raise PeerError("usage", "progress wants a percentage, --note, --check or --uncheck", "")
+    peer = call.peer(writing=True)
+    told = Progress(me=peer.me, task=ident, percent=percent, note=given_text(note), check=check, uncheck=uncheck)
+    done = peer.run(told)
+    return Reply(done, f"{done['task']['id']}: {done['task']['progress']} %.", network=True, wrote=True)
+
+
+@command("review")
+@click.argument("ident", metavar="ID")
+@click.option("--commit", "rev", metavar="REV", default="HEAD", show_default=True, help="What is handed in.")
+@_note
+def review(call: Call, ident: str, rev: str, note: str) -> Reply:
+    """Hand one's task in: another session accepts it, or sends it back."""
+    peer = call.peer(writing=True)
+    commit = accepting.commit(peer, rev)
+    done = peer.run(Move(me=peer.me, task=ident, status="review", note=given_text(note) or "", commit=commit))
+    return Reply(done, f"Handed in {_one(done['task'])} at {commit[:12]}.", network=True, wrote=True)
+
+
+@command("result")
+@click.argument("ident", metavar="ID")
+@click.option("--run", is_flag=True, help="Run the acceptance command here, and record what it says.")
+@click.option("--passed", "verdict", flag_value="passed", help="It was run, and succeeded.")
+@click.option("--failed", "verdict", flag_value="failed", help="It was run, and failed.")
+@click.option("--commit", "rev", metavar="REV", default="HEAD", show_default=True, help="What it was run on.")
+@click.option("--output", metavar="TEXT", default="", help="What it said; @FILE reads a file.")
+@click.option("--timeout", type=Duration(), default="10m", show_default=True, help="With --run: how long it may take.")
+def result(call: Call, ident: str, run: bool, verdict: str | None, rev: str, output: str, timeout: int) -> Reply:
+    """Record what the acceptance command of a task said of a commit. Without it nobody accepts the task."""
+    if run == (verdict is not None):
+        raise PeerError("usage", "result wants --run, or --passed or --failed", "git peer help task result")
+    peer = call.peer(writing=True)
+    done = (
+        accepting.run(peer, ident, timeout)
+        if run
+        else accepting.record(peer, ident, accepting.commit(peer, rev), verdict == "passed", given_text(output) or "")
+    )
+    said = done["task"]["result"]
+    text = f"{done['task']['id']}: acceptance {'passed' if said['passed'] else 'failed'} on {said['commit'][:12]}."
+    return Reply(done, text if said["passed"] else f"{text}\n{said.get('output', '')}", network=True, wrote=True)
+
+
+def _mover(name: str, status: str, doc: str, needs_note: bool = False, force: bool = False) -> click.Command:
+    """A command that gives a task another status."""
+
+    def run(call: Call, ident: str, note: str, force: bool = False, reason: str | None = None) -> Reply:
+        if needs_note and not note:
+            raise PeerError("usage", f"{name} wants --note: why?", f"git peer task {name} {ident} --note TEXT")
+        peer = call.peer(writing=True)
+        to = status or accepting.reopened(tasks.find(peer.state, ident))
+        why = _forced(force, reason)
+        done = peer.run(Move(me=peer.me, task=ident, status=to, note=given_text(note) or "", force=why))
+        return Reply(done, _one(done["task"]), network=True, wrote=True)
+
+    run.__doc__ = doc
+    decorated: Any = _note(run)
+    if force:
+        decorated = _force(_reason(decorated))
+    made: click.Command = command(name)(click.argument("ident", metavar="ID")(decorated))
+    return made
+
+
+merge_point = _mover("merge-point", "merge_point", "Accept a task that is in review: its work may be merged.")
+done_ = _mover("done", "done", "A task that was accepted is done: its work is merged.")
+reject = _mover("reject", "in_progress", "Send a task back to who works on it, with the reason.", needs_note=True)
+reopen = _mover("reopen", "", "Take a task back to be worked on: from review, blocked, dropped or done.")
+block = _mover("block", "blocked", "A task cannot go on, with the reason.", needs_note=True, force=True)
+drop = _mover("drop", "dropped", "A task, and what is below it, is not to be done.", force=True)
+
+for _each in (
+    add,
+    edit,
+    move,
+    split,
+    assign,
+    show,
+    list_,
+    ready,
+    claim,
+    start,
+    next_,
+    release,
+    progress,
+    review,
+    result,
+):
+    task_command.add_command(_each)
+for _each in (merge_point, done_, reject, reopen, block, drop):
+    task_command.add_command(_each)

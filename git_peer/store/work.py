@@ -1,0 +1,54 @@
+"""What a commit has that the integration branch has not: by content, so that a squash counts as landed."""
+
+from __future__ import annotations
+
+import pygit2
+
+from git_peer import layout
+
+
+def integration(git: pygit2.Repository, branch: str, remote: str) -> str:
+    """The commit of the integration branch as this clone knows it (`remote` "": its own branch); "" for none."""
+    names = [f"refs/remotes/{remote}/{branch}"] if remote else []
+    for name in (*names, f"refs/heads/{branch}"):
+        try:
+            return str(git.references[name].peel(pygit2.Commit).id)
+        except (KeyError, ValueError, pygit2.GitError):
+            continue
+    return ""
+
+
+def unlanded(git: pygit2.Repository, head: str, onto: str) -> list[str] | None:
+    """The paths that `head` changed since it left `onto` and that stand otherwise there; None where that is not known.
+
+    Both are ids of commits; "" is no commit, and has changed nothing.
+    """
+    if not head or not onto:
+        return []
+    try:
+        ours, theirs = git[head].peel(pygit2.Commit), git[onto].peel(pygit2.Commit)
+        base = git.merge_base(ours.id, theirs.id)
+        if base is None or base == ours.id:
+            return [] if base is not None else None
+        diff = git[base].peel(pygit2.Commit).tree.diff_to_tree(ours.tree, context_lines=0)
+        paths = dict.fromkeys(file.raw_path for delta in diff.deltas for file in (delta.old_file, delta.new_file))
+        found = [layout.from_bytes(raw) for raw in paths]
+        return [path for path in found if _blob(ours.tree, path) != _blob(theirs.tree, path)]
+    except (KeyError, ValueError, pygit2.GitError):  # not here: a shallow or partial clone, or another's commit
+        return None
+
+
+def _blob(tree: pygit2.Tree, path: str) -> tuple[str, int] | None:
+    """(id, mode) of what stands at `path`."""
+    node: pygit2.Object = tree
+    entry: pygit2.Object | None = None
+    for part in path.split("/"):
+        if not isinstance(node, pygit2.Tree):
+            return None
+        names = {one.raw_name: one for one in node} if not layout.is_utf8(part) else {}
+        try:
+            entry = names[layout.to_bytes(part)] if names else node[part]
+        except KeyError:
+            return None
+        node = entry
+    return (str(entry.id), int(entry.filemode)) if entry is not None else None

@@ -1,0 +1,94 @@
+"""Accepting: the acceptance command of a task is run on a commit, and what it said is recorded."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pygit2
+
+from git_peer.app import Peer
+from git_peer.core import tasks
+from git_peer.core.errors import PeerError
+from git_peer.core.tasks import Task
+from git_peer.core.working import Record
+from git_peer.store.remote import run as run_git
+
+KEPT = 3000  # characters of an output that are recorded: its end
+
+
+def commit(peer: Peer, rev: str) -> str:
+    """The id of the commit that `rev` names."""
+    try:
+        return str(peer.repo.git.revparse_single(rev).peel(pygit2.Commit).id)
+    except (KeyError, ValueError, pygit2.GitError):
+        raise PeerError("usage", f"no commit {rev!r}", "name a commit of this repository") from None
+
+
+def reopened(task: Task) -> str:
+    """The status that a task takes when it is taken back."""
+    return "in_progress" if task.status in ("review", "merge_point") else "todo"
+
+
+def record(peer: Peer, ident: str, on: str, passed: bool, output: str) -> dict[str, Any]:
+    """Record what somebody saw the acceptance command say of a commit: {task}."""
+    task = tasks.find(peer.state, ident)
+    return peer.run(Record(me=peer.me, task=task.id, commit=on, passed=passed, seen=task.accept, output=_end(output)))
+
+
+def run(peer: Peer, ident: str, timeout: int) -> dict[str, Any]:
+    """Run the acceptance command in this work tree, which must be that of a commit: {task}. `timeout` is seconds."""
+    task = tasks.find(peer.state, ident)
+    if not task.accept:
+        raise PeerError(
+            "invalid", f"{task.id} has no acceptance command", f"`git peer task edit {task.id} --accept CMD` sets one"
+        )
+    top = peer.repo.top
+    if top is None:
+        raise PeerError("invalid", "there is no work tree here to run it in", "run it in a work tree")
+    on = commit(peer, "HEAD")
+    if task.status == "review" and on != task.commit:
+        raise PeerError(
+            "changed",
+            f"{task.id} has {task.commit[:12]} under review, and this work tree stands on {on[:12]}",
+            f"`git worktree add --detach DIR {task.commit[:12]}` makes one that stands there",
+        )
+    if run_git(["status", "--porcelain", "--untracked-files=no"], top, 60).out.strip():
+        raise PeerError("invalid", "this work tree has changes that are in no commit", "commit or stash them first")
+    passed, output = _ran(task.accept, top, timeout)
+    return peer.run(Record(me=peer.me, task=task.id, commit=on, passed=passed, seen=task.accept, output=_end(output)))
+
+
+def _ran(command: str, top: Path, timeout: int) -> tuple[bool, str]:
+    """(whether the command succeeded, the end of what it said); what it started is gone when this returns."""
+    with tempfile.TemporaryFile() as said:
+        started = subprocess.Popen(
+            ["sh", "-c", command],
+            cwd=top,
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            status: int | None = started.wait(timeout)
+        except subprocess.TimeoutExpired:
+            status = None
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(started.pid, signal.SIGKILL)
+            started.wait()
+        said.seek(max(0, said.seek(0, os.SEEK_END) - 2 * KEPT))
+        output = said.read().decode("utf-8", "replace")
+    if status == 0:
+        return True, output
+    return False, f"{output}\n({f'ended after {timeout} s' if status is None else f'exit status {status}'})"
+
+
+def _end(output: str) -> str:
+    return output.strip().encode("utf-8", "replace")[-KEPT:].decode("utf-8", "ignore")
