@@ -24,6 +24,7 @@ from git_peer.core import (
     sessions,
     taking,
     targets,
+    tasks,
     verdict,
 )
 from git_peer.core.command import Command
@@ -190,6 +191,8 @@ class Peer:
             lock = msgspec.convert(raw["lock"], Lock)
             where = _with_session(state, msgspec.convert(raw["session"], Session)) if not lock.token else state
             view["lock"] = locks.describe(where, lock, scene, "")
+        if raw.get("dispute"):
+            view |= {"debate": raw["dispute"]["id"], "topic": raw["dispute"].get("topic", "")}
         if raw.get("fence"):
             view["holder"] = raw["fence"]["holder"]["session"]
         return view
@@ -207,7 +210,7 @@ class Peer:
                 "branch": s.branch,
                 "head": s.head,
                 "doing": s.doing,
-                "task": None,
+                "task": next((t.id for t in tasks.claimed_by(state, s.name) if t.status == "in_progress"), None),
                 "last_seen": locks.rfc3339(s.at),
                 "live": sessions.is_live(s, scene),
             }
@@ -311,10 +314,10 @@ class Peer:
     def keep_alive(self) -> bool:
         """Renew this session's leases where that is due; whether it was published. For hooks and timers, often."""
         session = self.session()
-        held = list(locks.held_by(self.state, session.name)) if session is not None else []
-        if session is None or not held:
+        if session is None or not sessions.holds(self.state, session.name):
             return False
-        age, ttl = int(time.time()) - session.at, min(lock.ttl for lock in held)
+        leases = [lock.ttl for lock in locks.held_by(self.state, session.name)]
+        age, ttl = int(time.time()) - session.at, min([session.ttl, *leases])
         return combine.keep_alive(self.engine, commands.Renew(me=self.me), session.sid, age, ttl)
 
     def writable(self) -> None:

@@ -17,7 +17,7 @@ from git_peer.core.command import Command, Outcome
 from git_peer.core.errors import PeerError
 from git_peer.core.sessions import Scene
 from git_peer.core.state import State, encode
-from git_peer.engine import FINAL, Engine, Undelivered
+from git_peer.engine import Engine, Undelivered, is_final
 from git_peer.store import inbox
 
 MOST = 64  # commands of one batch
@@ -151,7 +151,7 @@ def _batch(state: State, scene: Scene, fresh: bool, members: Sequence[Member]) -
         try:
             outcome = commands.decide(State(state), member.command, at)
         except PeerError as why:
-            if not fresh and why.code not in FINAL:
+            if not fresh and not is_final(why):
                 raise
             parts[member.ident] = why
             continue

@@ -27,6 +27,12 @@ from git_peer.store.remote import Pushed, Remote, backoff
 # A refusal of these kinds does not depend on how fresh the state is.
 FINAL = frozenset({"usage", "invalid", "not_allowed", "unsupported", "not_set_up", "untrusted", "newer_format"})
 
+
+def is_final(refusal: PeerError) -> bool:
+    """Whether a refusal would be the same on any state."""
+    return refusal.code in FINAL and not refusal.stateful
+
+
 Publish = Callable[[str, "str | None", float], Pushed]
 Decide = Callable[[State, Scene, bool], Outcome]  # the bool: the state was fetched by this command
 
@@ -162,7 +168,7 @@ class Engine:
                 try:
                     outcome = decide(state, self.scene(state), fresh)
                 except PeerError as refusal:
-                    if fresh or refusal.code in FINAL:
+                    if fresh or is_final(refusal):
                         self.settle(mine, deadline)
                         raise
                     self._refresh(refusal, deadline)

@@ -273,12 +273,25 @@ def main(argv: Sequence[str]) -> int:
         return _say(UNTRUSTED, [f"git-peer could not check this commit: {text}"], "run 'git peer doctor'")
     if not violations:
         return 0
-    first = {against["path"]: against for against in reversed(violations)}
-    refused = [first[path] for path in dict.fromkeys(against["path"] for against in violations)]
-    lines = [described(against) for against in refused[:SHOWN]]
-    if len(refused) > SHOWN:
-        lines.append(f"and {len(refused) - SHOWN} more")
-    return _say(REFUSED, lines, advice(refused, merging=hook == "pre-merge-commit"))
+    refused = by_path(against for against in violations if against["why"] != "disputed")
+    if refused:
+        return _say(REFUSED, in_words(refused), advice(refused, merging=hook == "pre-merge-commit"))
+    disputed = by_path(violations)  # it may be committed: what it may not is land
+    return _say(0, in_words(disputed), advice(disputed, merging=False), "warning")
+
+
+def by_path(violations: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The first violation of each path."""
+    found: dict[str, dict[str, Any]] = {}
+    for against in violations:
+        found.setdefault(against["path"], against)
+    return list(found.values())
+
+
+def in_words(found: Sequence[dict[str, Any]]) -> list[str]:
+    """Violations in words, not too many."""
+    lines = [described(against) for against in found[:SHOWN]]
+    return [*lines, f"and {len(found) - SHOWN} more"] if len(found) > SHOWN else lines
 
 
 def described(against: dict[str, Any]) -> str:
@@ -288,7 +301,8 @@ def described(against: dict[str, Any]) -> str:
         return f"{path} is no longer yours: {clean(against['fence']['holder']['session'])} has locked it since"
     if against["why"] == "disputed":
         topic = clean(str(against["dispute"].get("topic", "")))
-        return f"{path} is disputed" + (f": {topic}" if topic else "")
+        where = f" in debate {clean(str(against['dispute']['id']))[:8]}"
+        return f"{path} is disputed{where}" + (f": {topic}" if topic else "")
     kind, target = verdict.place(lock["target"])
     on = "" if target == against["path"] else f" on {quoted(target + '/' if kind == 'dir' else target)}"
     until = clock(against["expires"])
@@ -308,7 +322,7 @@ def advice(refused: Sequence[dict[str, Any]], merging: bool) -> str:
         return f"wait until then, ask {who}, or commit the rest with 'git commit -- <other paths>'"
     if "fenced" in whys:
         return "merge what has landed since, or take it again with 'git peer lock'"
-    return "a person has to decide the debate about it first"
+    return "it cannot be pushed until a person has decided the debate about it"
 
 
 def clock(epoch: int) -> str:
@@ -334,7 +348,7 @@ def quoted(path: str) -> str:
     return f'"{text}"'
 
 
-def _say(status: int, errors: Iterable[str], hint: str) -> int:
-    lines = [f"error: {error}\n" for error in errors] + [f"hint: {hint}\n"]
+def _say(status: int, errors: Iterable[str], hint: str, kind: str = "error") -> int:
+    lines = [f"{kind}: {error}\n" for error in errors] + [f"hint: {hint}\n"]
     os.write(2, "".join(lines).encode("utf-8", "replace"))
     return status

@@ -146,13 +146,13 @@ class Proxy(Listener):
         raise NotImplementedError
 
 
-def _finish(sock: socket.socket) -> None:
+def finish(sock: socket.socket) -> None:
     """Tell the other side that no more will come."""
     with contextlib.suppress(OSError):
         sock.shutdown(socket.SHUT_WR)
 
 
-def _received(source: socket.socket) -> bytes:
+def received(source: socket.socket) -> bytes:
     """The next bytes; none at the end, however it came."""
     try:
         return source.recv(_CHUNK)
@@ -171,7 +171,7 @@ class DelayProxy(Proxy):
         line: queue.SimpleQueue[tuple[float, bytes]] = queue.SimpleQueue()
         sender = self._spawn(self._send, sink, line)
         while True:
-            data = _received(source)
+            data = received(source)
             traffic.passed[way] += len(data)
             line.put((time.monotonic() + self.rtt / 2, data))
             if not data:
@@ -183,7 +183,7 @@ class DelayProxy(Proxy):
             due, data = line.get()
             time.sleep(max(0.0, due - time.monotonic()))
             if not data:
-                return _finish(sink)
+                return finish(sink)
             with contextlib.suppress(OSError):  # gone; what is left of the line is still taken off it
                 sink.sendall(data)
 
@@ -212,8 +212,8 @@ class CutProxy(Proxy):
         if 0 in self._limits():
             self.connections.append(Traffic(cut=True))
             self.cuts += 1
-            _finish(client)
-            while _received(client):
+            finish(client)
+            while received(client):
                 pass
         else:
             super().serve(client)
@@ -225,7 +225,7 @@ class CutProxy(Proxy):
         return self.after_bytes_up, self.after_bytes_down
 
     def _pump(self, source: socket.socket, sink: socket.socket, traffic: Traffic, way: int) -> None:
-        while data := _received(source):
+        while data := received(source):
             if traffic.cut:
                 continue  # taken and thrown away: closing now would reset, and could lose bytes that have passed
             limit = self._limits()[way]
@@ -238,9 +238,9 @@ class CutProxy(Proxy):
             if ends:
                 traffic.cut = True
                 self.cuts += 1
-                _finish(source)
-                _finish(sink)
-        _finish(sink)
+                finish(source)
+                finish(sink)
+        finish(sink)
 
 
 class Hang(Listener):
@@ -248,7 +248,7 @@ class Hang(Listener):
 
     def serve(self, client: socket.socket) -> None:
         """Read until the client gives up."""
-        while _received(client):
+        while received(client):
             pass
 
 

@@ -6,7 +6,7 @@ import json
 import time
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from git_peer.core import text
 from git_peer.core.errors import PeerError
@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from anthropic import APIRequest, CallNext
 
 LARGEST = 16 * 1024 * 1024  # bytes of one answer's stream
+_ENDS: dict[str, Literal["done", "refused", "cut"]] = {
+    "refusal": "refused",
+    "max_tokens": "cut",
+    "model_context_window_exceeded": "cut",
+}
 _AGAIN = "nothing was written; try again later"
 
 
@@ -40,11 +45,10 @@ class Conversation:
 
     def _connected(self, retries: int) -> anthropic.Anthropic:
         try:
-            client = self._sdk.Anthropic(max_retries=retries, middleware=[self._attempt])
+            client: anthropic.Anthropic = self._sdk.Anthropic(max_retries=retries, middleware=[self._attempt])
         except (self._sdk.CredentialsError, ValueError) as why:
-            raise PeerError(
-                "unavailable", f"no credentials for Anthropic's API: {text.line(str(why), 300)}", _KEY
-            ) from None
+            told = f"no credentials for Anthropic's API: {text.line(str(why), 300)}"
+            raise PeerError("unavailable", told, _KEY) from None
         if not (client.api_key or client.auth_token or client.credentials):
             raise PeerError("unavailable", "there is no key for Anthropic's API", _KEY)
         return client
@@ -86,9 +90,8 @@ class Conversation:
             cause = text.line(str(why.__cause__ or why), 200)
             raise PeerError("unavailable", f"cannot reach Anthropic's API: {cause}", _AGAIN) from None
         except sdk.AnthropicError as why:
-            raise PeerError(
-                "failed", f"the SDK of Anthropic's API failed: {text.line(str(why), 300)}", _AGAIN
-            ) from None
+            told = f"the SDK of Anthropic's API failed: {text.line(str(why), 300)}"
+            raise PeerError("failed", told, _AGAIN) from None
 
     def _sent(self, progress: Progress) -> Answer:
         """One request, and its answer as it streams in."""
@@ -132,29 +135,27 @@ class Conversation:
     def _understood(self, message: _Message) -> Answer:
         blocks = message.blocks
         said = "\n".join(block["text"] for block in blocks if block.get("type") == "text")
-        end = {"refusal": "refused", "max_tokens": "cut", "model_context_window_exceeded": "cut"}.get(
-            message.stop, "done"
-        )
-        call = next((block for block in blocks if block.get("type") == "tool_use"), None)
+        end = _ENDS.get(message.stop, "done")
+        at = next((at for at, block in enumerate(blocks) if block.get("type") == "tool_use"), -1)
+        call = blocks[at] if at >= 0 else None
         self._call = str(call["id"]) if call else ""
         unreadable, given = "", None
         if call is not None:
-            raw = message.inputs.get(blocks.index(call), "")
+            raw = message.inputs.get(at, "")
             try:
-                given = json.loads(raw, parse_constant=_no_number) if raw else call.get("input")
+                given = _plain(json.loads(raw, parse_constant=_no_number) if raw else call.get("input"))
             except (ValueError, RecursionError) as why:
                 unreadable = text.line(str(why), 200)
             call["input"] = given if isinstance(given, dict) else {"unreadable": raw[:2000]}
-        others = [block for block in blocks if block.get("type") == "tool_use" and block is not call]
-        content = [block for block in blocks if block not in others and block.get("text") != ""]
+        content = [block for block in blocks if block is call or block.get("type") != "tool_use"]
+        content = [_plain(block) for block in content if block.get("text") != ""]
         self._messages.append({"role": "assistant", "content": content or [{"type": "text", "text": "(nothing)"}]})
-        why = message.why or said
         return Answer(
             tool=str(call["name"]) if call else "",
             input=given,
-            text=why if end == "refused" else said,
+            text=(message.why or said) if end == "refused" else said,
             unreadable=unreadable,
-            end=cast("Any", end),
+            end=end,
         )
 
     # -- time ---------------------------------------------------------------------------------------
@@ -201,20 +202,32 @@ class _Message:
             return
         try:
             event = json.loads(data)
-            getattr(self, f"_{event['type']}", lambda event: None)(event)
+            kind = event["type"]
+            if kind == "message_start":
+                self._count(event["message"].get("usage") or {})
+            elif kind == "content_block_start":
+                self._begin(event)
+            elif kind == "content_block_delta":
+                self._add(event)
+            elif kind == "content_block_stop":
+                index = int(event["index"])
+                self.inputs[index] = "".join(self._pieces.pop(index, []))
+            elif kind == "message_delta":
+                self.stop = str(event["delta"].get("stop_reason") or "")
+                self.why = str((event["delta"].get("stop_details") or {}).get("explanation") or "")
+                self._count(event.get("usage") or {})
+            elif kind == "message_stop":
+                self.whole = True
         except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as why:
             what = f"{type(why).__name__}: {why}"
             raise PeerError("failed", f"the API's answer is none: {text.line(what, 200)}", _AGAIN) from None
 
-    def _message_start(self, event: dict[str, Any]) -> None:
-        self._count(event["message"].get("usage") or {})
-
-    def _content_block_start(self, event: dict[str, Any]) -> None:
+    def _begin(self, event: dict[str, Any]) -> None:
         if event["index"] != len(self.blocks):
             raise IndexError("a block out of turn")
         self.blocks.append(dict(event["content_block"]))
 
-    def _content_block_delta(self, event: dict[str, Any]) -> None:
+    def _add(self, event: dict[str, Any]) -> None:
         index, delta = int(event["index"]), event["delta"]
         block = self.blocks[index]
         if delta["type"] == "input_json_delta":
@@ -225,19 +238,6 @@ class _Message:
             if delta["type"] == f"{name}_delta":
                 block[name] = str(block.get(name) or "") + str(delta[name])
                 self._progress("", self._usage.output_tokens)
-
-    def _content_block_stop(self, event: dict[str, Any]) -> None:
-        index = int(event["index"])
-        if index in self._pieces:
-            self.inputs[index] = "".join(self._pieces.pop(index))
-
-    def _message_delta(self, event: dict[str, Any]) -> None:
-        self.stop = str(event["delta"].get("stop_reason") or "")
-        self.why = str((event["delta"].get("stop_details") or {}).get("explanation") or "")
-        self._count(event.get("usage") or {})
-
-    def _message_stop(self, event: dict[str, Any]) -> None:
-        self.whole = True
 
     def _count(self, usage: dict[str, Any]) -> None:
         """The counts are totals of the message so far; what was read from a cache is input too."""
@@ -333,3 +333,8 @@ def _seconds(value: str | None, unit: int) -> float:
 
 def _no_number(name: str) -> None:
     raise ValueError(f"{name} is no JSON")
+
+
+def _plain(value: Any) -> Any:
+    """A value of JSON as it can be sent again: half a character has no bytes."""
+    return json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))

@@ -48,7 +48,8 @@ def kinds(texts: Iterable[str], chosen: Sequence[str] = (), allowed: str = "") -
 def _detectors(chosen: Sequence[str]) -> list[str]:
     from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
 
-    known = sorted(plugin.__name__ for plugin in get_mapping_from_secret_type_to_class().values())
+    plugins: dict[str, type[object]] = dict(get_mapping_from_secret_type_to_class())
+    known = sorted(plugin.__name__ for plugin in plugins.values())
     wrong = [name for name in chosen if name not in known]
     if wrong:
         raise PeerError("invalid", f"peer.secrets: there is no detector {wrong[0]}", f"there are {', '.join(known)}")

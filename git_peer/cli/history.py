@@ -15,7 +15,7 @@ from git_peer.app import Peer
 from git_peer.cli import _targets
 from git_peer.cli._output import Call, Reply, write
 from git_peer.cli.main import command
-from git_peer.core import targets
+from git_peer.core import subject, targets
 from git_peer.core.errors import PeerError
 from git_peer.core.locks import rfc3339
 from git_peer.core.state import encode
@@ -39,7 +39,7 @@ def rows(peer: Peer, tip: str, stop: str | None = None) -> Iterator[Row]:
                 "by": event.by,
                 "sid": event.sid,
                 "height": entry.height,
-                "commit": entry.commit,
+                "log_commit": entry.commit,
                 **{k: v for k, v in fields.items() if k not in ("id", "v", "at", "by", "sid")},
             }
 
@@ -53,6 +53,9 @@ def _line(row: Row) -> str:
         about = " " + targets.show(msgspec.convert(target, Target))
     elif row.get("lock"):
         about = f" {row['lock']}"
+    else:
+        told = subject.about(row)
+        about = f" {told}" if told else ""
     why = f": {row['reason']}" if row.get("reason") else ""
     return f"{row['height']:>6}  {row['at']}  {row['kind']:<14}  {row['by']}{about}{why}"
 

@@ -7,7 +7,7 @@ import click
 from git_peer import __version__
 from git_peer.cli._output import Call, Reply
 from git_peer.cli.main import cli, command
-from git_peer.core import sessions
+from git_peer.core import sessions, tasks
 from git_peer.core.errors import PeerError
 
 
@@ -19,6 +19,7 @@ def status_command(call: Call) -> Reply:
     held = peer.locks()
     tentative = sum(view["guarantee"] == "tentative" for view in held)
     live = [s for s in sessions.all_of(state) if sessions.is_live(s, scene)]
+    working = [task for task in tasks.claimed(state) if task.status in tasks.WORKED_ON]
     log = state.log
     data = {
         "mode": log.mode,
@@ -26,7 +27,7 @@ def status_command(call: Call) -> Reply:
         "head": peer.repo.head or None,
         "log": {"height": log.height, "age": peer.clone.stale_for, "tentative": tentative, "id": log.id},
         "locks": held,
-        "tasks": [],
+        "tasks": [tasks.describe(task) for task in working],
         "deltas": {"pending": 0, "requires_action": False},
         "debates": [],
         "sessions": [view for view in peer.peers() if view["live"]],
@@ -40,6 +41,11 @@ def status_command(call: Call) -> Reply:
         lines.append(f"  {view['target']}  {mine}, until {view['expires_at']}{why}")
     if len(held) > 20:
         lines.append(f"  and {len(held) - 20} more: git peer locks")
+    for task in working[:20]:
+        mine = "you" if task.assignee == peer.name else task.assignee
+        lines.append(f"  {task.id}  {task.title}: {mine}, {task.status}, {task.progress} %")
+    if len(working) > 20:
+        lines.append(f"  and {len(working) - 20} more tasks: git peer task list")
     return Reply(data, "\n".join(lines))
 
 

@@ -61,6 +61,13 @@ class Resolve(Command, tag="debate-resolve", frozen=True, kw_only=True):
     tasks: tuple[str, ...] = ()
 
 
+def _refused(message: str, hint: str) -> PeerError:
+    """What may not be done now: later it may."""
+    refusal = PeerError("not_allowed", message, hint)
+    refusal.stateful = True
+    return refusal
+
+
 class _Bench:
     """The state with one's events folded in as they come."""
 
@@ -127,8 +134,7 @@ def decide_speak(state: State, command: Speak, scene: Scene) -> Outcome:
     bench = _Bench(state, command.me, scene)
     debate = debates.find(state, command.debate)
     if debates.status(debate, scene) != debate.status:
-        raise PeerError(
-            "not_allowed",
+        raise _refused(
             f"nobody has spoken in debate {debate.id[:8]} for too long: a person has to decide it",
             f"`git peer debate show {debate.id[:8]}`",
         )
@@ -150,7 +156,7 @@ def decide_speak(state: State, command: Speak, scene: Scene) -> Outcome:
         assert standing is not None
         _resolve(bench, debate, "agreed", standing.propose, standing.propose, False, command.tasks)
     elif command.tasks:
-        raise PeerError("not_allowed", "not every side agrees yet: there is nothing to make tasks of", "")
+        raise _refused("not every side agrees yet: there is nothing to make tasks of", "leave out --task")
     elif debates.exhausted(debate):
         bench.fold(debating.escalation(state, debate, "rounds", "", bench.session, scene))
     return bench.done(debate.id)
@@ -173,8 +179,7 @@ def decide_resolve(state: State, command: Resolve, scene: Scene) -> Outcome:
     bench = _Bench(state, command.me, scene)
     debate = debates.find(state, command.debate)
     if debates.status(debate, scene) == "active":
-        raise PeerError(
-            "not_allowed",
+        raise _refused(
             f"debate {debate.id[:8]} goes on: its sides may still agree",
             f"`git peer debate escalate {debate.id[:8]}` puts it before a person",
         )

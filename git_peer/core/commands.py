@@ -31,6 +31,7 @@ from git_peer.core import (
 )
 from git_peer.core.command import Command, Outcome, envelope
 from git_peer.core.errors import Malformed, PeerError
+from git_peer.core.expiry import Evidence
 from git_peer.core.landing import RefUpdate
 from git_peer.core.opening import opened
 from git_peer.core.sessions import Me, Scene, Session
@@ -177,11 +178,12 @@ def _end(state: State, command: End, scene: Scene) -> Outcome:
     held = list(locks.held_by(state, ended.name))
     views = [locks.describe(state, lock, scene, "") for lock in held]
     freed = locking.release(state, held, session, command.me, scene, None)
-    freed += [
-        tasking.TaskRelease(**envelope(session, scene), task=task.id, note="its session ended")
-        for task in tasks.claimed_by(state, ended.name)
-        if task.status == "in_progress" and task.sid == ended.sid
-    ]
+    for task in tasks.claimed_by(state, ended.name):
+        what = {**envelope(session, scene), "task": task.id}
+        if task.status == "in_progress" and task.sid == ended.sid:
+            freed.append(tasking.TaskRelease(**what, note="its session ended"))
+        elif task.status == "in_progress":  # of an earlier run of that name, sent back from review
+            freed.append(tasking.TaskLapse(**what, evidence=Evidence(how="gone")))
     over = sessions.SessionEnd(
         id=scene.ident(), at=scene.now, by=session.name, sid=session.sid, name=ended.name, ended=ended.sid
     )

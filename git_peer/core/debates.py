@@ -253,7 +253,9 @@ def notices(state: State, name: str, told: set[str], scene: Scene, most: int = 2
             said = f"debate {ident} was {end.how} by {end.by}{made}: {text.quoted(end.decision)}"
         else:
             said = f"debate {ident} waits for a person's word, nothing of it can land meanwhile: {topic}"
-        found.append({"code": "debate", "message": said, "debate": debate.id, "hint": f"`git peer debate show {ident}`"})
+        found.append(
+            {"code": "debate", "message": said, "debate": debate.id, "hint": f"`git peer debate show {ident}`"}
+        )
     return found[:most]
 
 

@@ -86,9 +86,7 @@ def about(state: State, debate: Debate) -> tuple[Target, ...]:
     return tuple(islice((target for target in found if target.kind != "name"), deltas.MOST))
 
 
-def escalation(
-    state: State, debate: Debate, how: str, reason: str, session: Session, scene: Scene
-) -> DebateEscalate:
+def escalation(state: State, debate: Debate, how: str, reason: str, session: Session, scene: Scene) -> DebateEscalate:
     """The event that puts a debate before a person."""
     paths = about(state, debate)
     return DebateEscalate(**envelope(session, scene), debate=debate.id, how=how, reason=reason, paths=paths)

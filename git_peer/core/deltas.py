@@ -166,7 +166,9 @@ def concerns(delta: Delta, who: Reader, folds: bool = False) -> list[str]:
 def touched(delta: Delta, paths: Iterable[str], folds: bool) -> list[str]:
     """Those of `paths` that a delta is about."""
     spots = [verdict.place({"kind": t.kind, "path": t.real}) for t in delta.paths if t.kind != "name"]
-    return [path for path in paths if any(verdict.touches(kind, at, path, folds) for kind, at in spots)] if spots else []
+    return (
+        [path for path in paths if any(verdict.touches(kind, at, path, folds) for kind, at in spots)] if spots else []
+    )
 
 
 def _few(reasons: list[str], what: str) -> list[str]:

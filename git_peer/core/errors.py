@@ -45,6 +45,7 @@ class PeerError(Exception):
         self.message = message
         self.hint = hint
         self.extra = extra
+        self.stateful = False  # whatever its code, another state might not have refused
 
     @property
     def status(self) -> int:

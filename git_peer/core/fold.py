@@ -18,7 +18,6 @@ from git_peer.core import (
     plan,
     questions,
     sessions,
-    targets,
     tasking,
     telling,
     waits,
@@ -133,24 +132,3 @@ def too_large(size: int) -> PeerError:
         f"too much at once: {size // 1024} KiB of events, {MAX_BATCH // 1024} are allowed",
         "split it into several commands, or lock a folder or a glob",
     )
-
-
-def subject(events: Sequence[Event], state: State) -> str:
-    """A log commit's subject for people."""
-    by = events[0].by
-    takes = [e for e in events if isinstance(e, locking.LockTake)]
-    frees = [e for e in events if isinstance(e, (locking.LockRelease, locking.LockBreak, locking.LockExpire))]
-    writers = dict.fromkeys(event.by for event in events)
-    if len(writers) > 1:
-        text = f"{len(events)} events by {', '.join(writers)}"
-    elif takes:
-        shown = targets.show(takes[0].target)
-        text = f"lock: {by} took {shown}" + (f" and {len(takes) - 1} more" if len(takes) > 1 else "")
-    elif any(isinstance(e, landing.PushLand) for e in events):
-        text = f"push: {by} landed work" + (f" and released {len(frees)} locks" if frees else "")
-    elif frees:
-        text = f"unlock: {by} released {len(frees)} lock{'s' if len(frees) > 1 else ''}"
-    else:
-        text = f"{str(events[-1].__struct_config__.tag).replace('.', ': ', 1)} {by}"
-    clean = "".join(c if c.isprintable() else "?" for c in text.encode("utf-8", "replace").decode())
-    return f"{clean[:100]} [skip ci]"

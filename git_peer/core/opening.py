@@ -64,5 +64,7 @@ def proven(state: State, events: list[Event], scene: Scene, before: int) -> list
         try:
             fold.apply(state, events, scene.height, scene.index + before)
         except Malformed as why:
-            raise PeerError(why.code, str(why), why.hint) from None
+            refusal = PeerError(why.code, str(why), why.hint)
+            refusal.stateful = True
+            raise refusal from None
     return events

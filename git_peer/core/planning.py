@@ -37,6 +37,7 @@ from git_peer.core.plan import Plan
 from git_peer.core.sessions import Me, Scene, Session
 from git_peer.core.state import Event, State
 from git_peer.core.tasks import Changes, Spec
+from git_peer.core.working import with_children
 
 TOLD = 50  # changed tasks that an answer spells out
 _Events = list[Event]
@@ -193,8 +194,9 @@ def _change(bench: _Bench, edit: ChangeTask) -> _Events:
     bench.touched[task.id] = None
     events: _Events = [tasking.TaskEdit(**bench.what(), task=task.id, changes=Changes(**new))]
     if "phase" in new:
-        for ident in task.children:  # they stay together
-            events += _change(bench, ChangeTask(id=ident, changes=Changes(phase=new["phase"])))
+        for below in tasks.all_of(bench.state):  # they stay together, dropped ones too
+            if below.parent == task.id:
+                events += _change(bench, ChangeTask(id=below.id, changes=Changes(phase=new["phase"])))
     return events
 
 
@@ -211,14 +213,8 @@ def _status(bench: _Bench, edit: SetStatus) -> _Events:
             "`git peer task claim`, `review` and `done` do that, step by step",
         )
     bench.touched[task.id] = None
-    below = task.children if edit.status == "dropped" else ()
-    events: _Events = [
-        event
-        for ident in below
-        if (child := tasks.get(bench.state, ident)) is not None and child.status not in tasks.OVER
-        for event in _status(bench, SetStatus(id=ident, status="dropped", saw=child.status))
-    ]
-    return [*events, tasking.TaskMove(**bench.what(), task=task.id, status=edit.status)]
+    among = with_children(bench.state, task) if edit.status == "dropped" else [task]
+    return [tasking.TaskMove(**bench.what(), task=one.id, status=edit.status) for one in among]
 
 
 # -- goal and phases ------------------------------------------------------------------------------

@@ -6,14 +6,15 @@ from typing import Any
 
 import msgspec
 
-from git_peer.core import expiry, graph, plan, sessions, tasks
+from git_peer.core import expiry, graph, naming, plan, sessions, tasks
 from git_peer.core.command import envelope
 from git_peer.core.errors import Malformed
 from git_peer.core.expiry import Evidence
+from git_peer.core.families import adopt, find, finish, mine, noted
 from git_peer.core.sessions import Scene, Session
 from git_peer.core.state import Event, State
 from git_peer.core.targets import check
-from git_peer.core.tasks import OVER, Changes, Past, Result, Spec, Task
+from git_peer.core.tasks import OVER, Changes, Result, Spec, Task
 
 MAX_LIST = 500  # entries of one list of a task
 MAX_SHORT = 1000  # bytes of a title, an id, a name
@@ -132,28 +133,6 @@ def _check_spec(state: State, spec: Spec | Changes) -> None:
         raise Malformed(f"no phase {spec.phase!r}")
 
 
-def find(state: State, ident: str) -> Task:
-    """The task of that very id; Malformed where there is none."""
-    task = tasks.get(state, ident)
-    if task is None:
-        raise Malformed(f"no task {ident!r}")
-    return task
-
-
-def _noted(task: Task, event: Event, what: str, said: str = "", **changes: Any) -> Task:
-    short = said.encode("utf-8", "surrogatepass")[:200].decode("utf-8", "ignore")
-    entry = Past(at=event.at, by=event.by, what=what, note=short)
-    return msgspec.structs.replace(task, history=(*task.history[1 - tasks.NOTES :], entry), **changes)
-
-
-def mine(state: State, event: Event, task: Task) -> bool:
-    """Whether the task is the event's session's, or an agent's whose person it is."""
-    actor, holder = sessions.acting(state, event), tasks.assignee_of(state, task)
-    if holder is None:
-        return False
-    return holder.sid == actor.sid or (actor.default and (actor.clone, actor.gitdir) == (holder.clone, holder.gitdir))
-
-
 def _go(task: Task, status: str) -> None:
     if status not in tasks.MOVES[task.status]:
         raise Malformed(f"task {task.id} cannot go from {task.status} to {status}")
@@ -168,11 +147,13 @@ def apply_add(state: State, event: TaskAdd, height: int, index: int) -> None:
         raise Malformed(f"no status {event.status!r}")
     if event.status in tasks.WORKED_ON and not event.assignee:
         raise Malformed(f"a task that is {event.status} has an assignee")
+    if event.assignee and not naming.is_name(event.assignee):  # it becomes a folder of the tree
+        raise Malformed(f"not a session's name: {event.assignee!r}")
     _check_spec(state, event.spec)
     phase = plan.get(state).phase(event.spec.phase)
     if phase is not None and phase.status == "closed" and event.status not in OVER:
         raise Malformed(f"phase {phase.id} is closed")
-    _short([event.note, event.assignee], MAX_NOTE)
+    _short([event.note], MAX_NOTE)
     task = Task(
         **{name: getattr(event.spec, name) for name in tasks.FIELDS},
         id=event.task,
@@ -187,50 +168,12 @@ def apply_add(state: State, event: TaskAdd, height: int, index: int) -> None:
         author=event.by,
         created=event.at,
     )
-    tasks.put(state, _noted(task, event, "added"))
-    _adopt(state, event, task, "")
+    tasks.put(state, noted(task, event, "added"))
+    adopt(state, event, task, "")
     state.relinked.add(task.id)
     there = plan.get(state)
     if plan.counted(task.id) > there.count:
         plan.put(state, msgspec.structs.replace(there, count=plan.counted(task.id)))
-
-
-def _adopt(state: State, event: Event, task: Task, old: str) -> None:
-    """Keep the parents' lists of children: a parent is done by its children alone."""
-    if old and old != task.parent:
-        former = tasks.get(state, old)
-        if former is not None:
-            left = tuple(child for child in former.children if child != task.id)
-            tasks.put(state, msgspec.structs.replace(former, children=left), former)
-            _finish(state, event, old)
-    if task.parent and task.parent != old:
-        parent = find(state, task.parent)
-        if parent.status in (*OVER, "review", "merge_point") and not parent.children:
-            raise Malformed(f"task {parent.id} is {parent.status}: it takes no subtasks")
-        changes: dict[str, Any] = {"children": (*parent.children, task.id)}
-        if not parent.children:
-            changes |= {"status": "in_progress", "assignee": "", "sid": "", "claimed": 0}
-        what = "split" if not parent.children else "subtask"
-        tasks.put(state, _noted(parent, event, what, task.id, **changes), parent)
-        _finish(state, event, parent.id)
-
-
-def _finish(state: State, event: Event, ident: str) -> None:
-    """A parent whose children are all over is done; where all were dropped, it is to be done itself."""
-    while ident:
-        parent = find(state, ident)
-        children = [find(state, child) for child in parent.children]
-        over = bool(children) and all(child.status in OVER for child in children)
-        status = (
-            ("done" if any(child.status == "done" for child in children) else "todo")
-            if over or not children
-            else "in_progress"
-        )
-        if status == parent.status or parent.status in ("dropped", "blocked"):
-            return
-        progress = 100 if status == "done" else parent.progress
-        tasks.put(state, _noted(parent, event, status, "by its subtasks", status=status, progress=progress), parent)
-        ident = parent.parent
 
 
 def apply_edit(state: State, event: TaskEdit, height: int, index: int) -> None:
@@ -241,6 +184,8 @@ def apply_edit(state: State, event: TaskEdit, height: int, index: int) -> None:
     changes = event.changes.given()
     if not changes:
         raise Malformed("an edit that changes nothing")
+    if changes.get("phase") and task.status not in OVER and plan.phase_of(state, changes["phase"]).status == "closed":
+        raise Malformed(f"phase {changes['phase']} is closed")
     if "accept" in changes and changes["accept"] != task.accept:
         if event.by in task.workers:
             raise Malformed(
@@ -251,10 +196,10 @@ def apply_edit(state: State, event: TaskEdit, height: int, index: int) -> None:
         if task.status in ("merge_point", "done"):
             raise Malformed(f"task {task.id} was accepted already")
         changes["result"] = None
-    edited = _noted(task, event, "edited", ", ".join(name for name in changes if name != "result"), **changes)
+    edited = noted(task, event, "edited", ", ".join(name for name in changes if name != "result"), **changes)
     tasks.put(state, edited, task)
     if "parent" in changes:
-        _adopt(state, event, edited, task.parent)
+        adopt(state, event, edited, task.parent)
     if changes.keys() & {"depends_on", "parent"}:
         state.relinked.add(task.id)
     if "phase" in changes:
@@ -265,15 +210,17 @@ def apply_assign(state: State, event: TaskAssign, height: int, index: int) -> No
     """What is to do is kept for a session; what somebody works on is handed over by it."""
     sessions.touch(state, event, height)
     task = find(state, event.task)
+    if event.session and not naming.is_name(event.session):
+        raise Malformed(f"not a session's name: {event.session!r}")
     if task.status == "todo" and not event.to:
-        tasks.put(state, _noted(task, event, "assigned", event.session, assignee=event.session, sid=""), task)
+        tasks.put(state, noted(task, event, "assigned", event.session, assignee=event.session, sid=""), task)
         return
     to = sessions.get(state, event.session)
     if task.status != "in_progress" or to is None or to.sid != event.to or not mine(state, event, task):
         raise Malformed(f"task {task.id} is not {event.by}'s to hand over")
     workers = _with(task.workers, to.name)
     changes: dict[str, Any] = {"assignee": to.name, "sid": to.sid, "claimed": event.at, "workers": workers}
-    tasks.put(state, _noted(task, event, "handed over", to.name, **changes), task)
+    tasks.put(state, noted(task, event, "handed over", to.name, **changes), task)
 
 
 def _with(workers: tuple[str, ...], name: str) -> tuple[str, ...]:
@@ -294,12 +241,12 @@ def apply_claim(state: State, event: TaskClaim, height: int, index: int) -> None
         "claimed": event.at,
         "workers": _with(task.workers, session.name),
     }
-    tasks.put(state, _noted(task, event, "claimed", **changes), task)
+    tasks.put(state, noted(task, event, "claimed", **changes), task)
 
 
 def _freed(task: Task, event: Event, what: str, note: str) -> Task:
     changes: dict[str, Any] = {"status": "todo", "assignee": "", "sid": "", "claimed": 0, "left": task.assignee}
-    return _noted(task, event, what, note, **changes)
+    return noted(task, event, what, note, **changes)
 
 
 def apply_release(state: State, event: TaskRelease, height: int, index: int) -> None:
@@ -329,7 +276,8 @@ def apply_move(state: State, event: TaskMove, height: int, index: int) -> None:
     task = find(state, event.task)
     _short([event.note, event.force, event.commit], MAX_NOTE)
     _go(task, event.status)
-    if task.children and event.status != "dropped":
+    back = task.status == "dropped" and event.status == "todo"
+    if task.children and event.status != "dropped" and not back:
         raise Malformed(f"task {task.id} is done by its subtasks")
     own, worked = mine(state, event, task), task.status in tasks.WORKED_ON
     changes: dict[str, Any] = {"status": event.status, "note": event.note or task.note}
@@ -346,6 +294,8 @@ def apply_move(state: State, event: TaskMove, height: int, index: int) -> None:
             raise Malformed(f"no acceptance of {task.commit[:12]} is on record for {task.id}")
         changes["reviewer"] = event.by
     elif event.status == "in_progress":  # sent back, or taken back: with who works on it
+        if not worked:
+            raise Malformed(f"task {task.id} is {task.status}: it is begun by a claim")
         changes |= {"reviewer": "", "result": None}
     elif event.status == "done":
         if task.status != "merge_point":
@@ -359,9 +309,15 @@ def apply_move(state: State, event: TaskMove, height: int, index: int) -> None:
             if task.phase and plan.phase_of(state, task.phase).status == "closed":
                 raise Malformed(f"phase {task.phase} is closed")
             changes |= {"progress": 0, "commit": "", "result": None, "reviewer": ""}
-    tasks.put(state, _noted(task, event, event.status, event.force or event.note, **changes), task)
-    if task.parent:
-        _finish(state, event, task.parent)
+    moved = noted(task, event, event.status, event.force or event.note, **changes)
+    tasks.put(state, moved, task)
+    if "dropped" in (event.status, task.status):  # it leaves its parent, or comes back
+        adopt(state, event, moved, task.parent if event.status == "dropped" else "")
+        state.relinked.add(task.id)
+        if task.children:
+            finish(state, event, task.id)
+    elif task.parent:
+        finish(state, event, task.parent)
 
 
 def apply_progress(state: State, event: TaskProgress, height: int, index: int) -> None:
@@ -380,7 +336,7 @@ def apply_progress(state: State, event: TaskProgress, height: int, index: int) -
     )
     note = task.note if event.note is None else event.note
     changes: dict[str, Any] = {"progress": percent, "note": note, "checklist": listed}
-    tasks.put(state, _noted(task, event, f"{percent} %", event.note or "", **changes), task)
+    tasks.put(state, noted(task, event, f"{percent} %", event.note or "", **changes), task)
 
 
 def apply_result(state: State, event: TaskResult, height: int, index: int) -> None:
@@ -396,4 +352,4 @@ def apply_result(state: State, event: TaskResult, height: int, index: int) -> No
     result = Result(
         commit=event.commit, passed=event.passed, by=event.by, at=event.at, command=event.command, output=event.output
     )
-    tasks.put(state, _noted(task, event, f"acceptance {said}", event.commit[:12], result=result), task)
+    tasks.put(state, noted(task, event, f"acceptance {said}", event.commit[:12], result=result), task)

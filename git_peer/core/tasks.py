@@ -26,6 +26,13 @@ MOVES: dict[str, tuple[str, ...]] = {
     "dropped": ("todo",),
 }
 STATUSES = tuple(MOVES)
+
+
+def by_move(at: str, to: str) -> bool:
+    """Whether a task gets from one status to the next by a word, not by a claim or by its subtasks."""
+    return to in MOVES[at] and (to != "done" or at == "merge_point") and (to != "in_progress" or at != "todo")
+
+
 OVER = ("done", "dropped")
 WORKED_ON = ("in_progress", "review", "merge_point")
 PRIORITY, MAX_PRIORITY = 5, 10
@@ -120,7 +127,7 @@ class Task(Spec, frozen=True, kw_only=True):
     commit: str = ""  # what is under review
     result: Result | None = None
     reviewer: str = ""
-    children: tuple[str, ...] = ()
+    children: tuple[str, ...] = ()  # subtasks that are not dropped
     workers: tuple[str, ...] = ()  # every session that had it: none of them reviews it, or changes its acceptance
     left: str = ""  # who left it unfinished last
     author: str = ""
@@ -157,6 +164,12 @@ def claimed_by(state: State, name: str) -> Iterator[Task]:
         task = get(state, ident) if state.read(claim(name, ident)) is not None else None
         if task is not None:
             yield task
+
+
+def claimed(state: State) -> Iterator[Task]:
+    """Every unfinished task that is somebody's."""
+    for name in sorted(state.entries(layout.T_CLAIMS) or ()):
+        yield from claimed_by(state, name)
 
 
 def claim(name: str, ident: str) -> str:

@@ -61,16 +61,21 @@ def decide_move(state: State, command: Move, scene: Scene) -> Outcome:
         if command.status in (*OVER, "blocked", "todo"):
             return _told([], task.id, [])
         raise PeerError("invalid", f"{task.id} is {task.status} already", "`git peer task show` tells by whom")
+    events = _lapses(state, task, command, session, scene)
+    proven(state, events, scene, len(opening))
+    task = tasks.find(state, task.id)
+    if task.status == command.status:  # what a dead session left is there again
+        return _told(opening + events, task.id, [])
     _may(state, task, command, session, scene)
-    events: list[Event] = []
+    moves: list[Event] = []
     freed: list[locks.Lock] = []
-    for one in _with_children(state, task) if command.status == "dropped" else [task]:
+    for one in with_children(state, task) if command.status == "dropped" else [task]:
         what = {**envelope(session, scene), "task": one.id, "status": command.status}
         commit = command.commit if command.status == "review" else ""
-        events.append(tasking.TaskMove(**what, note=command.note, commit=commit, force=command.force or ""))
+        moves.append(tasking.TaskMove(**what, note=command.note, commit=commit, force=command.force or ""))
         freed += its_locks(state, one) if command.status in (*OVER, "blocked", "todo") else []
     views = [locks.describe(state, lock, scene, "") for lock in freed]
-    proven(state, events, scene, len(opening))
+    events += proven(state, moves, scene, len(opening) + len(events))
     ends: list[Event] = []
     for lock in freed:
         if command.status in OVER:
@@ -81,27 +86,44 @@ def decide_move(state: State, command: Move, scene: Scene) -> Outcome:
     return _told(opening + events, task.id, views)
 
 
-def _with_children(state: State, task: Task) -> list[Task]:
-    """The unfinished tasks below this one, lowest first, and itself."""
-    found: list[Task] = []
+def _lapses(state: State, task: Task, command: Move, session: Session, scene: Scene) -> list[Event]:
+    """The ends of dead sessions' claims that stand in the way of blocking, dropping or reopening."""
+    if command.status not in ("blocked", "dropped", "todo"):
+        return []
+    among = with_children(state, task) if command.status == "dropped" else [task]
+    return [
+        ended
+        for one in among
+        if one.status == "in_progress" and not one.children and not _mine(state, one, session, command.me)
+        if (ended := tasking.lapse(state, one, session, scene)) is not None
+    ]
+
+
+def _mine(state: State, task: Task, session: Session, me: Me) -> bool:
+    holder = tasks.assignee_of(state, task)
+    return holder is not None and sessions.owns(session, me, holder)
+
+
+def with_children(state: State, task: Task) -> list[Task]:
+    """A task and the unfinished ones below it, itself first: its end is not that of its subtasks."""
+    found = [task]
     for ident in task.children:
         child = tasks.get(state, ident)
         if child is not None and child.status not in OVER:
-            found += _with_children(state, child)
-    return [*found, task]
+            found += with_children(state, child)
+    return found
 
 
 def _may(state: State, task: Task, command: Move, session: Session, scene: Scene) -> None:
     """PeerError where the move is not this session's, in words that help; what apply() refuses stays refused."""
-    holder = tasks.assignee_of(state, task)
-    mine = holder is not None and sessions.owns(session, command.me, holder)
+    holder, mine = tasks.assignee_of(state, task), _mine(state, task, session, command.me)
     to, at = command.status, task.status
     if command.force is not None:
         may_force(session, command.me, scene, "end another's work on a task")
-    if task.children and to != "dropped":
+    if task.children and to != "dropped" and (at, to) != ("dropped", "todo"):
         raise PeerError("invalid", f"{task.id} is done by its subtasks", f"they are {', '.join(task.children[:9])}")
-    if to not in tasks.MOVES[at] or (to == "done" and at != "merge_point"):
-        ways = [one for one in tasks.MOVES[at] if one != "done" or at == "merge_point"]
+    ways = [one for one in tasks.MOVES[at] if tasks.by_move(at, one)]
+    if to not in ways:
         raise PeerError(
             "invalid",
             f"{task.id} is {at}: it cannot become {to}",
@@ -116,7 +138,7 @@ def _may(state: State, task: Task, command: Move, session: Session, scene: Scene
             )
         _accepted(task)
         return
-    ends_it = to in ("blocked", "dropped") and holder is not None and command.force is None
+    ends_it = to in ("blocked", "dropped", "todo") and holder is not None and command.force is None
     if at in WORKED_ON and not mine and (to == "review" or ends_it):
         raise PeerError(
             "not_yours",
@@ -166,8 +188,7 @@ def decide_progress(state: State, command: Progress, scene: Scene) -> Outcome:
 
 
 def _own(state: State, task: Task, session: Session, me: Me) -> None:
-    holder = tasks.assignee_of(state, task)
-    if holder is None or not sessions.owns(session, me, holder):
+    if not _mine(state, task, session, me):
         whose = f"{task.assignee}'s" if task.assignee else "nobody's yet"
         raise PeerError(
             "not_yours", f"{task.id} is {whose}", f"`git peer task claim {task.id}`", holder=task.assignee or None

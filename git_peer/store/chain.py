@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pygit2
 
 from git_peer import layout
-from git_peer.core import fold
+from git_peer.core import fold, subject
 from git_peer.core.errors import Malformed, PeerError
 from git_peer.core.log import LogRepair
 from git_peer.core.state import DictReader, Event, State
@@ -77,7 +77,7 @@ class Chain:
         state = self.state(from_commit)
         height = self.height_after(base, events)
         fold.apply(state, events, height)
-        raw = codec.message(fold.subject(events, state), events)
+        raw = codec.message(subject.of(events, state), events)
         if len(raw) > fold.MAX_BATCH:
             raise fold.too_large(len(raw))
         name, mail = self._author()

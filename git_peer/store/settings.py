@@ -79,7 +79,17 @@ SETTINGS: dict[str, tuple[Any, Any, str]] = {
     "requireSigned": (_off, False, "refuse unsigned log commits (not in this release)"),
     "strict": (_off, False, "refuse code without its log commit (not in this release)"),
 }
-_FILE_KEYS = {"log": "id of the project's log", "remote": "", "branch": "", "integration": "", "ttl": "", "maxTtl": "", "debateTimeout": "", "secrets": "", "secretsAllow": ""}
+_FILE_KEYS = {
+    "log": "id of the project's log",
+    "remote": "",
+    "branch": "",
+    "integration": "",
+    "ttl": "",
+    "maxTtl": "",
+    "debateTimeout": "",
+    "secrets": "",
+    "secretsAllow": "",
+}
 FILE = ".git-peer.toml"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pygit2
 
 from git_peer import layout
@@ -27,9 +29,11 @@ def unlanded(git: pygit2.Repository, head: str, onto: str) -> list[str] | None:
         return []
     try:
         ours, theirs = git[head].peel(pygit2.Commit), git[onto].peel(pygit2.Commit)
-        base = git.merge_base(ours.id, theirs.id)
-        if base is None or base == ours.id:
-            return [] if base is not None else None
+        base: Any = git.merge_base(ours.id, theirs.id)
+        if base is None:
+            return None
+        if base == ours.id:
+            return []
         diff = git[base].peel(pygit2.Commit).tree.diff_to_tree(ours.tree, context_lines=0)
         paths = dict.fromkeys(file.raw_path for delta in diff.deltas for file in (delta.old_file, delta.new_file))
         found = [layout.from_bytes(raw) for raw in paths]

@@ -83,6 +83,12 @@ class Demo:
 
     def play(self) -> None:
         """The whole story."""
+        self._begin()
+        self._lock()
+        self._plan()
+        self._history()
+
+    def _begin(self) -> None:
         self.say("# one bare remote, two clones, git-peer in both")
         self.run("", "git init --quiet --bare remote.git")
         self.run("", "git clone --quiet remote.git a 2>/dev/null")
@@ -91,6 +97,8 @@ class Demo:
         self.run("", "git clone --quiet remote.git b")
         self.run("alice", "git peer init --remote origin", says="Published")
         self.run("bob", "git peer init", says="Follows")
+
+    def _lock(self) -> None:
         self.say("\n# alice locks a file; bob's commit that touches it is refused")
         self.run("alice", "git peer lock src/auth.py --reason 'rewriting the login'", says="remote")
         self.run("bob", "git peer sync")
@@ -123,8 +131,28 @@ class Demo:
             says="Unlocked",
         )
         self.proved("the next one goes on at once")
+
+    def _plan(self) -> None:
+        self.say("\n# a plan: each task is one session's, with its paths locked, and another session accepts it")
+        self.run("alice", "git peer task add 'Check passwords' --path src/auth.py --accept 'grep -q check src/auth.py'")
+        self.run("alice", "git peer task add 'Write the manual' --path README.md --after-task t1")
+        self.run("bob", "git peer task next --lock", says="t1 is yours")
+        self.run("alice", "git peer task claim t1", status=1, says="t1 (Check passwords) is bob's")
+        self.run("alice", "git peer task next", status=1, says="1 waits for other tasks")
+        self.proved("a task is one session's at a time, and what waits for it is not ready")
+        self.run("bob", "echo 'def check(): ...' >>src/auth.py && git commit --quiet -a -m 'Check passwords'")
+        self.run("bob", "git peer task review t1 && git peer push")
+        self.run("bob", "git peer task merge-point t1", status=1, says="another session accepts it")
+        self.run("alice", "git pull --quiet --rebase origin main")
+        self.run("alice", "git peer task result t1 --run", says="passed")
+        self.run("alice", "git peer task merge-point t1 && git peer task done t1")
+        self.run("alice", "git peer task next --lock", says="t2 is yours")
+        self.run("alice", "git peer plan show")
+        self.proved("work is accepted by another session than its own, on that very commit; then the next is ready")
+
+    def _history(self) -> None:
         self.say("\n# the history is the same for both, and checks out")
-        self.run("alice", "git peer sync")
+        self.run("bob", "git peer sync")
         self.run("alice", "git peer log -n 6")
         self.run("alice", "git peer fsck", says="no problem")
         self.run(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets as randomness
-import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -320,15 +319,22 @@ def escalate(peer: Peer, ident: str, reason: str = "") -> dict[str, Any]:
 
 
 def resolve(
-    peer: Peer, ident: str, decision: str, *, definition: str = "", as_human: bool = False, tasks: Sequence[str] = ()
+    peer: Peer,
+    ident: str,
+    decision: str,
+    *,
+    definition: str = "",
+    typed: bool = False,
+    as_human: bool = False,
+    tasks: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """A person's word on an escalated debate: {debate: B}. Without a terminal it has to be said that it is one's."""
+    """A person's word on an escalated debate: {debate: B}. Unless it is `typed` at a terminal it has to be asserted."""
     session = peer.session()
     if not peer.me.person or (session is not None and session.agent):
         raise PeerError("not_allowed", "an agent may not decide a debate", "ask a person")
-    typed = sys.stdin.isatty()
     if not typed and not as_human:
-        raise PeerError("not_allowed", "a debate is decided by a person, at a terminal", "`git peer help debate resolve`")
+        hint = "`git peer help debate resolve` tells what else there is"
+        raise PeerError("not_allowed", "a debate is decided by a person, at a terminal", hint)
     command = Resolve(
         me=peer.me,
         debate=ident,

@@ -11,6 +11,7 @@ from git_peer.app import Peer, shown_path
 from git_peer.core import commands
 from git_peer.core.errors import PeerError
 from git_peer.core.landing import RefUpdate
+from git_peer.core.text import quoted
 from git_peer.store.remote import Pushed, run
 from git_peer.verbs import outgoing
 from git_peer.verbs.outgoing import Update
@@ -248,7 +249,10 @@ def refusal(found: list[dict[str, Any]]) -> PeerError:
         return PeerError("fenced", text, "bring in what was landed there and lock it again", violations=found)
     lock = first["lock"]
     if lock is None:
-        return PeerError("disputed", f"{first['path']} is in dispute{more}", "", violations=found)
+        ident = str(first["debate"])[:8]
+        text = f"{first['path']} is in dispute, in debate {ident}{more}: {quoted(first['topic'], 80)}"
+        hint = f"`git peer debate show {ident}`; a person decides it with `git peer debate resolve`"
+        return PeerError("disputed", text, hint, violations=found)
     reason = f": {lock['reason']}" if lock["reason"] else ""
     text = f"{first['path']} is locked by {lock['session']} ({lock['mode']}, until {lock['expires_at']}){reason}{more}"
     return PeerError("locked", text, f"ask {lock['session']}, or land the rest from another branch", violations=found)

@@ -9,13 +9,13 @@ from __future__ import annotations
 import contextlib
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import pytest
 
 from tests.faults.forks import Forks
 from tests.faults.history import code, sound, takes, winners
-from tests.proxies import HOST
+from tests.proxies import HOST, Proxy, Traffic, finish, received
 from tests.servers import CutProxy, git_daemon, hang, smart_http
 from tests.world import Clone, Result, World
 
@@ -25,6 +25,22 @@ QUICK = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "peer.retryTimeout", "GIT_
 SLOW = """#!/bin/sh
 if [ -e slow ]; then rm slow; sleep 3; fi
 """
+
+
+class Recorder(Proxy):
+    """Passes everything on, and keeps what went up and down on each connection."""
+
+    def __init__(self, target_port: int) -> None:
+        super().__init__(target_port)
+        self.kept: dict[int, tuple[bytearray, bytearray]] = {}
+
+    def _pump(self, source: socket.socket, sink: socket.socket, traffic: Traffic, way: int) -> None:
+        kept = self.kept.setdefault(id(traffic), (bytearray(), bytearray()))
+        while data := received(source):
+            kept[way].extend(data)
+            with contextlib.suppress(OSError):  # gone; its end is seen on the other way
+                sink.sendall(data)
+        finish(sink)
 
 
 class Network(CutProxy):
@@ -39,8 +55,8 @@ class Network(CutProxy):
 class Scene:
     """A clone behind a proxy, and another that reaches the remote by path and sees what happened."""
 
-    def __init__(self, world: World, forks: Forks, proxy: Network, scheme: str) -> None:
-        self.forks, self.proxy = forks, proxy
+    def __init__(self, world: World, forks: Forks, proxy: Network, recorder: Recorder, scheme: str) -> None:
+        self.forks, self.proxy, self.recorder = forks, proxy, recorder
         self.clone, self.witness = world.clone("a"), world.clone("w")
         forks.peer(self.witness, "init", "--remote", "origin", "--no-hooks")
         self.clone.git("remote", "set-url", "origin", f"{scheme}://{HOST}:{proxy.port}/remote.git")
@@ -75,37 +91,95 @@ class Scene:
 def behind_proxy(world: World, forks: Forks, scheme: str) -> Iterator[Scene]:
     """Serve the world over git:// or http:// behind a proxy that can cut."""
     served = git_daemon(world.folder) if scheme == "git" else smart_http(world.folder)
-    with served as server, Network(server.port) as proxy:
-        yield Scene(world, forks, proxy, scheme)
+    with served as server, Recorder(server.port) as recorder, Network(recorder.port) as proxy:
+        yield Scene(world, forks, proxy, recorder, scheme)
 
 
-def measured(scene: Scene) -> tuple[list[int], list[int]]:
-    """Byte counts up and down, a connection, of a lock that nothing disturbs."""
-    scene.proxy.connections.clear()
+def recorded(scene: Scene) -> tuple[bytes, bytes]:
+    """What goes up and down on the connection of a lock that nothing disturbs."""
+    scene.recorder.kept.clear()
     scene.forks.peer(scene.clone, "lock", "measure.py", as_="victim")
-    traffic = list(scene.proxy.connections)
+    ((up, down),) = scene.recorder.kept.values()
     scene.forks.peer(scene.clone, "unlock", "measure.py", as_="victim")
-    return [one.up for one in traffic], [one.down for one in traffic]
+    return bytes(up), bytes(down)
 
 
-def spots(size: int) -> list[int]:
-    """Byte positions worth a cut: the beginning, the middle, within the last line, all but the end."""
-    return [1, size // 2, size - 20, size - 1]
+def pkt_lines(stream: bytes, at: int, end: int) -> Iterator[tuple[int, int]]:
+    """(begin, end) of each pkt-line from `at` on; those within a side band's line come instead of it."""
+    while at < end:
+        size = int(stream[at : at + 4], 16) or 4
+        if stream[at + 4 : at + 5] == b"\x01":
+            yield at, at + 5
+            yield from pkt_lines(stream, at + 5, at + size)
+        else:
+            yield at, at + size
+        at += size
 
 
-@pytest.mark.parametrize("scheme", ["git", "http"])
-@pytest.mark.parametrize("way", ["up", "down"])
+def places(lines: Iterable[tuple[int, int]]) -> list[int]:
+    """Byte positions that matter: where lines meet; in, and behind, the length; the middle; all but the last byte."""
+    found = set[int]()
+    for begin, end in lines:
+        within = {begin + 2, begin + 4, (begin + 4 + end) // 2, end - 1, end}
+        found |= {at for at in within if begin < at <= end}
+    return sorted(found)
+
+
+def down_of_git(stream: bytes) -> tuple[list[int], int]:
+    """(places in what a git server says, from where on it is the report of a push that has taken effect)."""
+    lines = list(pkt_lines(stream, 0, len(stream)))
+    report = stream.index(b"\x01000eunpack ok") - 4
+    return places(lines), report
+
+
+def down_of_http(stream: bytes) -> tuple[list[int], int]:
+    """The same over HTTP: the response to the push, whose body comes in chunks that are never quite the same."""
+    head = stream.rindex(b"HTTP/1.1 200")
+    body = stream.index(b"\r\n\r\n", head)
+    return [head + 1, head + 12, body, body + 2, *range(body + 4, len(stream), 7), len(stream) - 1], head
+
+
+def up_of_git(stream: bytes) -> tuple[list[int], int]:
+    """(places in what a push sends, from where on the server has all of it)."""
+    pack = stream.index(b"PACK")
+    return [*places(pkt_lines(stream, 0, pack)), pack + 2, pack + 4, pack + 12, (pack + len(stream)) // 2], len(stream)
+
+
+CUTS = {("git", "down"): down_of_git, ("http", "down"): down_of_http, ("git", "up"): up_of_git}
+
+
+@pytest.mark.parametrize(("scheme", "way"), CUTS)
 def test_one_cut(world: World, forks: Forks, scheme: str, way: str) -> None:
-    """One connection is cut, the next ones work: the command finds out what became of it."""
+    """One connection is cut wherever its bytes have a meaning, the next ones work: the command finds out what came."""
     with behind_proxy(world, forks, scheme) as scene:
-        sizes = measured(scene)[0 if way == "up" else 1]
-        ends = set[int]()
-        for at in spots(max(sizes)):
+        up, down = recorded(scene)
+        spots, effect = CUTS[scheme, way](up if way == "up" else down)
+        before, after = 0, 0
+        for at in spots:
             scene.cut(up=at if way == "up" else None, down=at if way == "down" else None)
             answer = scene.forks.peer(scene.clone, "lock", f"{at}.py", "--json", as_="victim", status=None)
-            ends.add(answer.status)
+            assert scene.proxy.cuts == 1 or scheme == "http", "nothing was cut"
             scene.judge(f"{at}.py", answer)
-        assert 0 in ends, "not one was told that it had won"
+            if at > effect:
+                after += 1
+                assert answer.status == 0, f"cut at byte {at} of what has taken effect\n{answer}"
+            else:
+                before += 1
+        assert before > 5 or scheme == "http"
+        assert after > 5 or way == "up"
+        sound(forks, scene.clone, scene.witness)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(("scheme", "way"), CUTS)
+def test_cut_for_good_anywhere(world: World, forks: Forks, scheme: str, way: str) -> None:
+    """The same, and the network stays away until the command has given up."""
+    with behind_proxy(world, forks, scheme) as scene:
+        up, down = recorded(scene)
+        for at in CUTS[scheme, way](up if way == "up" else down)[0]:
+            scene.cut(up=at if way == "up" else None, down=at if way == "down" else None, gone=True)
+            answer = forks.peer(scene.clone, "lock", f"{at}.py", "--json", as_="victim", status=None, env=QUICK)
+            scene.judge(f"{at}.py", answer)
         sound(forks, scene.clone, scene.witness)
 
 
@@ -113,7 +187,7 @@ def test_one_cut(world: World, forks: Forks, scheme: str, way: str) -> None:
 def test_cut_for_good(world: World, forks: Forks, way: str) -> None:
     """A connection is cut, and no other comes through until the command has given up: unknown, where it was sent."""
     with behind_proxy(world, forks, "git") as scene:
-        size = measured(scene)[0 if way == "up" else 1][0]
+        size = len(recorded(scene)[0 if way == "up" else 1])
         ends = set[str]()
         for at in (0, size // 2, size - (120 if way == "up" else 20)):
             scene.cut(up=at if way == "up" else None, down=at if way == "down" else None, gone=True)
@@ -126,7 +200,7 @@ def test_cut_for_good(world: World, forks: Forks, way: str) -> None:
 
 def test_unlock_with_a_cut_answer(world: World, forks: Forks) -> None:
     with behind_proxy(world, forks, "git") as scene:
-        size = measured(scene)[1][0]
+        size = len(recorded(scene)[1])
         for at in (size - 20, size - 1):
             forks.peer(scene.clone, "lock", f"{at}.py", as_="victim")
             scene.cut(down=at)

@@ -15,6 +15,7 @@ HOUR = 3600
 YEAR = 365 * 24 * HOUR
 OFF = [2 * HOUR, 20 * YEAR, -2 * HOUR, -20 * YEAR]  # seconds that the clock goes ahead
 TTL = 3  # seconds
+PATIENCE = 5  # seconds of a waiter
 
 # The program in a process whose wall clock is wrong; its monotonic clock is not.
 SKEWED = """
@@ -124,6 +125,32 @@ def test_doctor_tells(world: World, forks: Forks, off: int) -> None:
     assert [check["status"] for check in checks if check["name"] == "clock"] == ["warn"], checks
     checks = forks.peer(right, "doctor", "--json", status=None).json()["checks"]
     assert [check["status"] for check in checks if check["name"] == "clock"] == ["ok"], checks
+
+
+@pytest.mark.parametrize("off", OFF)
+def test_does_not_overtake(world: World, forks: Forks, off: int) -> None:
+    """Who waits stands before it, whatever its clock says of when their time is over; watching proves that it is."""
+    right, wrong = team(world, forks, off)
+    right.git("config", "peer.clockSkew", "1s")
+    forks.peer(right, "lock", "a.py", as_="holder")
+    skewed(wrong, off, "sync")
+    waiter = right.start_peer("lock", "a.py", "--wait", f"{PATIENCE}s", as_="waiter")
+    end = time.monotonic() + 20
+    while not forks.peer(right, "log", "--kind", "lock.wait", "--json").objects():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    asked = time.monotonic()
+    waiter.kill()  # it keeps its place, and takes nothing
+    forks.peer(right, "unlock", "a.py", as_="holder")
+    answer = skewed(wrong, off, "lock", "a.py", "--json", status=None)
+    assert time.monotonic() - asked > PATIENCE or (answer.status, code(answer)) == (1, "locked"), answer
+    assert answer.status == 0 or answer.json()["conflicts"][0]["waiter"] == "waiter", answer
+    if off < 0:
+        return  # the rest takes its time
+    time.sleep(PATIENCE + 2)
+    skewed(wrong, off, "lock", "a.py")
+    assert holders(forks, right, "a.py") == ["wrong"]
+    sound(forks, right, wrong)
 
 
 def test_jumps_while_it_holds(world: World, forks: Forks) -> None:

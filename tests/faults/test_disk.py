@@ -175,6 +175,31 @@ def test_push(world: World, forks: Forks, disk: Disk) -> None:
     sound(forks, clone)
 
 
+def test_init_and_no_room_for_hooks(world: World, forks: Forks, disk: Disk) -> None:
+    """The log is there, and not all of the hooks: said so; commits go on meanwhile, and init again installs them."""
+    ends = set[tuple[int, bool]]()
+    for pages in range(8, 64, 4):
+        clone = world.clone(f"disk/{pages}")
+        own = clone.path / ".git" / "hooks" / "pre-commit"
+        own.write_text("#!/bin/sh\ntouch ran\n")
+        own.chmod(0o755)
+        disk.fill(pages * PAGE)
+        answer = forks.peer(clone, "init", "--local", "--json", status=None)
+        disk.free()
+        truthful(answer)
+        ends.add((answer.status, (clone.path / ".git" / layout.FOLDER / layout.F_CLONE).exists()))
+        clone.git("commit", "-q", "--allow-empty", "-m", "work")
+        assert (clone.path / "ran").exists(), f"the user's own hook was lost\n{answer}"
+        again = forks.peer(clone, "init", "--local", "--json").json()
+        assert {hook["state"] for hook in again["hooks"]} == {"installed"}, answer
+        forks.peer(clone, "lock", "src/api.py", as_="a")
+        clone.write("src/api.py", "changed\n")
+        assert clone.git("commit", "-q", "-a", "-m", "x", env={"GIT_PEER_SESSION": "b"}, check=False).status == 1
+        whole(clone)
+        shutil.rmtree(clone.path)
+    assert {(1, True), (0, True)} <= ends, "the hooks' install was meant to run out of room, and not to"
+
+
 @pytest.mark.parametrize("how", [("--local",), ("--remote", "origin")])
 def test_init(world: World, forks: Forks, disk: Disk, how: tuple[str, ...]) -> None:
     """It fails with a clear error, and again with room it sets up."""
@@ -235,6 +260,20 @@ def test_read_only(world: World, forks: Forks, disk: Disk) -> None:
         assert "read-only" in answer.err.lower(), answer
     disk.mount("remount,rw")
     forks.peer(clone, "lock", "a.py", as_="keeper")
+
+
+def test_a_loss_on_a_read_only_disk(world: World, forks: Forks, disk: Disk) -> None:
+    """It is told in the one answer that there is, and told again, for it could not be noted."""
+    clone, witness = start(world, forks, "remote")
+    forks.peer(witness, "lock", "keep.py", "--preempt", "--priority", "10", as_="urgent")
+    forks.peer(clone, "sync")
+    disk.mount("remount,ro")
+    answers = [forks.peer(clone, "lock", "a.py", "--json", as_="keeper", status=1) for _ in range(2)]
+    disk.mount("remount,rw")
+    answers.append(forks.peer(clone, "lock", "a.py", "--json", as_="keeper"))
+    for answer in answers:
+        assert [notice["code"] for notice in answer.json()["notices"]] == ["lost"], answer
+    assert forks.peer(clone, "lock", "a.py", "--json", as_="keeper").json()["notices"] == []
 
 
 def test_not_set_up_and_read_only(world: World, forks: Forks, disk: Disk) -> None:

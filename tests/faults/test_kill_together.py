@@ -36,28 +36,38 @@ def settled(forks: Forks, clone: Clone, path: str, granted: list[str], why: str)
     assert {lock["id"] for lock in views} == set(granted), why
 
 
+def company(world: World, forks: Forks, clone: Clone, path: str, kills: dict[str, int]) -> dict[str, Result]:
+    """s0 gets the kernel lock and takes s1 and s2 along, who ask for the same; `kills`: who dies at which step."""
+    env = {"GATHER": f"2:{world.folder / path}"}
+    asks = [
+        Ask(clone, ("lock", path, "--json"), name, kills.get(name), ("follows" if number else "combines",), env)
+        for number, name in enumerate(("s0", "s1", "s2"))
+    ]
+    return dict(zip(("s0", "s1", "s2"), forks.together(asks), strict=True))
+
+
+@pytest.mark.parametrize("who", ["s0", "s1"])
 @pytest.mark.parametrize("mode", ["local", "remote"])
-def test_killed_combiner(world: World, forks: Forks, mode: str) -> None:
-    """Six writers at once, of which one is killed at some step: the others have true answers, nobody has two."""
+def test_killed_in_company(world: World, forks: Forks, mode: str, who: str) -> None:
+    """Who combines, and who is taken along, killed at every step: the others have true answers, nobody has two."""
     clone = prepare(world, forks, mode)
-    kills = 0
-    for step in range(0, 24, 2):
+    for step in range(STEPS):
         path = f"at{step}.py"
-        asks = [Ask(clone, ("lock", path, "--json"), f"s{index}", kill=step if index < 2 else None,
-                    weak=("haste",)) for index in range(6)]  # fmt: skip
-        answers = forks.together(asks)
-        kills += sum(answer.status == KILLED for answer in answers)
-        granted = winners(answers)
-        odd = [one for one in answers if one.status not in (0, KILLED) and code(one) != "locked"]
-        assert odd == [], str(odd[0])
-        why = "".join(answer.err for answer in answers)
+        told = company(world, forks, clone, path, {who: step})
+        killed = told.pop(who)
+        if killed.status != KILLED:
+            break
+        why = f"{killed.err}\n" + "".join(map(str, told.values()))
+        odd = [one for one in told.values() if one.status != 0 and code(one) != "locked"]
+        assert odd == [], why
+        granted = winners(list(told.values()))
         assert len(granted) <= 1, why
         before = {lock["session"]: lock["id"] for lock in forks.peer(clone, "locks", path, "--json").json()["locks"]}
         if not granted and not open_ends(clone):  # killed between having it on record that it is told, and telling
-            assert set(before) <= {"s0", "s1"}, why
+            assert set(before) <= {who}, why
             granted = list(before.values())
         settled(forks, clone, path, granted, why)
-    assert kills > 5
+    assert 4 < step < STEPS - 1
     sound(forks, clone)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import time
 from typing import Any
 
 import pytest
@@ -61,6 +63,46 @@ def test_refused_in_the_same_clone_at_once(world: World, forks: Forks) -> None:
         assert answer.json()["conflicts"][0]["lock"]["session"] == "one"
     offline(forks, clone, "src/api.py", "two")  # what does not overlap is free
     assert held(forks, clone) == {"src/auth.py": ("one", "tentative"), "src/api.py": ("two", "tentative")}
+
+
+@pytest.mark.parametrize("end", ["unlock", "sync", "out of time"])
+def test_waits_for_a_tentative_one(world: World, forks: Forks, end: str) -> None:
+    """`--wait` waits for another session's tentative lock too, until it is given back, or arbitrated and given back."""
+    (clone,) = team(world, forks, "a")
+    offline(forks, clone, "x.py", "one")
+    waiting = clone.start_peer("lock", "x.py", "--wait", "1s" if end == "out of time" else "60s", "--json", as_="two")
+    if end == "out of time":
+        answer = waiting.finish(1)
+        said = answer.json()
+        assert (code(answer), said["acquired"], said["conflicts"][0]["lock"]["session"]) == ("locked", False, "one")
+        assert held(forks, clone) == {"x.py": ("one", "tentative")}
+        return
+    with pytest.raises(subprocess.TimeoutExpired):
+        waiting.process.wait(2)
+    if end == "sync":
+        assert forks.peer(clone, "sync", "--json").json()["lost"] == []
+        with pytest.raises(subprocess.TimeoutExpired):
+            waiting.process.wait(2)
+        assert held(forks, clone) == {"x.py": ("one", "remote")}
+    forks.peer(clone, "unlock", "x.py", as_="one")
+    assert waiting.finish(0).json()["acquired"] is True
+    assert held(forks, clone) == {"x.py": ("two", "remote")}
+    sound(forks, clone)
+
+
+def test_a_tentative_one_while_another_waits(world: World, forks: Forks) -> None:
+    """Who waits is not served what another session of the clone has taken tentatively meanwhile."""
+    first, second = team(world, forks, "a", "b")
+    forks.peer(first, "lock", "x.py", as_="holder")
+    waiting = second.start_peer("lock", "x.py", "--wait", "60s", "--json", as_="two")
+    end = time.monotonic() + 20
+    while not forks.peer(second, "log", "--kind", "lock.wait", "--json").objects():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    forks.peer(second, "lock", "--offline", "y.py", as_="one")
+    forks.peer(first, "unlock", "x.py", as_="holder")
+    assert waiting.finish(0).json()["acquired"] is True  # what is tentative elsewhere is in nobody's way
+    assert held(forks, second) == {"x.py": ("two", "remote"), "y.py": ("one", "tentative")}
 
 
 def test_gate_refuses_others(world: World, forks: Forks) -> None:

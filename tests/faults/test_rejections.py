@@ -9,6 +9,7 @@ import pytest
 
 from tests.faults.forks import Forks
 from tests.faults.history import code, sound
+from tests.faults.test_answers import QUICK
 from tests.faults.test_one_of_many import joined
 from tests.world import Clone, Result, World, start
 
@@ -59,6 +60,23 @@ def test_server_refuses_the_branch(world: World, forks: Forks, name: str, script
     hook.unlink()
     forks.peer(b, "lock", "a.py", as_="b")
     assert code(forks.peer(a, "lock", "a.py", "--json", as_="a", status=1)) == "locked"
+    sound(forks, a, b)
+
+
+def test_server_takes_nothing_while_something_is_open(world: World, forks: Forks) -> None:
+    """A push whose end is unknown, and a server that then refuses all: asked now and then, not as fast as one can."""
+    a, b = joined(world, forks, 2)
+    hook = world.remote / "hooks" / "pre-receive"
+    hook.write_text(f"#!/bin/sh\nif mkdir slow; then sleep 4; fi\n{REFUSAL.removeprefix('#!/bin/sh')}")
+    hook.chmod(0o755)
+    assert code(forks.peer(a, "lock", "a.py", "--json", as_="a", status=3, env=QUICK)) == "unknown"
+    told = forks.peer(a, "lock", "b.py", "--json", as_="a", status=3, env=QUICK)
+    assert code(told) == "busy", told
+    assert "no robots on this branch" in told.json()["error"]["message"]
+    assert 1 < told.json()["traffic"]["pushes"] <= 16
+    hook.unlink()
+    forks.peer(a, "lock", "b.py", as_="a")
+    forks.peer(b, "lock", "a.py", as_="b")
     sound(forks, a, b)
 
 

@@ -24,8 +24,11 @@ from typing import Any
 import pygit2
 from pygit2.enums import Option
 
+from git_peer import combine
 from git_peer.cli.main import COMMANDS, main
-from git_peer.store import attempts, clone, refs, remote
+from git_peer.core.command import Command
+from git_peer.engine import Engine
+from git_peer.store import attempts, clone, inbox, refs, remote
 
 Ask = dict[str, Any]
 CRASHED = 99  # exit status of a worker that failed by itself
@@ -71,8 +74,10 @@ def _arm(at: int) -> None:
             verbs = {"push", "fetch"}.intersection(args[1])
             if verbs and "--dry-run" not in args[1]:
                 step(f"git {verbs.pop()}")
-        elif event in ("os.rename", "os.remove") or (event == "open" and args[2] & _WRITING):
-            inside = os.fsdecode(_path(args[0])).partition("/.git/")[2]
+        elif event in ("os.rename", "os.remove", "os.rmdir", "os.link") or (event == "open" and args[2] & _WRITING):
+            given = args[1] if event == "os.link" else args[0]
+            folder = args[1] if event in ("os.remove", "os.rmdir") else -1
+            inside = os.fsdecode(_path(given, folder)).partition("/.git/")[2]
             draft = event == "open" and os.path.basename(inside).startswith((".", "lock"))
             if inside and not draft:
                 step(f"{event} {inside}")
@@ -87,8 +92,10 @@ def _arm(at: int) -> None:
     sys.addaudithook(audit)
 
 
-def _path(given: Any) -> str | bytes:
-    """The path in an audit event; none where a descriptor is opened anew."""
+def _path(given: Any, folder: int) -> str | bytes:
+    """The path in an audit event, as seen from the descriptor `folder` (-1: none); "" where a descriptor is opened."""
+    if folder >= 0:
+        return os.path.join(os.readlink(f"/proc/self/fd/{folder}"), os.fsdecode(given))
     return given if isinstance(given, (str, bytes)) else os.fspath(given) if isinstance(given, os.PathLike) else ""
 
 
@@ -149,7 +156,48 @@ def _meet() -> None:
     attempts.start = start
 
 
-_WEAK = {"kernel lock": _no_kernel_lock, "compare": _no_compare, "lease": _no_lease, "haste": _slow, "meet": _meet}
+def _combines() -> None:
+    """No protection is off: once it has the kernel lock it waits for others' requests, that it takes along.
+
+    GATHER in the environment is COUNT:FILE, how many, and the file which tells that it has the lock.
+    """
+    real = combine._serve
+    count, _, file = os.environ["GATHER"].partition(":")
+
+    def serve(engine: Engine, own: Command) -> dict[str, Any]:
+        if not os.path.exists(file):
+            Path(file).touch()
+            end = time.monotonic() + 2
+            while len(inbox._named(engine.clone.folder / "inbox", ".ask")) < int(count) and time.monotonic() < end:
+                time.sleep(0.002)
+        return real(engine, own)
+
+    combine._serve = serve
+
+
+def _follows() -> None:
+    """No protection is off: it asks once another has the kernel lock, and is taken along (see _combines)."""
+    real = combine.submit
+    file = os.environ["GATHER"].partition(":")[2]
+
+    def submit(engine: Engine, command: Command) -> dict[str, Any]:
+        end = time.monotonic() + 5
+        while not os.path.exists(file) and time.monotonic() < end:
+            time.sleep(0.002)
+        return real(engine, command)
+
+    combine.submit = submit
+
+
+_WEAK = {
+    "combines": _combines,
+    "follows": _follows,
+    "kernel lock": _no_kernel_lock,
+    "compare": _no_compare,
+    "lease": _no_lease,
+    "haste": _slow,
+    "meet": _meet,
+}
 
 
 def _child(ask: Ask, go: int, out: int, err: int) -> int:

@@ -72,6 +72,11 @@ def _fold(chain: Chain, model: Model, parent: str | None, commit: str, height: i
     )
 
 
+def _patience(one: Asked) -> float:
+    """The seconds of --wait."""
+    return float(one.argv[one.argv.index("--wait") + 1].rstrip("s"))
+
+
 class _Told:
     """What the writers were told, against the chain."""
 
@@ -180,16 +185,21 @@ class _Told:
                 )
 
     def _overtaken(self) -> Iterable[str]:
+        """By the machine's own clock: no wrong one gets its session past who waits and is within its time."""
         for step, wait in self.model.overtaken:
-            one = self._asked_for(step)
-            if one is None or "--preempt" in one.argv or one.offset or self._jumped(wait):
+            one, waiter = self._asked_for(step), self._waiter(wait)
+            if one is None or one.end is None or "--preempt" in one.argv or waiter is None:
                 continue
-            if one.begin - SECOND <= step.event.at <= (one.end or one.begin + 60) + SECOND:
-                yield f"fair: {one} overtook {wait.session}, who had asked at {wait.at}"
+            if waiter.offset < 0:
+                continue  # a clock that is behind holds nothing
+            if one.end <= waiter.begin + _patience(waiter) - SECOND:
+                yield f"fair: {one} overtook {waiter}"
 
-    def _jumped(self, wait: Waiting) -> bool:
-        """Whether the clock of a waiting session was ever off: whether it is alive is then another matter."""
-        return any(one.offset for one in self.asked if one.session == wait.session)
+    def _waiter(self, wait: Waiting) -> Asked | None:
+        """The command behind a place in the queue."""
+        asks = [one for one in self.asked if one.session == wait.session and "--wait" in one.argv]
+        found = [one for one in asks if 0 <= wait.at - one.offset - one.begin + SECOND <= _patience(one) + SECOND]
+        return found[-1] if found else None
 
     # -- tentative --------------------------------------------------------------------------------
     def _offline(self, one: Asked) -> Iterable[str]:

@@ -189,8 +189,8 @@ def place(world: World, clones: int, retry: int = RETRY) -> Iterator[tuple[Weath
         yield weather, made, journals
 
 
-def soak(world: World, seconds: float, clones: int, sessions: int, seed: int) -> Figures:
-    """Run it, settle everything by one sync a clone, and check."""
+def soak(world: World, seconds: float, clones: int, sessions: int, seed: int, weak: Sequence[str] = ()) -> Figures:
+    """Run it, settle everything by one sync a clone, and check. `weak`: the mutants that all sessions are."""
     rng = random.Random(seed)
     with place(world, clones) as (weather, made, journals), Crew() as crew:
         stop = world.folder / "stop"
@@ -201,7 +201,7 @@ def soak(world: World, seconds: float, clones: int, sessions: int, seed: int) ->
                 tree = clone.worktree(name)
                 specs[name] = {
                     "name": name, "clone": clone.name, "cwd": str(tree.path), "stop": str(stop),
-                    "journal": str(journals / f"{name}.jsonl"),
+                    "journal": str(journals / f"{name}.jsonl"), "weak": list(weak),
                 }  # fmt: skip
         for spec in specs.values():
             crew.start({**spec, "seed": rng.random()})

@@ -50,7 +50,6 @@ class Waiting:
     sid: str
     session: str
     at: int
-    until: int
     turn: int
 
 
@@ -66,7 +65,6 @@ class Model:
         self.waiting: dict[str, Waiting] = {}
         self.sids: dict[str, str] = {}
         self.last: dict[str, tuple[int, int]] = {}  # sid → height and clock of its last event
-        self.ttl: dict[str, int] = {}
         self.taken: dict[str, Step] = {}
         self.released: dict[str, Step] = {}  # by its holder's word
         self.expired: list[tuple[Step, Held]] = []
@@ -90,15 +88,11 @@ class Model:
             case locking.LockRelease() | locking.LockBreak() | locking.LockPreempt() | locking.LockExpire():
                 self._end(step, event)
             case waits.LockWait():
-                until = event.at + event.patience
-                self.waiting[event.id] = Waiting(
-                    event.targets, event.mode, event.sid, event.by, event.at, until, step.order
-                )
+                self.waiting[event.id] = Waiting(event.targets, event.mode, event.sid, event.by, event.at, step.order)
             case waits.LockUnwait():
                 self.waiting.pop(event.wait, None)
             case sessions.SessionStart():
                 self.sids[event.by] = event.sid
-                self.ttl[event.sid] = event.ttl
             case sessions.SessionEnd() | sessions.SessionLapse():
                 left = [lock for lock in self.held.values() if lock.session == event.name]
                 self.wrong += [f"1: {event.name} ended and left the lock on {show(lock.target)}" for lock in left]
@@ -122,16 +116,14 @@ class Model:
         mine = min(own, default=step.order)
         for wait in self.waiting.values():
             if wait.sid != event.sid and wait.turn < mine and _apart(event.mode, wait.mode):
-                at = self.last[wait.sid][1]
-                live = wait.at <= event.at <= wait.until and at <= event.at <= at + self.ttl[wait.sid]
-                if live and any(overlap(target, event.target) for target in wait.targets):
+                there = self.sids.get(wait.session) == wait.sid
+                if there and any(overlap(target, event.target) for target in wait.targets):
                     self.overtaken.append((step, wait))
         self.held[event.id] = Held(
             event.id, event.target, event.mode, event.sid, event.by, event.ttl, event.priority, event.reason, step.order
         )
         self.taken[event.id] = step
         self.by_reason.setdefault(event.reason, []).append(step)
-        self.ttl[event.sid] = max(self.ttl.get(event.sid, 0), event.ttl)
 
     def _renew(self, step: Step, event: locking.LockRenew) -> None:
         lock = self.held.get(event.lock)
@@ -144,7 +136,6 @@ class Model:
             self.by_reason.setdefault(event.reason, []).append(step)
         given = {key: getattr(event, key) for key in ("mode", "ttl", "priority") if getattr(event, key) is not None}
         self.held[event.lock] = replace(lock, reason=event.reason or lock.reason, **given)
-        self.ttl[event.sid] = max(self.ttl.get(event.sid, 0), self.held[event.lock].ttl)
 
     def _end(
         self, step: Step, event: locking.LockRelease | locking.LockBreak | locking.LockPreempt | locking.LockExpire

@@ -13,7 +13,7 @@ import msgspec
 
 from git_peer import combine, layout, recovery
 from git_peer.app import Peer
-from git_peer.core import clocks, command, fold, locking, locks, taking
+from git_peer.core import clocks, command, fold, locking, locks, taking, waits
 from git_peer.core.errors import PeerError
 from git_peer.core.expiry import Evidence
 from git_peer.core.locking import LockExpire, LockTake
@@ -57,7 +57,7 @@ def _mumbling() -> None:
 def _dies_waiting() -> None:
     """The process is killed as soon as it has its place in the queue."""
 
-    def wait(self: Peer, wish: Any, answer: Any) -> NoReturn:
+    def wait(self: Peer, wish: Any, answer: Any, end: float) -> NoReturn:
         os.kill(os.getpid(), signal.SIGKILL)
         raise AssertionError
 
@@ -201,6 +201,15 @@ def _no_queue() -> None:
     taking._queue = lambda *_: None
 
 
+def _waits_by_the_clock() -> None:
+    """Whether a wait is over is asked of the wall clock alone."""
+
+    def is_live(state: State, wait: waits.Wait, scene: Scene) -> bool:
+        return scene.now <= wait.at + wait.patience + scene.skew
+
+    waits.is_live = is_live
+
+
 def _says_no() -> None:
     """The answer to a grant is a refusal."""
 
@@ -262,6 +271,7 @@ WEAK: dict[str, Callable[[], None]] = {
     "credulous": _credulous,
     "no queue": _no_queue,
     "says no": _says_no,
+    "waits by the clock": _waits_by_the_clock,
     "skips heights": _skips_heights,
     "no code": _no_code,
     "gives back the told": _gives_back_the_told,

@@ -107,6 +107,16 @@ PLAYS = {
             _one("cat", 0, *LOCK),
         ]
     ),
+    "one waits, and another's clock is set forward": Play(
+        [
+            _one("ann", 0, *LOCK),
+            _one("cat", 1, "sync"),
+            _one("bob", 0, "lock", "a.py", "--wait", "30s", faults=("dies waiting",)),
+            _one("cat", 1, "sync"),
+            _one("ann", 0, "unlock", "a.py"),
+            _one("dan", 1, *LOCK, offset=3600.0),
+        ]
+    ),
     "one pushes": Play([(Act("ann", 0, [("commit",), ("push", "origin", "HEAD:refs/heads/main")]),)]),
     "one locks, then another something else": Play([_one("ann", 0, *LOCK), _one("cat", 0, "lock", "b.py")]),
 }
@@ -121,6 +131,9 @@ MUTANTS = {
     "what was told is given back": Mutant(("gives back the told",), "one locks, then another something else", ("5",)),
     "the living are expired": Mutant(("expires the living",), "two ask in turn", ("6",)),
     "a clock is taken at its word": Mutant(("believes its clock",), "a clock is set forward", ("6",)),
+    "a clock that was set forward overtakes": Mutant(
+        ("waits by the clock",), "one waits, and another's clock is set forward", ("fair",)
+    ),
     "evidence is older than a renewal": Mutant(("old evidence",), "one renews and another asks", ("6",)),
     "tokens begin anew": Mutant(("tokens begin anew",), "two ask in turn", ("7",)),
     "tentative commits are pushed undecided": Mutant(("undecided",), "one goes offline", ("8",)),

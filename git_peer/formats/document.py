@@ -1,0 +1,154 @@
+"""A plan between its log and its text: goal, phases, tasks and contracts as plain values, each with its place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from git_peer import layout
+from git_peer.core import contracts, graph, targets, tasks
+from git_peer.core.board import Board
+from git_peer.core.contracts import Contract
+from git_peer.core.plan import Phase
+from git_peer.core.targets import Target
+from git_peer.core.tasks import Task
+
+# What each kind of row may say, and what it says where it says nothing. Paths are targets as typed at the top.
+PHASE: dict[str, Any] = {"id": "", "name": "", "status": "", "head": ""}
+TASK: dict[str, Any] = {
+    "id": "",
+    "title": "",
+    "description": "",
+    "phase": "",
+    "parent": "",
+    "depends_on": (),
+    "paths": (),
+    "inputs": (),
+    "outputs": (),
+    "provides": (),
+    "uses": (),
+    "accept": "",
+    "checklist": (),
+    "priority": tasks.PRIORITY,
+    "estimate": 0,
+    "skills": (),
+    "status": "todo",
+    "assignee": "",
+    "progress": 0,
+    "note": "",
+    "commit": "",
+    "reviewer": "",
+    "result": None,
+}
+CONTRACT: dict[str, Any] = {
+    "name": "", "type": "free", "definition": "", "version": 1, "status": "draft", "approved_by": (),
+}  # fmt: skip
+FIELDS = {"phases": PHASE, "tasks": TASK, "contracts": CONTRACT}
+PERCENT = ":(percent)"  # before a path whose bytes are not UTF-8: they follow percent-encoded
+
+_UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+_DURATION = re.compile(r"([0-9]{1,12})([dhms]?)")
+
+Locate = Callable[[str, int, str], int]
+"""(section, index of a row, field) → line of the text, 0 where it is not known."""
+
+
+class Bad(Exception):
+    """Text that is no plan: what is wrong, on which line (0: not known), and a hint."""
+
+    def __init__(self, message: str, line: int = 0, hint: str = "") -> None:
+        super().__init__(message)
+        self.line = line
+        self.hint = hint
+
+
+@dataclass
+class Row:
+    """A phase, task or contract: `values` has what the text says of it, by field; `index` is its place among all."""
+
+    index: int
+    values: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Document:
+    """A plan as a text has it. None: the text does not speak of that at all.
+
+    `log` is (log id, commit) of the export that it was; such a text is complete: a field of `shown` that is missing
+    has its default. `left_out` are lines that belong to nothing in the plan.
+    """
+
+    goal: str | None = None
+    phases: list[Row] | None = None
+    tasks: list[Row] | None = None
+    contracts: list[Row] | None = None
+    log: tuple[str, str] | None = None
+    shown: dict[str, frozenset[str]] = field(
+        default_factory=lambda: {section: frozenset(fields) for section, fields in FIELDS.items()}
+    )
+    locate: Locate = lambda section, index, name: 0
+    left_out: list[int] = field(default_factory=list)
+
+    def rows(self, section: str) -> list[Row]:
+        """The rows of `phases`, `tasks` or `contracts`."""
+        found: list[Row] | None = getattr(self, section)
+        return found or []
+
+
+# -- from the log ---------------------------------------------------------------------------------
+def of_board(board: Board, log: tuple[str, str] | None = None) -> Document:
+    """The whole plan. A task stands behind what it waits for, so that it is read in an order in which it can be added."""
+    needs = {
+        task.id: [*task.depends_on, *((task.parent,) if task.parent else ())] for task in board.tasks.values()
+    }
+    ordered = [board.tasks[ident] for ident in graph.topological(needs)]
+    return Document(
+        goal=board.plan.goal,
+        phases=[Row(at, of_phase(phase)) for at, phase in enumerate(board.plan.phases)],
+        tasks=[Row(at, of_task(task)) for at, task in enumerate(ordered)],
+        contracts=[Row(at, of_contract(one)) for at, one in enumerate(contracts.all_of(board.state))],
+        log=log,
+    )
+
+
+def of_phase(phase: Phase) -> dict[str, Any]:
+    """A phase's values."""
+    return {"id": phase.id, "name": phase.name, "status": phase.status, "head": phase.head}
+
+
+def of_task(task: Task) -> dict[str, Any]:
+    """A task's values."""
+    return {name: getattr(task, name) for name in TASK} | {"paths": tuple(map(path_text, task.paths))}
+
+
+def of_contract(contract: Contract) -> dict[str, Any]:
+    """A contract's values."""
+    return {name: getattr(contract, "approved" if name == "approved_by" else name) for name in CONTRACT}
+
+
+def path_text(target: Target) -> str:
+    """A target as a text of UTF-8 can have it."""
+    text = targets.show(target)
+    return text if layout.is_utf8(text) else PERCENT + layout.percent(text)
+
+
+def path_typed(text: str) -> str:
+    """What somebody would type for path_text(); ValueError where it is no encoding of bytes."""
+    return layout.unpercent(text.removeprefix(PERCENT)) if text.startswith(PERCENT) else text
+
+
+# -- durations ------------------------------------------------------------------------------------
+def seconds(text: str) -> int:
+    """Seconds of `90`, `90s`, `30m`, `4h`, `2d`; ValueError for anything else."""
+    found = _DURATION.fullmatch(text.strip().lower())
+    if found is None:
+        raise ValueError(text)
+    return int(found[1]) * _UNITS[found[2] or "s"]
+
+
+def duration(found: int) -> str:
+    """The same the other way: the largest unit that comes out even."""
+    unit = next(unit for unit, size in _UNITS.items() if found % size == 0)
+    return f"{found // _UNITS[unit]}{unit}"
