@@ -1,0 +1,18 @@
+"""Patches: which files a patch changes, in the forms in which agents send them. Pure; standard library only."""
+
+from __future__ import annotations
+
+import re
+
+_STEP = re.compile(r"^\*\*\* (?:Add|Update|Delete) File: (.+?)\s*$|^\*\*\* Move to: (.+?)\s*$", re.MULTILINE)
+_DIFF = re.compile(r"^(?:\+\+\+|---) (?:[ab]/)?([^\t\n]+?)(?:\t.*)?$", re.MULTILINE)
+_RENAME = re.compile(r"^rename (?:from|to) (.+)$", re.MULTILINE)
+
+
+def paths(text: str) -> list[str]:
+    """The files that a patch adds, changes, deletes or moves, both ends of a move; in the order in which it names them."""
+    if "*** Begin Patch" in text or _STEP.search(text):
+        named = [first or second for first, second in _STEP.findall(text)]
+    else:
+        named = [*_DIFF.findall(text), *_RENAME.findall(text)]
+    return [path for path in dict.fromkeys(named) if path != "/dev/null"]
