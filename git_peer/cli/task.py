@@ -16,9 +16,9 @@ from git_peer.core.board import Board
 from git_peer.core.claiming import Assign, GiveUp
 from git_peer.core.edits import AddTask, ChangeTask, EditPlan
 from git_peer.core.errors import PeerError
-from git_peer.core.tasks import Changes, Item, Spec
+from git_peer.core.tasks import Changes, Item, Spec, Task
 from git_peer.core.working import Move, Progress
-from git_peer.verbs import accepting, claims
+from git_peer.verbs import accepting, claims, tentative
 
 _LISTS = {"after": "depends_on", "path": "paths", "item": "checklist", "skill": "skills"}
 
@@ -64,17 +64,25 @@ def _given(call: Call, options: dict[str, Any]) -> dict[str, Any]:
         elif name == "item":
             found[field] = tuple(Item(text) for text in value)
         elif name == "phase":
-            found[field] = plan.find_phase(plan.get(peer.state), value).id if value else ""
+            found[field] = _phase(call, value) if value else ""
         elif name in ("after", "parent"):
-            idents = tuple(
-                tasks.find(peer.state, one).id if one else "" for one in ((value,) if name == "parent" else value)
-            )
+            idents = tuple(_task(call, one).id if one else "" for one in ((value,) if name == "parent" else value))
             found[field] = idents[0] if name == "parent" else tuple(dict.fromkeys(idents))
         elif name in ("description", "accept"):
             found[field] = given_text(value)
         else:
             found[field] = tuple(dict.fromkeys(value)) if isinstance(value, tuple) else value
     return found
+
+
+def _task(call: Call, ident: str) -> Task:
+    """The task that a writing command names."""
+    return call.peer().look_up(lambda state: tasks.find(state, ident))
+
+
+def _phase(call: Call, name: str) -> str:
+    """The id of the phase that a writing command names."""
+    return call.peer().look_up(lambda state: plan.find_phase(plan.get(state), name)).id
 
 
 def _one(view: dict[str, Any]) -> str:
@@ -111,7 +119,7 @@ def _titled(title: str) -> str:
 def edit(call: Call, ident: str, title: str | None, clear: tuple[str, ...], **options: Any) -> Reply:
     """Change what the plan says of a task. A list that is given replaces the one that was there."""
     peer = call.peer(writing=True)
-    task = tasks.find(peer.state, ident)
+    task = _task(call, ident)
     given = _given(call, options)
     if title is not None:
         given["title"] = _titled(title)
@@ -138,8 +146,8 @@ def _shown(call: Call, ident: str, word: str) -> Reply:
 def move(call: Call, ident: str, phase: str) -> Reply:
     """Put a task, with its subtasks, into another phase."""
     peer = call.peer(writing=True)
-    task = tasks.find(peer.state, ident)
-    to = plan.find_phase(plan.get(peer.state), phase).id
+    task = _task(call, ident)
+    to = _phase(call, phase)
     change = ChangeTask(id=task.id, changes=Changes(phase=to), saw=Changes(phase=task.phase))
     peer.run(EditPlan(me=peer.me, edits=(change,)))
     return _shown(call, task.id, f"Moved to {to}:")
@@ -152,7 +160,7 @@ def move(call: Call, ident: str, phase: str) -> Reply:
 def split(call: Call, ident: str, titles: tuple[str, ...], in_order: bool) -> Reply:
     """Divide a task into subtasks: it is done when they are. They inherit its priority, skills and acceptance."""
     peer = call.peer(writing=True)
-    task = tasks.find(peer.state, ident)
+    task = _task(call, ident)
     made = []
     for at, title in enumerate(titles):
         spec = Spec(
@@ -313,16 +321,24 @@ def release(call: Call, ident: str, note: str, force: bool, reason: str | None) 
 @click.option("--note", metavar="TEXT", help="How it goes.")
 @click.option("--check", multiple=True, metavar="ITEM", help="An item of the checklist is done: number or text.")
 @click.option("--uncheck", multiple=True, metavar="ITEM", help="It is not, after all.")
+@click.option("--offline", is_flag=True, help="Keep it here; `git peer sync` sends it.")
 def progress(
-    call: Call, ident: str, percent: int | None, note: str | None, check: tuple[str, ...], uncheck: tuple[str, ...]
+    call: Call,
+    ident: str,
+    percent: int | None,
+    note: str | None,
+    check: tuple[str, ...],
+    uncheck: tuple[str, ...],
+    offline: bool,
 ) -> Reply:
     """Say how far one's task is."""
     if percent is None and note is None and not check and not uncheck:
         raise PeerError("usage", "progress wants a percentage, --note, --check or --uncheck", "")
     peer = call.peer(writing=True)
     told = Progress(me=peer.me, task=ident, percent=percent, note=given_text(note), check=check, uncheck=uncheck)
-    done = peer.run(told)
-    return Reply(done, f"{done['task']['id']}: {done['task']['progress']} %.", network=True, wrote=True)
+    done = tentative.send(peer, told, offline)
+    kept = " (kept for `git peer sync`)" if done.get("guarantee") == "tentative" else ""
+    return Reply(done, f"{done['task']['id']}: {done['task']['progress']} %{kept}.", network=True, wrote=True)
 
 
 @command("review")
@@ -367,7 +383,7 @@ def _mover(name: str, status: str, doc: str, needs_note: bool = False, force: bo
         if needs_note and not note:
             raise PeerError("usage", f"{name} wants --note: why?", f"git peer task {name} {ident} --note TEXT")
         peer = call.peer(writing=True)
-        to = status or accepting.reopened(tasks.find(peer.state, ident))
+        to = status or accepting.reopened(_task(call, ident))
         why = _forced(force, reason)
         done = peer.run(Move(me=peer.me, task=ident, status=to, note=given_text(note) or "", force=why))
         return Reply(done, _one(done["task"]), network=True, wrote=True)

@@ -19,9 +19,10 @@ from git_peer.core.errors import PeerError
 from git_peer.core.locking import Wish
 from git_peer.core.state import Event, encode
 from git_peer.core.taking import Take
+from git_peer.core.working import Progress
 from git_peer.store import files, refs
 
-KINDS = (Take, Tell, Answer)  # commands that may wait for their arbiter
+KINDS = (Take, Tell, Answer, Progress)  # commands that may wait for their arbiter
 
 
 def take(peer: Peer, wish: Wish) -> dict[str, Any]:
@@ -230,7 +231,7 @@ def _loss(command: Command, why: PeerError) -> dict[str, Any]:
         "session": command.me.name,
         "why": why.message,
         # Without a lock it is somebody who waits for it and comes first.
-        "holder": first["lock"]["session"] if first.get("lock") else first.get("waiter"),
+        "holder": first["lock"]["session"] if first.get("lock") else first.get("waiter") or why.extra.get("holder"),
         "at": locks.rfc3339(int(time.time())),
     }
 
@@ -241,6 +242,8 @@ def _spelled(command: Command) -> str:
         return f"push-delta --summary {text.quoted(command.news.summary, 60)}"
     if isinstance(command, Answer):
         return "ack " + " ".join(command.deltas)
+    if isinstance(command, Progress):
+        return f"task progress {command.task}" + (f" {command.percent}" if command.percent is not None else "")
     asked = (
         command.wish.targets if isinstance(command, Take) else command.targets if isinstance(command, Release) else ()
     )
