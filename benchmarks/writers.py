@@ -57,8 +57,10 @@ def _team(scratch: Scratch, name: str, count: int, url: str = "") -> list[Path]:
         clones.append(scratch.folder / f"{name}-{number}")
         scratch.git(scratch.folder, "clone", "-q", str(bare), str(clones[-1]))
         scratch.peer(clones[-1], "init", "--no-hooks")
-    for clone in clones if url else ():
-        scratch.git(clone, "remote", "set-url", "origin", f"{url}/{bare.name}")
+    for clone in clones:
+        scratch.git(clone, "config", "peer.retryTimeout", "10m")  # the worst is to be measured, not cut off
+        if url:
+            scratch.git(clone, "remote", "set-url", "origin", f"{url}/{bare.name}")
     return clones
 
 
@@ -160,8 +162,9 @@ def _in_process(bench: Bench) -> Iterator[Figure]:
         for files in (_PER_COMMAND, 1):
             rates = [_rate(peer, number, files) for number in range(bench.rounds + 1)][1:]
             rate = statistics.median(rates)
+            each = f"{files} events" if files > 1 else "one event"
             yield Figure(
-                f"in process, combined, local mode: lock and unlock, {combine.MOST} commands of {files} events a batch",
+                f"in process, combined, local mode: lock and unlock, {combine.MOST} commands of {each} in a batch",
                 f"{rate:,.0f} events/s",
                 "",
                 "5,000 events/s" if files > 1 else "",

@@ -171,7 +171,7 @@ class Engine:
                     if fresh or is_final(refusal):
                         self.settle(mine, deadline)
                         raise
-                    self._refresh(refusal, deadline)
+                    self.refresh(refusal, deadline)
                     fresh = True
                     continue
                 if not outcome.events:
@@ -201,7 +201,7 @@ class Engine:
         if self.remote is None and state.log.mode != "local" and not self.moves:
             raise PeerError("busy", "the log has just moved to a remote", "run it again", moved=True)
 
-    def _refresh(self, refusal: PeerError, deadline: float) -> None:
+    def refresh(self, refusal: PeerError, deadline: float) -> None:
         """A refusal counts only on a tip that this command has fetched."""
         try:
             self.advance(deadline - time.monotonic())

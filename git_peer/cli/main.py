@@ -42,6 +42,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "watch": ("history", "Events as they come"),
     "fsck": ("history", "Verify the whole log"),
     "map": ("map", "Folders, languages and public symbols of what is committed"),
+    "mcp": ("mcp", "Serve an agent's tools over the Model Context Protocol"),
     "hook": ("hook", "What git's hooks and agents call (plumbing)"),
     "completion": ("completion", "Tab completion for a shell"),
     "version": ("status", "The version of git-peer"),

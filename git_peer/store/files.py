@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import errno
 import json
 import os
 from pathlib import Path

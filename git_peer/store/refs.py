@@ -9,6 +9,7 @@ import pygit2
 
 from git_peer.core.errors import PeerError
 from git_peer.store import files
+from git_peer.store import files
 
 _LIVING = 1.0  # seconds; whoever lives has long moved its ref, also one that the kernel lock does not exclude
 
@@ -75,6 +76,9 @@ def delete(git: pygit2.Repository, name: str) -> None:
 
 
 def _blocked(name: str, why: Exception) -> PeerError:
+    disk = files.refused_by_disk(why)
+    if disk:
+        return PeerError("failed", f"cannot write {name}: {disk}", "is the disk full, or read-only?")
     disk = files.refused_by_disk(why)
     if disk:
         return PeerError("failed", f"cannot write {name}: {disk}", "is the disk full, or read-only?")

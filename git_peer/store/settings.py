@@ -39,6 +39,28 @@ def _off(text: str) -> bool:
     return False
 
 
+def _counted(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 9 or int(text) == 0:
+        raise ValueError(f"not a number over zero: {text!r}")
+    return int(text)
+
+
+def _lasting(text: str) -> int:
+    if seconds(text) == 0:
+        raise ValueError(f"not a time over zero: {text!r}")
+    return seconds(text)
+
+
+def _some(text: str) -> int:
+    return 0 if text == "0" else _counted(text)
+
+
+def _named(text: str) -> str:
+    if not text.strip() or not text.isprintable():
+        raise ValueError(f"not a name: {text!r}")
+    return text.strip()
+
+
 def branch_name(text: str) -> str:
     if not text or not pygit2.reference_is_valid_name(f"refs/heads/{text}"):
         raise ValueError(f"not a branch name: {text!r}")
@@ -75,6 +97,11 @@ SETTINGS: dict[str, tuple[Any, Any, str]] = {
     "debateTimeout": (seconds, 14400, "how long nobody may speak in a debate before a person has to decide it"),
     "secrets": (_names, (), "which detectors look for secrets in what is told (none: nobody looks)"),
     "secretsAllow": (_pattern, "", "a regular expression of what is no secret"),
+    "plannerModel": (_named, "claude-sonnet-5-5", "the model that `plan new` and `plan replan` ask"),
+    "plannerMaxTokens": (_counted, 32_000, "tokens that one of its answers may take"),
+    "plannerTimeout": (_lasting, 900, "how long it may take in all, retries too"),
+    "plannerRetries": (_some, 2, "how often a request that failed on the way is made again"),
+    "plannerMaxTasks": (_counted, 100, "tasks that one plan may have, or change"),
     "sign": (_off, False, "sign log commits (not in this release)"),
     "requireSigned": (_off, False, "refuse unsigned log commits (not in this release)"),
     "strict": (_off, False, "refuse code without its log commit (not in this release)"),
@@ -89,6 +116,7 @@ _FILE_KEYS = {
     "debateTimeout": "",
     "secrets": "",
     "secretsAllow": "",
+    "planner": "table: model, maxTokens, timeout, retries, maxTasks",
 }
 FILE = ".git-peer.toml"
 
@@ -110,6 +138,8 @@ class Settings:
                         "invalid", f"{FILE}: log is no log id: {value!r}", "`git peer status --json` shows it"
                     )
                 self.log_id = value
+            elif key == "planner":
+                self._planner(value)
             else:
                 self._given[key.lower()] = ",".join(map(str, value)) if isinstance(value, list) else str(value)
         known = {name.lower() for name in SETTINGS}
@@ -117,6 +147,17 @@ class Settings:
             if key not in known:
                 self.warnings.append(f"unknown setting: peer.{key}")
             self._given[key] = value
+
+    def _planner(self, table: Any) -> None:
+        """The table [planner]: its `model` is peer.plannerModel, and so on."""
+        if not isinstance(table, dict):
+            raise PeerError("invalid", f"{FILE}: planner is no table: {table!r}", "[planner], and settings below it")
+        for key, value in table.items():
+            name = f"planner{key[:1].upper()}{key[1:]}"
+            if name not in SETTINGS or key[:1].isupper():
+                self.warnings.append(f"{FILE} has an unknown setting: planner.{key}")
+            else:
+                self._given[name.lower()] = str(value)
 
     def get(self, name: str) -> Any:
         """The value of peer.<name>; PeerError("invalid") names a wrong one."""

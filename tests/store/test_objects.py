@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from git_peer.store.durable import PACK_FROM
 from git_peer.store.objects import Objects, TreeReader, TreeWriter
 
 # Names whose order differs as files and as folders, and one with a newline.
@@ -61,3 +62,18 @@ def test_the_same_tree_as_git_itself(
         assert reader.read(path) == raw
     assert reader.read("nowhere/at/all") is None
     assert reader.entries("nowhere") is None
+
+
+def test_many_objects_make_one_pack(tmp_path: Path) -> None:
+    """Of every size that a pack's head takes more bytes for; git finds it whole, and a reader all of it."""
+    git = pygit2.init_repository(str(tmp_path / "r"))
+    sizes = [0, 1, 15, 16, 17, 2047, 2048, 2049, 300_000]
+    model = {f"d{number % 7}/f{number}": b"%d " % number + b"x" * size for number, size in enumerate(sizes)}
+    model |= {f"d{number % 7}/e{number}": b"%d" % number for number in range(PACK_FROM)}
+    tree = TreeWriter(git, store=True).build(None, model)
+    folder = tmp_path / "r" / ".git" / "objects"
+    assert {path.suffix for path in (folder / "pack").iterdir()} >= {".pack", ".idx"}
+    assert [path.name for path in folder.iterdir() if len(path.name) == 2] == []
+    reader = TreeReader(Objects(git), tree)
+    assert {path: reader.read(path) for path in model} == model
+    subprocess.run(["git", "fsck", "--strict"], cwd=tmp_path / "r", check=True)

@@ -1,0 +1,1 @@
+"""The Model Context Protocol: git-peer's commands as tools, its state as resources."""
