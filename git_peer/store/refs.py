@@ -9,7 +9,6 @@ import pygit2
 
 from git_peer.core.errors import PeerError
 from git_peer.store import files
-from git_peer.store import files
 
 _LIVING = 1.0  # seconds; whoever lives has long moved its ref, also one that the kernel lock does not exclude
 
