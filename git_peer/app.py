@@ -6,8 +6,8 @@ Errors are `git_peer.core.errors.PeerError`; times are epoch seconds inside, RFC
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -21,6 +21,7 @@ from git_peer.core import (
     locking,
     locks,
     naming,
+    questions,
     sessions,
     taking,
     targets,
@@ -42,6 +43,8 @@ from git_peer.store.remote import Remote
 from git_peer.store.repo import Repo
 from git_peer.store.settings import Settings
 
+T = TypeVar("T")
+
 
 class Peer:
     """One run of somebody in one work tree of a repository that is set up."""
@@ -59,6 +62,7 @@ class Peer:
         self.engine = Engine(
             self.chain, clone, remote, self.scene, settings.get("retryTimeout"), settings.get("maxStaleness")
         )
+        self.warned: list[dict[str, Any]] = []  # what this command has to say beside its answer, as notices
         self._state: tuple[str, State] | None = None
 
     # -- reading ----------------------------------------------------------------------------------
@@ -235,7 +239,9 @@ class Peer:
             found.append({"code": "stale", "message": text, "hint": "`git peer sync` fetches it"})
         found.extend(deltas.notices(state, self.reader()))
         found.extend(debates.notices(state, self.name, told.known(self.clone.folder, self.name), scene))
+        found.extend(questions.notices(state, self.name))
         found.extend({"code": "setting", "message": text} for text in self.settings.warnings)
+        found.extend(self.warned)
         return found
 
     def _my_losses(self) -> Iterator[tuple[Any, dict[str, Any]]]:
@@ -300,6 +306,18 @@ class Peer:
         with self.clone.writing(self.settings.get("retryTimeout")):
             recovery.recover(self.engine)
             return self.engine.transact(command, publish)
+
+    def look_up(self, find: Callable[[State], T]) -> T:
+        """What `find` finds in the state, for a writer; its refusal counts only on a state that was fetched for it."""
+        try:
+            return find(self.state)
+        except PeerError as why:
+            if self.remote is None:
+                raise
+            patience = self.settings.get("retryTimeout")
+            with self.clone.writing(patience):
+                self.engine.refresh(why, time.monotonic() + patience)
+        return find(self.state)
 
     def _moved(self) -> bool:
         """Follow a log that was moved to a remote while this run waited; False where the move broke off."""

@@ -18,7 +18,7 @@ from git_peer.core.command import Command, Outcome
 from git_peer.core.errors import PeerError
 from git_peer.core.sessions import Scene
 from git_peer.core.state import State
-from git_peer.store import attempts, inbox, refs
+from git_peer.store import attempts, inbox, refs, who
 from git_peer.store.attempts import Attempt
 from git_peer.store.chain import Chain, Missing, Problem, tidy
 from git_peer.store.clone import Clone
@@ -332,7 +332,7 @@ class Engine:
         for name in {event.by for event in events if event.sid}:
             session = sessions.get(state, name)
             if session is not None and session.clone == self.clone.ident:
-                self.clone.remember(session, [k for k in locks.held_by(state, name) if k.sid == session.sid])
+                self._hold(state, session)
         released = False
         for event in events:
             if isinstance(event, sessions.SessionEnd):
@@ -345,7 +345,12 @@ class Engine:
     def _refresh_memory(self, state: State) -> None:
         for session in sessions.all_of(state):
             if session.clone == self.clone.ident:
-                self.clone.remember(session, [k for k in locks.held_by(state, session.name) if k.sid == session.sid])
+                self._hold(state, session)
+
+    def _hold(self, state: State, session: sessions.Session) -> None:
+        held = [lock for lock in locks.held_by(state, session.name) if lock.sid == session.sid]
+        self.clone.remember(session, held)
+        who.ready(self.clone.folder, state, session, held)
 
     @staticmethod
     def _closed(mine: list[Attempt], attempt: Attempt) -> None:

@@ -12,6 +12,7 @@ from git_peer.app import Peer
 from git_peer.core import naming
 from git_peer.core.errors import PeerError
 from git_peer.core.sessions import Me, Scene
+from git_peer.store import who as who_is
 from git_peer.store.clone import Clone
 from git_peer.store.remote import Remote
 from git_peer.store.repo import Repo
@@ -31,6 +32,7 @@ class Parts:
             self.clone.adopt_copy()
         self.settings = Settings(self.repo.git, self.repo.top)
         self.me = who(self.repo, self.clone, name)
+        self._by_its_id = bool(self.me.agent) and name is None and not os.environ.get("GIT_PEER_SESSION")
 
     @property
     def remote(self) -> Remote | None:
@@ -60,6 +62,8 @@ class Parts:
             raise PeerError("not_set_up", "git-peer is not set up in this repository", "`git peer init` sets it up")
         if writing and self.clone.facts.get("moving"):
             self.setup().init(str(self.clone.facts["moving"]), False, None)  # a publication that was cut off
+        if writing and self._by_its_id:
+            who_is.answers_to(self.clone.folder, *naming.agent_of(os.environ), self.me.gitdir, str(self.me.name))
         return Peer(self.repo, self.clone, self.settings, self.me, self.remote, self.scene())
 
     def setup(self) -> Setup:

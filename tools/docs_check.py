@@ -117,6 +117,7 @@ def check_format() -> Iterator[str]:
         ("log.json", "git_peer.core.state", "Log"), ("Target", "git_peer.core.targets", "Target"),
         ("Session record", "git_peer.core.sessions", "Session"), ("Lock record", "git_peer.core.locks", "Lock"),
         ("Fence record", "git_peer.core.fences", "Fence"), ("Wait record", "git_peer.core.waits", "Wait"),
+        ("Delta record", "git_peer.core.deltas", "Delta"), ("Debate record", "git_peer.core.debates", "Debate"),
         ("Plan record", "git_peer.core.plan", "Plan"), ("Task record", "git_peer.core.tasks", "Task"),
         ("Contract record", "git_peer.core.contracts", "Contract"),
     ):  # fmt: skip

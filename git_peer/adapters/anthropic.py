@@ -33,10 +33,11 @@ class Conversation:
         self.usage = Usage()
         self._model = model
         self._max_tokens = max_tokens
-        self._end = time.monotonic() + seconds
         self._seconds = seconds
+        self._end = 0.0  # of all that it may take, on the monotonic clock: set by ask()
         self._sdk = _sdk()
         self._client = self._connected(retries)
+        self._create = cast("Any", self._client.messages.with_streaming_response.create)  # loads the rest of the SDK
         self._system = ""
         self._tools: list[dict[str, Any]] = []
         self._messages: list[dict[str, Any]] = []
@@ -61,6 +62,7 @@ class Conversation:
             {"name": tool.name, "description": tool.description, "input_schema": tool.schema} for tool in tools
         ]
         self._messages = [{"role": "user", "content": prompt}]
+        self._end = time.monotonic() + self._seconds
         return self._answer(progress)
 
     def correct(self, said: str, progress: Progress) -> Answer:
@@ -99,10 +101,9 @@ class Conversation:
         if self._forced:
             name = {"name": self._tools[0]["name"]} if len(self._tools) == 1 else {}
             choice |= {"type": "tool" if name else "any", **name}
-        create = cast("Any", self._client.messages.with_streaming_response.create)  # plain dicts, not its TypedDicts
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a model's coming end is its user's to read about
-            opened = create(
+            opened = self._create(
                 model=self._model,
                 max_tokens=self._max_tokens,
                 system=self._system,

@@ -9,6 +9,7 @@ from git_peer.core.errors import PeerError
 
 # Measures of entropy take commit ids and long names for secrets, and addresses are none.
 _NOISY = frozenset({"Base64HighEntropyString", "HexHighEntropyString", "IPPublicDetector"})
+_KEYWORD = "KeywordDetector"  # finds what is assigned to a password; which of that is one, is decided here
 _SHORTEST = 8  # characters of a line that can hold one
 # Without is_line_allowlisted: a comment in the text itself does not excuse it. Without any policy of verification.
 _FILTERS = (
@@ -38,9 +39,11 @@ def kinds(texts: Iterable[str], chosen: Sequence[str] = (), allowed: str = "") -
     filters: list[dict[str, Any]] = [{"path": f"detect_secrets.filters.heuristic.{name}"} for name in _FILTERS]
     if allowed:
         filters.append({"path": "detect_secrets.filters.regex.should_exclude_secret", "pattern": [allowed]})
-    with transient_settings({"plugins_used": [{"name": name} for name in names], "filters_used": filters}):
+    with transient_settings(
+        {"plugins_used": [{"name": name} for name in names if name != _KEYWORD], "filters_used": filters}
+    ):
         found = {secret.type for line in lines for secret in scan_line(line)}
-    if "KeywordDetector" in names and any(_assigned(line, allowed) for line in lines):
+    if _KEYWORD in names and any(_assigned(line, allowed) for line in lines):
         found.add("Secret Keyword")
     return sorted(found)
 
@@ -57,12 +60,14 @@ def _detectors(chosen: Sequence[str]) -> list[str]:
 
 
 def _assigned(line: str, allowed: str) -> bool:
-    """Whether a line gives a password as configuration files do, without quotes, and not as prose does."""
+    """Whether a line assigns what can be a password: not prose, a type or a placeholder. In quotes, or without."""
     import re
 
     from detect_secrets.plugins.keyword import KeywordDetector
 
-    values = (secret.secret_value or "" for secret in KeywordDetector().analyze_line(filename="text.ini", line=line))
+    detector = KeywordDetector()
+    found = [one for name in ("text", "text.ini") for one in detector.analyze_line(filename=name, line=line)]
+    values = [str(secret.secret_value or "") for secret in found]
     return any(
         len(value) >= _SHORTEST
         and not re.search(r"\s", value)

@@ -12,7 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from git_peer.core.errors import PeerError
+from git_peer.core.text import escaped
 
 if TYPE_CHECKING:  # pygit2 comes with them: `version` and `help` do without
     from git_peer.app import Peer
@@ -108,6 +111,7 @@ class Call:
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
         # Bytes of a path that are not UTF-8 are percent-encoded: a lone surrogate is no JSON for many readers.
         text = re.sub("[\ud800-\udfff]", lambda found: f"%{ord(found[0]) & 0xFF:02X}", text)
+        text = escaped(text)  # whoever shows it on a terminal shows it as it is
         sys.stdout.buffer.write(text.encode() + b"\n")
         sys.stdout.flush()
 
@@ -194,7 +198,7 @@ def guard(call: Call, action: Callable[[], int]) -> int:
         return action()
     except PeerError as why:
         return call.fail(why)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, click.Abort):  # the second is ^C at a question
         return call.fail(PeerError("interrupted", "interrupted", ""))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -50,7 +50,7 @@ def change(call: Call, name: str, definition: str, kind: str | None, force: bool
         raise PeerError("usage", "--force wants --reason", "who relies on it is told why")
     peer = call.peer(writing=True)
     bare, version = _versioned(name)
-    saw = version or contracts.find(peer.state, bare).version
+    saw = version or peer.look_up(lambda state: contracts.find(state, bare)).version
     text = given_text(definition) or ""
     why = given_text(reason) if force else None
     edit = ChangeContract(name=bare, saw=saw, definition=text, type=kind or "", force=why)
@@ -75,7 +75,7 @@ def approve(call: Call, name: str) -> Reply:
     peer = call.peer(writing=True)
     bare, version = _versioned(name)
     if not version:
-        there = contracts.find(peer.state, bare)
+        there = peer.look_up(lambda state: contracts.find(state, bare))
         raise PeerError(
             "usage", "approve wants the version that you have read", f"{bare}@{there.version} is the present"
         )
@@ -88,7 +88,7 @@ def approve(call: Call, name: str) -> Reply:
 def remove(call: Call, name: str) -> Reply:
     """Take out a contract that is not locked."""
     peer = call.peer(writing=True)
-    there = contracts.find(peer.state, name)
+    there = peer.look_up(lambda state: contracts.find(state, name))
     peer.run(EditPlan(me=peer.me, edits=(CutContract(name=name, saw=there.version),)))
     return Reply({"contract": contracts.describe(there)}, f"Removed {name}.", network=True, wrote=True)
 

@@ -79,7 +79,7 @@ def waits(what: dict[str, Any] | None) -> str:
 def sync(call: Call, phase: str) -> Reply:
     """Say that this work tree stands on the integration head. Who says so last closes the phase: its merge point."""
     peer = call.peer(writing=True)
-    wanted = plan.find_phase(plan.get(peer.state), phase).id if phase else ""
+    wanted = peer.look_up(lambda state: plan.find_phase(plan.get(state), phase)).id if phase else ""
     done = merge_points.sync(peer, wanted)
     if done["closed"]:
         text = f"Phase {done['phase']} is closed on {done['head'][:12]}."

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from git_peer.cli import plan_text
+from git_peer.cli import plan_files, plan_text, planner
 from git_peer.cli._output import Call, Reply
 from git_peer.cli.main import command, group
 from git_peer.core import quality
@@ -56,5 +56,5 @@ def check(call: Call) -> Reply:
     return Reply(found, "\n".join(lines))
 
 
-for _each in (show, check):
+for _each in (show, check, plan_files.import_, plan_files.export, *planner.COMMANDS):
     plan_command.add_command(_each)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import click
 
 from git_peer import __version__
+from git_peer.cli import _news
 from git_peer.cli._output import Call, Reply
 from git_peer.cli.main import cli, command
 from git_peer.core import sessions, tasks
 from git_peer.core.errors import PeerError
+from git_peer.verbs import news
+from git_peer.verbs.tentative import untold
 
 
 @command("status")
@@ -17,7 +20,8 @@ def status_command(call: Call) -> Reply:
     peer = call.peer()
     state, scene = peer.state, peer.scene(peer.state)
     held = peer.locks()
-    tentative = sum(view["guarantee"] == "tentative" for view in held)
+    tentative = sum(view["guarantee"] == "tentative" for view in held) + len(untold(peer))
+    told, argued = news.pending(peer), news.debated(peer)
     live = [s for s in sessions.all_of(state) if sessions.is_live(s, scene)]
     working = [task for task in tasks.claimed(state) if task.status in tasks.WORKED_ON]
     log = state.log
@@ -28,8 +32,8 @@ def status_command(call: Call) -> Reply:
         "log": {"height": log.height, "age": peer.clone.stale_for, "tentative": tentative, "id": log.id},
         "locks": held,
         "tasks": [tasks.describe(task) for task in working],
-        "deltas": {"pending": 0, "requires_action": False},
-        "debates": [],
+        "deltas": told,
+        "debates": argued,
         "sessions": [view for view in peer.peers() if view["live"]],
     }
     where = f"{log.mode} log" + (f" on {peer.remote.name}" if peer.remote else "")
@@ -46,6 +50,14 @@ def status_command(call: Call) -> Reply:
         lines.append(f"  {task.id}  {task.title}: {mine}, {task.status}, {task.progress} %")
     if len(working) > 20:
         lines.append(f"  and {len(working) - 20} more tasks: git peer task list")
+    if told["pending"]:
+        more = "one or more want your answer" if told["requires_action"] else "none wants your answer"
+        lines.append(
+            f"{told['pending']} delta{'s' * (told['pending'] != 1)} that you have not answered, {more}: git peer deltas"
+        )
+    lines += [f"  {_news.debate(view)}" for view in argued[:20]]
+    if len(argued) > 20:
+        lines.append(f"  and {len(argued) - 20} more debates: git peer debate list")
     return Reply(data, "\n".join(lines))
 
 

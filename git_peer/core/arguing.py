@@ -166,8 +166,10 @@ def decide_escalate(state: State, command: Escalate, scene: Scene) -> Outcome:
     """At the wish of a side or of a person."""
     bench = _Bench(state, command.me, scene)
     debate = debates.find(state, command.debate)
-    how = "asked" if debates.status(debate, scene) == debate.status else "idle"
-    bench.fold(debating.escalation(state, debate, how, command.reason, bench.session, scene))
+    idle = debates.is_idle(debate, scene.now - scene.skew)
+    if not any(isinstance(event, debating.DebateEscalate) and event.debate == debate.id for event in bench.events):
+        how = "idle" if idle else "asked"  # where the session's own beginning has not recorded it
+        bench.fold(debating.escalation(state, debate, how, command.reason, bench.session, scene))
     return bench.done(debate.id)
 
 

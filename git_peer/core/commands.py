@@ -84,7 +84,11 @@ def decode(raw: bytes) -> Command:
 
 def decide(state: State, command: Command, scene: Scene) -> Outcome:
     """Events and answer of `command` on `state`; PeerError where it is refused."""
-    return _DECIDE[type(command)](state, command, scene)
+    try:
+        return _DECIDE[type(command)](state, command, scene)
+    except PeerError as why:
+        why.stateful = why.stateful or isinstance(command, _OF_THE_PLAN)
+        raise
 
 
 def _release(state: State, command: Release, scene: Scene) -> Outcome:
@@ -229,4 +233,15 @@ _DECIDE: dict[type[Command], Callable[[State, Any, Scene], Outcome]] = {
     asking.Ask: asking.decide_ask,
     asking.Answer: asking.decide_answer,
 }
+_OF_THE_PLAN = (
+    claiming.Claim,
+    claiming.Next,
+    claiming.GiveUp,
+    claiming.Assign,
+    working.Move,
+    working.Progress,
+    working.Record,
+    edits.EditPlan,
+    merging.Sync,
+)
 _DECODER: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Union[tuple(_DECIDE)])  # noqa: UP007

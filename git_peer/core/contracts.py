@@ -11,12 +11,12 @@ from git_peer import layout
 from git_peer.core import debates, plan, sessions
 from git_peer.core.errors import Malformed, PeerError
 from git_peer.core.locks import rfc3339
-from git_peer.core.state import Event, Record, State, decode
+from git_peer.core.state import Event, Kept, State, decode
 
 TYPES = ("api_endpoint", "type_definition", "database_schema", "function_signature", "free")
 
 
-class Contract(Record, frozen=True, kw_only=True):
+class Contract(Kept, frozen=True, kw_only=True):
     """contracts/<name>.json. `status` is draft, approved or locked; `at` is epoch seconds of its version."""
 
     name: str

@@ -15,7 +15,7 @@ from git_peer.core import text
 from git_peer.core.errors import Malformed, PeerError
 from git_peer.core.locks import rfc3339
 from git_peer.core.sessions import Scene
-from git_peer.core.state import Record, State, decode
+from git_peer.core.state import Kept, Record, State, decode
 from git_peer.core.targets import Target, show
 
 ROUNDS = 5
@@ -69,7 +69,7 @@ class Resolution(Record, frozen=True, kw_only=True):
     tasks: tuple[str, ...] = ()
 
 
-class Debate(Record, frozen=True, kw_only=True):
+class Debate(Kept, frozen=True, kw_only=True):
     """debates/<id>.json. Times are epoch seconds."""
 
     id: str
@@ -402,7 +402,7 @@ def summary(debate: Debate, scene: Scene) -> dict[str, Any]:
         "topic": text.line(debate.topic),
         "status": now,
         "round": debate.round,
-        "sides": [side.session for side in debate.sides],
+        "sides": [{"session": side.session} for side in debate.sides],
         "waiting_for": waited_for(debate) if now == "active" else [],
         "session": debate.session,
         "at": rfc3339(debate.at),

@@ -11,7 +11,7 @@ from git_peer import layout
 from git_peer.core import locks, targets, tasks, text, trie, verdict
 from git_peer.core.errors import PeerError
 from git_peer.core.locks import Lock, rfc3339
-from git_peer.core.state import Record, State, decode
+from git_peer.core.state import Kept, Record, State, decode
 from git_peer.core.targets import Target
 from git_peer.core.tasks import Task
 
@@ -33,7 +33,7 @@ class Ack(Record, frozen=True, kw_only=True):
     debate: str = ""
 
 
-class Delta(Record, frozen=True, kw_only=True):
+class Delta(Kept, frozen=True, kw_only=True):
     """deltas/<id>.json: an open delta. Times are epoch seconds, `height` is that of its commit."""
 
     id: str

@@ -58,6 +58,7 @@ class AddTask(Edit, tag="task+", frozen=True, kw_only=True):
     progress: int = 0
     note: str = ""
     commit: str = ""
+    reviewer: str = ""
     result: Result | None = None
 
 

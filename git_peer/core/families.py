@@ -45,14 +45,15 @@ def adopt(state: State, event: Event, task: Task, old: str) -> None:
             finish(state, event, old)
     if task.parent and task.parent != old and task.status != "dropped":
         parent = find(state, task.parent)
-        if parent.status == "dropped" or (parent.status in ("done", "review", "merge_point") and not parent.children):
+        over = task.status == "done" and parent.status in tasks.OVER  # both come from a file
+        closed = parent.status in ("done", "review", "merge_point") and not parent.children
+        if not over and (parent.status == "dropped" or closed):
             raise Malformed(f"task {parent.id} is {parent.status}: it takes no subtasks")
-        if parent.sid and parent.status == "in_progress" and not mine(state, event, parent):
-            if tasks.assignee_of(state, parent) is not None:
-                who = parent.assignee
-                raise Malformed(f"task {parent.id} is {who}'s, who works on it", "not_yours", f"ask {who} to split it")
+        who = parent.assignee
+        if tasks.assignee_of(state, parent) is not None and not mine(state, event, parent):
+            raise Malformed(f"task {parent.id} is {who}'s, who works on it", "not_yours", f"ask {who} to split it")
         changes: dict[str, Any] = {"children": (*parent.children, task.id)}
-        if not parent.children:
+        if not parent.children and not over:
             changes |= {"status": "in_progress", "assignee": "", "sid": "", "claimed": 0}
         what = "split" if not parent.children else "subtask"
         tasks.put(state, noted(parent, event, what, task.id, **changes), parent)

@@ -11,14 +11,14 @@ from git_peer import layout
 from git_peer.core import sessions, targets, trie
 from git_peer.core.errors import PeerError
 from git_peer.core.sessions import Scene, Session
-from git_peer.core.state import Record, State, decode
+from git_peer.core.state import Kept, State, decode
 from git_peer.core.targets import Target
 
 TOKEN_SHIFT = 20  # a fencing token is the height, shifted, and the event's index below it
 MODES = ("exclusive", "shared")
 
 
-class Lock(Record, frozen=True, kw_only=True):
+class Lock(Kept, frozen=True, kw_only=True):
     """A lock's record. `token` 0: tentative. `state` is held or pending."""
 
     id: str

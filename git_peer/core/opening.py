@@ -30,7 +30,7 @@ def opened(state: State, me: Me, scene: Scene) -> tuple[Session, list[Event]]:
         for task in tasks.claimed_by(state, session.name)
         if task.status == "in_progress"
     )
-    news = [*telling.swept(state, session, {}, scene), *debating.swept(state, session, scene)]
+    news = [*telling.lapsed(state, session, scene), *debating.swept(state, session, scene)]
     opening = [start, *events, *news, *_swept(state, session, scene)]  # what is news goes by sessions that may go
     fold.apply(state, opening, scene.height, scene.index)
     return session, opening

@@ -10,7 +10,7 @@ import msgspec
 from git_peer import layout
 from git_peer.core import sessions
 from git_peer.core.errors import Malformed, PeerError
-from git_peer.core.state import Event, Record, State
+from git_peer.core.state import Event, Kept, Record, State
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _COUNTED = re.compile(r"t([0-9]{1,9})")
@@ -18,7 +18,7 @@ MAX_PHASES = 200
 MAX_TEXT = 32 * 1024  # bytes of one text
 
 
-class Phase(Record, frozen=True, kw_only=True):
+class Phase(Kept, frozen=True, kw_only=True):
     """A phase. `status` is pending, open or closed; `synced`: session → the integration head that it stands on."""
 
     id: str

@@ -150,15 +150,17 @@ def _add(bench: _Bench, added: list[AddTask]) -> None:
                 raise PeerError(
                     "not_found", f"task {ident} ({title}) names {one!r}, which is no task", "`git peer task list`"
                 )
-    parents = {bench.real(edit.spec.parent) for edit in added}
+    parents = {bench.real(edit.spec.parent) for edit in added if edit.status != "dropped"}
     phases: dict[str, str] = {}
     events: list[Event] = []
     for ident in graph.topological(needs):
         edit = named[ident]
         spec = _placed(bench, edit.spec, phases)
         phases[ident] = spec.phase
-        own = {"status": edit.status, "assignee": edit.assignee} if ident not in parents else {}  # its subtasks say
-        more = {"progress": edit.progress, "note": edit.note, "commit": edit.commit, "result": edit.result}
+        own = {"status": edit.status, "assignee": edit.assignee}
+        if ident in parents:  # its subtasks say, but where all of it is over
+            own = {"status": edit.status} if edit.status in tasks.OVER else {}
+        more = {name: getattr(edit, name) for name in ("progress", "note", "commit", "reviewer", "result")}
         events.append(tasking.TaskAdd(**bench.what(), task=ident, spec=spec, **own, **more))  # type: ignore[arg-type]
         bench.touched[ident] = None
     bench.fold(events)

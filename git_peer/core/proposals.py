@@ -201,6 +201,8 @@ def _phases(reader: _Reader, raw: Any) -> list[tuple[str, str]]:
     for at, one in enumerate(reader.items(raw, "phases", plan.MAX_PHASES)):
         where = f"phases[{at}]"
         given = reader.fields(one, where, {"id": 0, "name": 0})
+        if not isinstance(one, dict):
+            continue
         ident = reader.ident(given.get("id"), f"{where}.id")
         name = reader.line(given.get("name", ident), f"{where}.name", TITLE)
         if ident in found:
@@ -219,9 +221,12 @@ def _tasks(reader: _Reader, raw: Any, resolve: Resolve, most: int, replan: bool)
         raw = raw[:most]
     for at, one in enumerate(reader.items(raw, "tasks", most)):
         where = f"tasks[{at}]"
+        if isinstance(one, dict) and isinstance(one.get("id"), str) and plan.is_id(one["id"]):
+            where = f"task {one['id']}"
         given = reader.fields(one, where, allowed)
+        if not isinstance(one, dict):
+            continue
         ident = reader.ident(given.get("id"), f"{where}.id")
-        where = f"task {ident}" if ident else where
         changes = _task(reader, given, where, resolve)
         if ident.casefold() in found:
             reader.wrong(where, "a second task of that id")
@@ -291,6 +296,8 @@ def _contracts(reader: _Reader, raw: Any) -> list[tuple[str, str, str]]:
     for at, one in enumerate(reader.items(raw, "contracts", CONTRACTS)):
         where = f"contracts[{at}]"
         given = reader.fields(one, where, {"name": 0, "type": 0, "definition": 0})
+        if not isinstance(one, dict):
+            continue
         name = reader.ident(given.get("name"), f"{where}.name")
         kind = given.get("type", "free")
         if not isinstance(kind, str) or kind not in contracts.TYPES:
@@ -314,6 +321,8 @@ def read_questions(raw: Any, sessions: set[str]) -> tuple[list[tuple[str, str]],
     for at, one in enumerate(reader.items(given.get("questions", []), "questions", QUESTIONS)):
         where = f"questions[{at}]"
         asked = reader.fields(one, where, {"text": 0, "to": 0})
+        if not isinstance(one, dict):
+            continue
         said = reader.line(asked.get("text", ""), f"{where}.text", ASKED)
         to = asked.get("to") or ""
         if not said:

@@ -30,7 +30,7 @@ class Question(Record, frozen=True, kw_only=True):
     """questions/<id>.json: an open question; `to` "" is for everybody. `at` is epoch seconds."""
 
     id: str
-    height: int
+    order: int  # of the event that asked it: height << 20 | index
     text: str
     to: str = ""
     session: str
@@ -73,7 +73,7 @@ def get(state: State, ident: str) -> Question | None:
 def all_of(state: State) -> list[Question]:
     """Every open question, oldest first."""
     found = [decode(raw, Question) for _, raw in state.walk(layout.T_QUESTIONS)]
-    return sorted(found, key=lambda one: (one.height, one.id))
+    return sorted(found, key=lambda one: one.order)
 
 
 def find(state: State, prefix: str) -> Question:
@@ -102,6 +102,17 @@ def describe(question: Question) -> dict[str, Any]:
     }
 
 
+def notices(state: State, name: str) -> list[dict[str, Any]]:
+    """The questions to the session of that name which it has not answered, as notices of any command."""
+    found = []
+    for one in all_of(state) if name else ():
+        if one.to == name and all(reply.session != name for reply in one.replies):
+            what = f"{one.session}, who plans, asks you: {text.quoted(one.text)}"
+            hint = f"`git peer plan answer {one.id[:8]} TEXT`"
+            found.append({"code": "question", "message": what, "question": one.id, "hint": hint})
+    return found
+
+
 # -- applying -------------------------------------------------------------------------------------
 def _find(state: State, ident: str) -> Question:
     found = get(state, ident)
@@ -125,7 +136,13 @@ def apply_ask(state: State, event: QuestionAsk, height: int, index: int) -> None
     if len(state.entries(layout.T_QUESTIONS) or ()) >= OPEN:
         raise Malformed(f"{OPEN} questions are open", "invalid", "`git peer plan questions` lists them; answer first")
     question = Question(
-        id=event.id, height=height, text=event.text, to=event.to, session=event.by, sid=event.sid, at=event.at
+        id=event.id,
+        order=(height << 20) + index,
+        text=event.text,
+        to=event.to,
+        session=event.by,
+        sid=event.sid,
+        at=event.at,
     )
     state.put(place(event.id), question)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -25,6 +26,27 @@ class Reader(Protocol):
 
 class Record(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
     """A JSON file of the tree."""
+
+
+class Kept(Record, frozen=True, kw_only=True):
+    """A record of the tree with defaults that are words or large numbers.
+
+    A default is left out by identity, and a word that was read is another object than the same word in the program:
+    so that every clone writes the same bytes, what equals its default becomes that very object.
+    """
+
+    def __post_init__(self) -> None:
+        for name, default in _defaults(type(self)):
+            if getattr(self, name) == default:
+                msgspec.structs.force_setattr(self, name, default)
+
+
+@cache
+def _defaults(kind: type[Kept]) -> tuple[tuple[str, object], ...]:
+    """(field, default) where two equal ones need not be one object."""
+    return tuple(
+        (f.name, f.default) for f in msgspec.structs.fields(kind) if f.default and type(f.default) in (str, int)
+    )
 
 
 class Event(Record, tag_field="kind", frozen=True, kw_only=True):

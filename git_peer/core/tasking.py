@@ -31,6 +31,7 @@ class TaskAdd(Event, tag="task.add", frozen=True, kw_only=True):
     progress: int = 0
     note: str = ""
     commit: str = ""
+    reviewer: str = ""
     result: Result | None = None
 
 
@@ -153,7 +154,7 @@ def apply_add(state: State, event: TaskAdd, height: int, index: int) -> None:
     phase = plan.get(state).phase(event.spec.phase)
     if phase is not None and phase.status == "closed" and event.status not in OVER:
         raise Malformed(f"phase {phase.id} is closed")
-    _short([event.note], MAX_NOTE)
+    _short([event.note, event.commit, event.reviewer], MAX_NOTE)
     task = Task(
         **{name: getattr(event.spec, name) for name in tasks.FIELDS},
         id=event.task,
@@ -163,6 +164,7 @@ def apply_add(state: State, event: TaskAdd, height: int, index: int) -> None:
         progress=event.progress,
         note=event.note,
         commit=event.commit,
+        reviewer=event.reviewer,
         result=event.result,
         workers=(event.assignee,) if event.assignee else (),
         author=event.by,
@@ -294,12 +296,8 @@ def apply_move(state: State, event: TaskMove, height: int, index: int) -> None:
             raise Malformed(f"no acceptance of {task.commit[:12]} is on record for {task.id}")
         changes["reviewer"] = event.by
     elif event.status == "in_progress":  # sent back, or taken back: with who works on it
-        if not worked:
-            raise Malformed(f"task {task.id} is {task.status}: it is begun by a claim")
         changes |= {"reviewer": "", "result": None}
     elif event.status == "done":
-        if task.status != "merge_point":
-            raise Malformed(f"task {task.id} has not been accepted")
         changes["progress"] = 100
     elif worked and not (own or event.force or tasks.assignee_of(state, task) is None):
         raise Malformed(f"task {task.id} is {task.assignee}'s", "not_yours", f"ask {task.assignee}")

@@ -12,13 +12,13 @@ from git_peer.core import sessions, targets
 from git_peer.core.errors import PeerError
 from git_peer.core.locks import rfc3339
 from git_peer.core.sessions import Session
-from git_peer.core.state import Record, State, decode
+from git_peer.core.state import Kept, Record, State, decode
 from git_peer.core.targets import Target
 
-# Where a task may go from where. Claim and release are moves too; `lapsed` work goes back to todo.
+# Where a word brings a task from where. A claim begins it, and a parent goes by its subtasks.
 MOVES: dict[str, tuple[str, ...]] = {
-    "todo": ("in_progress", "blocked", "dropped", "done"),  # done: with the last of its subtasks
-    "in_progress": ("todo", "review", "blocked", "dropped", "done"),  # the same
+    "todo": ("blocked", "dropped"),
+    "in_progress": ("todo", "review", "blocked", "dropped"),
     "review": ("review", "merge_point", "in_progress", "dropped"),
     "merge_point": ("done", "in_progress", "dropped"),
     "done": ("todo",),
@@ -26,13 +26,6 @@ MOVES: dict[str, tuple[str, ...]] = {
     "dropped": ("todo",),
 }
 STATUSES = tuple(MOVES)
-
-
-def by_move(at: str, to: str) -> bool:
-    """Whether a task gets from one status to the next by a word, not by a claim or by its subtasks."""
-    return to in MOVES[at] and (to != "done" or at == "merge_point") and (to != "in_progress" or at != "todo")
-
-
 OVER = ("done", "dropped")
 WORKED_ON = ("in_progress", "review", "merge_point")
 PRIORITY, MAX_PRIORITY = 5, 10
@@ -66,7 +59,7 @@ class Past(Record, frozen=True, kw_only=True):
     note: str = ""
 
 
-class Spec(Record, frozen=True, kw_only=True):
+class Spec(Kept, frozen=True, kw_only=True):
     """What a plan says of a task. `estimate` is in seconds."""
 
     title: str

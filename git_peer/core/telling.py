@@ -97,6 +97,9 @@ def settled(
     """The event by which a delta settles, if somebody whom it concerned has answered and nobody alive is missing."""
     if delta.debate or not any(ack.why for ack in delta.acks):
         return None
+    heard = {ack.session for ack in delta.acks} | {delta.session}
+    if any(name not in heard and sessions.get(state, name) is None for name in delta.to):
+        return None  # a letter waits for who is not there now
     gone: dict[str, Evidence] = {}
     for other in missing(state, delta, works):
         proof = expiry.evidence(other, other.ttl, scene)
@@ -107,7 +110,7 @@ def settled(
 
 
 def swept(state: State, session: Session, works: Mapping[str, Work], scene: Scene) -> list[Event]:
-    """Whoever writes sweeps a little: what has settled since the last answer, and what is 14 days old."""
+    """Whoever tells or answers sweeps a little: what has settled since the last answer, and what is 14 days old."""
     events: list[Event] = []
     for ident in islice(sorted(state.entries(f"{layout.T_ABOUT}/answered") or ()), SWEPT):
         delta = deltas.get(state, ident)
@@ -115,6 +118,12 @@ def swept(state: State, session: Session, works: Mapping[str, Work], scene: Scen
         if settle is not None:
             events.append(settle)
     done = {event.delta for event in events if isinstance(event, DeltaSettle)}
+    return events + [event for event in lapsed(state, session, scene) if event.delta not in done]
+
+
+def lapsed(state: State, session: Session, scene: Scene) -> list[DeltaLapse]:
+    """The events by which deltas go that are 14 days old, not too many at once."""
+    events: list[DeltaLapse] = []
     if not scene.clock_trusted:
         return events
     root, last = f"{layout.T_ABOUT}/days", deltas.day(scene.now - deltas.KEEP - scene.skew)
@@ -123,7 +132,7 @@ def swept(state: State, session: Session, works: Mapping[str, Work], scene: Scen
             break
         for ident in sorted(state.entries(f"{root}/{name}") or ()):
             old = deltas.get(state, ident)
-            if old is not None and old.id not in done and _is_old(old, scene.now - scene.skew):
+            if old is not None and _is_old(old, scene.now - scene.skew):
                 events.append(DeltaLapse(**envelope(session, scene), delta=old.id))
     return events[:SWEPT]
 

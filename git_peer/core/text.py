@@ -88,6 +88,16 @@ def check_line(text: str, most: int = SUMMARY) -> None:
         raise Malformed(f"not a line of at most {most} characters")
 
 
+def escaped(json: str) -> str:
+    """JSON in which what a terminal obeys, or nobody sees, stands as an escape: the same values, harmless to show."""
+    return _HIDDEN.sub(_escape, json)
+
+
+def _escape(found: re.Match[str]) -> str:
+    raw = found[0].encode("utf-16-be")
+    return "".join(f"\\u{raw[at]:02x}{raw[at + 1]:02x}" for at in range(0, len(raw), 2))
+
+
 # -- going out ------------------------------------------------------------------------------------
 def quoted(text: str, most: int = 120) -> str:
     """A stranger's text inside a sentence of ours: one line, in quotes that it cannot close."""

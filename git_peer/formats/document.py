@@ -11,6 +11,7 @@ from git_peer import layout
 from git_peer.core import contracts, graph, targets, tasks
 from git_peer.core.board import Board
 from git_peer.core.contracts import Contract
+from git_peer.core.edits import KEY
 from git_peer.core.plan import Phase
 from git_peer.core.targets import Target
 from git_peer.core.tasks import Task
@@ -56,12 +57,13 @@ Locate = Callable[[str, int, str], int]
 
 
 class Bad(Exception):
-    """Text that is no plan: what is wrong, on which line (0: not known), and a hint."""
+    """Text that is no plan: what is wrong, on which line (0: not known), a hint, and the contract's error code."""
 
-    def __init__(self, message: str, line: int = 0, hint: str = "") -> None:
+    def __init__(self, message: str, line: int = 0, hint: str = "", code: str = "invalid") -> None:
         super().__init__(message)
         self.line = line
         self.hint = hint
+        self.code = code
 
 
 @dataclass
@@ -70,6 +72,11 @@ class Row:
 
     index: int
     values: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """By what other rows of the text speak of it: its id, else a key that is nobody's id."""
+        return str(self.values.get("id") or f"{KEY}#{self.index}")
 
 
 @dataclass
@@ -99,10 +106,8 @@ class Document:
 
 # -- from the log ---------------------------------------------------------------------------------
 def of_board(board: Board, log: tuple[str, str] | None = None) -> Document:
-    """The whole plan. A task stands behind what it waits for, so that it is read in an order in which it can be added."""
-    needs = {
-        task.id: [*task.depends_on, *((task.parent,) if task.parent else ())] for task in board.tasks.values()
-    }
+    """The whole plan. A task stands behind what it waits for: in that order it can be added."""
+    needs = {task.id: [*task.depends_on, *((task.parent,) if task.parent else ())] for task in board.tasks.values()}
     ordered = [board.tasks[ident] for ident in graph.topological(needs)]
     return Document(
         goal=board.plan.goal,
@@ -119,8 +124,9 @@ def of_phase(phase: Phase) -> dict[str, Any]:
 
 
 def of_task(task: Task) -> dict[str, Any]:
-    """A task's values."""
-    return {name: getattr(task, name) for name in TASK} | {"paths": tuple(map(path_text, task.paths))}
+    """A task's values; how far one with subtasks is, they say."""
+    found = {name: getattr(task, name) for name in TASK} | {"paths": tuple(map(path_text, task.paths))}
+    return found | {"progress": 0} if task.children else found
 
 
 def of_contract(contract: Contract) -> dict[str, Any]:

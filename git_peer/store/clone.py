@@ -10,7 +10,7 @@ import shutil
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from git_peer import layout
 from git_peer.core import fences, locks, sessions
 from git_peer.core.errors import PeerError
 from git_peer.core.state import State, encode
-from git_peer.store import files, refs
+from git_peer.store import files, notes, refs, who
 
 _LAST = "*"  # in seen.json: when this clone looked last
 
@@ -71,7 +71,7 @@ class Clone:
         """Give a copied clone an id of its own, and drop what belongs to the other: sessions, attempts, tentatives."""
         if not self.copied:
             return False
-        for name in (layout.D_ATTEMPTS, layout.D_HELD, layout.D_FENCED, layout.D_TENTATIVE):
+        for name in (layout.D_ATTEMPTS, layout.D_HELD, layout.D_FENCED, layout.D_TENTATIVE, layout.D_AGENTS):
             shutil.rmtree(self.folder / name, ignore_errors=True)
         (self.folder / layout.F_COMMITS).unlink(missing_ok=True)
         self.set_up(clone=secrets.token_hex(8))
@@ -79,13 +79,13 @@ class Clone:
 
     # -- one writer at a time ---------------------------------------------------------------------
     @contextmanager
-    def try_writing(self, timeout: float = 0) -> Iterator[bool]:
+    def try_writing(self, timeout: float = 0, name: str = layout.F_LOCK) -> Iterator[bool]:
         """Try for the kernel lock of this clone's writers: whether it was to be had. Safety is the swap of the ref."""
         import filelock
 
         try:
             self.folder.mkdir(exist_ok=True)
-            lock = filelock.FileLock(self.folder / layout.F_LOCK, poll_interval=0.01)
+            lock = filelock.FileLock(self.folder / name, poll_interval=0.01)
             lock.acquire(timeout=timeout)
         except filelock.Timeout:
             yield False
@@ -98,14 +98,21 @@ class Clone:
             lock.release()
 
     @contextmanager
-    def writing(self, timeout: float) -> Iterator[None]:
+    def writing(self, timeout: float, name: str = layout.F_LOCK) -> Iterator[None]:
         """Hold the kernel lock; PeerError("busy") where it is not to be had in time."""
-        with self.try_writing(timeout) as mine:
+        with self.try_writing(timeout, name) as mine:
             if not mine:
                 raise PeerError(
                     "busy", f"another git-peer command has been writing here for {timeout:.0f} s", "try again"
                 )
             yield
+
+    def changing_tentative(self, timeout: float) -> AbstractContextManager[None]:
+        """Hold the lock on what is tentative: never for as long as a push takes, so whoever edits need not wait for one.
+
+        Who wants the kernel lock too takes that first.
+        """
+        return self.writing(timeout, layout.F_TENTATIVE)
 
     def move_tip(self, git: pygit2.Repository, new: str, old: str | None) -> None:
         """Move the tip as refs.swap() does, under the kernel lock; what a killed mover left in the way is removed."""
@@ -124,7 +131,8 @@ class Clone:
     def saw(self, state: State) -> None:
         """Note the sessions' last events, and what sessions of this clone have lost by them."""
         old, now = self.seen, {"at": int(time.time()), "mono": int(time.monotonic()), "boot": _boot()}
-        seen, last = {_LAST: now}, old.get(_LAST, {})
+        disputed = any(state.entries(layout.T_DISPUTES) or ())
+        seen, last = {_LAST: {**now, "disputed": disputed}}, old.get(_LAST, {})
         gap = {"gap": now["mono"] - last["mono"]} if last.get("boot") == now["boot"] else {}
         for session in sessions.all_of(state):
             known = old.get(session.sid)
@@ -185,7 +193,9 @@ class Clone:
     def remember(self, session: sessions.Session, held: list[locks.Lock]) -> None:
         """Note what a session of this clone holds, as it was told."""
         path = self.folder / layout.D_HELD / f"{session.sid}.json"
-        entries = [{"lock": lock.id, "target": _plain(lock.target), "token": lock.token} for lock in held]
+        entries = [
+            {"lock": lock.id, "target": _plain(lock.target), "token": lock.token, "ttl": lock.ttl} for lock in held
+        ]
         if entries:
             value = {"session": _plain(session), "targets": entries}
             if files.read_json(path) != value:
@@ -215,6 +225,7 @@ class Clone:
             files.write_json(path, {"session": session, "targets": kept})
         else:
             path.unlink(missing_ok=True)
+        who.holds(self.folder, name, [entry["token"] for entry in kept])
 
     def _unfence(self, sid: str, state: State) -> None:
         """Forget losses whose fence has gone: the session has taken the path again, or it is long past."""
@@ -235,6 +246,7 @@ class Clone:
         """A session ended by its own word: nothing of it is remembered."""
         for folder in (layout.D_HELD, layout.D_FENCED, layout.D_TENTATIVE):
             (self.folder / folder / f"{sid}.json").unlink(missing_ok=True)
+        who.forget(self.folder, sid)
 
     def losses(self) -> Iterator[tuple[Path, dict[str, Any]]]:
         """(file, content) of every session's losses in this clone."""
@@ -277,17 +289,8 @@ class Clone:
         return {sid: files.read_json(self.folder / layout.D_TENTATIVE / f"{sid}.json") for sid in names}
 
     def owner_of_commit(self, commits: set[str]) -> dict[str, list[str]]:
-        """commit → the fields that the post-commit hook noted (gitdir, session name, agent kind, agent id)."""
-        found: dict[str, list[str]] = {}
-        try:
-            text = (self.folder / layout.F_COMMITS).read_text("utf-8", "replace")
-        except OSError:
-            return found
-        for line in text.splitlines():
-            commit, *fields = line.split(" ")
-            if commit in commits and len(fields) >= 4:
-                found[commit] = fields
-        return found
+        """commit → the words that the post-commit hook noted (gitdir, session name, agent kind, agent id)."""
+        return notes.words_of(self.folder, commits)
 
 
 def _boot() -> str:

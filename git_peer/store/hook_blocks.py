@@ -11,7 +11,7 @@ from pathlib import Path
 
 from git_peer.core.errors import PeerError
 
-GATED = ("pre-commit", "pre-merge-commit", "post-commit", "pre-push")  # the hooks that have a gate
+GATED = ("pre-commit", "pre-merge-commit", "post-commit", "post-rewrite", "pre-push")  # the hooks that have a gate
 ASIDE = ".git-peer-user"  # suffix of a user's hook that cannot carry the block itself
 USER_LINKS = "hooks.user"  # in peer/: links to those under their own names, for programs that look at argv[0]
 
@@ -76,20 +76,21 @@ def _gate_lines(name: str, gate: str) -> str:
     """The sh lines that ask `gate` (text for a double-quoted word) and leave nothing behind."""
     if name == "post-commit":
         return f'if [ -x "{gate}" ]; then\n  "{gate}" "$@" || :\nfi\n'
-    if name != "pre-push":
+    if name not in ("pre-push", "post-rewrite"):
         return f'if [ -x "{gate}" ]; then\n  "{gate}" "$@" || exit $?\nfi\n'
+    end = "exit $?" if name == "pre-push" else ":"
     # The refs on stdin are for two readers. A here-document ends in a newline, so no refs need a case of their own.
     return f"""if [ -x "{gate}" ]; then
   git_peer_refs=$(cat)
   if [ -n "$git_peer_refs" ]; then
-    "{gate}" "$@" <<GIT_PEER || exit $?
+    "{gate}" "$@" <<GIT_PEER || {end}
 $git_peer_refs
 GIT_PEER
     exec <<GIT_PEER
 $git_peer_refs
 GIT_PEER
   else
-    "{gate}" "$@" </dev/null || exit $?
+    "{gate}" "$@" </dev/null || {end}
     exec </dev/null
   fi
   unset git_peer_refs

@@ -97,6 +97,7 @@ class Remote:
         self.branch = branch
         self.pushes = 0
         self.fetches = 0
+        self.along: Sequence[str] = ()  # refspecs that a fetch of the log brings too; patterns, which may match nothing
         self._url = ""
 
     def _run(self, args: Sequence[str], timeout: float, env: Mapping[str, str] | None = None) -> Ran:
@@ -132,13 +133,17 @@ class Remote:
         `whole` asks for every object anew, whatever git believes is here: in a partial clone it believes too much.
         Raises PeerError("unreachable").
         """
-        return self._fetch(self.ref, layout.INCOMING, timeout, whole)
+        return self._fetch(self.ref, layout.INCOMING, timeout, whole, self.along)
+
+    def notes(self, timeout: float) -> str | None:
+        """Fetch the notes on code commits into our own ref; the commit they stand on, None where there are none."""
+        return self._fetch(layout.NOTES, layout.NOTES_INCOMING, timeout, whole=False)
 
     def branch_head(self, branch: str, timeout: float) -> str | None:
         """Fetch a branch of the code into our own ref; the commit it stands on, None where there is none."""
         return self._fetch(f"refs/heads/{branch}", layout.INTEGRATION, timeout, whole=False)
 
-    def _fetch(self, ref: str, into: str, timeout: float, whole: bool) -> str | None:
+    def _fetch(self, ref: str, into: str, timeout: float, whole: bool, along: Sequence[str] = ()) -> str | None:
         self.fetches += 1
         ran = self._run(
             [
@@ -156,6 +161,7 @@ class Remote:
                 *(["--refetch"] if whole else []),
                 self.url,
                 f"+{ref}:{into}",
+                *along,
             ],
             timeout,
         )
@@ -170,7 +176,7 @@ class Remote:
                 "somebody who may force the branch there sets it back to the last good commit",
             )
         if "did not receive expected object" in ran.err and not whole:
-            return self._fetch(ref, into, timeout, whole=True)
+            return self._fetch(ref, into, timeout, whole=True, along=along)
         if f"cannot lock ref '{into}'" in ran.err or ".lock': File exists" in ran.err:
             raise PeerError(
                 "busy", f"cannot write {into}: {_last(ran.err)}", "`git peer doctor` names the cause"
@@ -224,6 +230,14 @@ class Remote:
             ran = self._run(args, timeout, {"GIT_TRACE_PACKET": str(trace), layout.PUSHING: candidate})
             sent = _sent(trace, self.ref)
         return _classified(ran, self.ref, sent)
+
+    def push_notes(self, commit: str, base: str | None, timeout: float) -> Pushed:
+        """Push the notes on code commits, leased on `base` (None: there must be none)."""
+        self.pushes += 1
+        args = ["push", "--porcelain", "--no-verify", "--no-follow-tags", "--no-signed", "--no-recurse-submodules"]
+        lease = f"--force-with-lease={layout.NOTES}:{base or ''}"
+        ran = self._run([*args, lease, self.url, f"{commit}:{layout.NOTES}"], timeout)
+        return _classified(ran, layout.NOTES, sent=False)
 
     def try_atomic(self, commit: str, name: str, timeout: float) -> Pushed:
         """A real atomic push of two throw-away refs, which are deleted again: may we push here, and atomically?"""

@@ -37,13 +37,13 @@ def reopened(task: Task) -> str:
 
 def record(peer: Peer, ident: str, on: str, passed: bool, output: str) -> dict[str, Any]:
     """Record what somebody saw the acceptance command say of a commit: {task}."""
-    task = tasks.find(peer.state, ident)
+    task = peer.look_up(lambda state: tasks.find(state, ident))
     return peer.run(Record(me=peer.me, task=task.id, commit=on, passed=passed, seen=task.accept, output=_end(output)))
 
 
 def run(peer: Peer, ident: str, timeout: int) -> dict[str, Any]:
     """Run the acceptance command in this work tree, which must be that of a commit: {task}. `timeout` is seconds."""
-    task = tasks.find(peer.state, ident)
+    task = peer.look_up(lambda state: tasks.find(state, ident))
     if not task.accept:
         raise PeerError(
             "invalid", f"{task.id} has no acceptance command", f"`git peer task edit {task.id} --accept CMD` sets one"

@@ -20,7 +20,7 @@ LOOKED_AT = 64  # ready tasks whose files are looked up for the locks that `task
 
 def claim(peer: Peer, ident: str, lock: bool, ttl: int | None) -> dict[str, Any]:
     """Claim a task: {task, locks}. PeerError held, invalid, locked."""
-    task = tasks.find(peer.state, ident)
+    task = peer.look_up(lambda state: tasks.find(state, ident))
     blobs = _blobs(peer, claiming.lockable(task)) if lock else {}
     command = Claim(me=peer.me, task=ident, lock=lock, ttl=ttl, blobs=blobs, avoid=_tentative(peer))
     return peer.run(command)

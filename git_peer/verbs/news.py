@@ -181,6 +181,13 @@ def listed(peer: Peer, everything: bool, after: str = "") -> dict[str, Any]:
     return {"deltas": views, "requires_action": any(view["requires_action"] for view in views)}
 
 
+def pending(peer: Peer) -> dict[str, Any]:
+    """{pending, requires_action}: how much others have told that this session has not answered."""
+    who = peer.reader()
+    count = sum(not deltas.answered(delta, who) for delta in deltas.all_of(peer.state))
+    return {"pending": count, "requires_action": bool(deltas.pressing(peer.state, who))}
+
+
 def past(peer: Peer, who: deltas.Reader, prefix: str = "") -> list[dict[str, Any]]:
     """The deltas that have left the tree, oldest first, as they stood last; with `prefix` those of such an id."""
     views = []
@@ -345,6 +352,12 @@ def resolve(
     )
     refuse_secrets(peer, (command.decision, command.definition))
     return peer.run(command)
+
+
+def debated(peer: Peer) -> list[dict[str, Any]]:
+    """The debates that are going on, or wait for a person, in short."""
+    state, scene = peer.state, peer.scene(peer.state)
+    return [debates.summary(one, scene) for one in debates.all_of(state) if one.status != "resolved"]
 
 
 def debate_of(peer: Peer, prefix: str) -> Debate:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from git_peer import layout
 from git_peer.app import Peer
-from git_peer.core import naming, sessions
+from git_peer.core import notes, sessions
 from git_peer.core.errors import PeerError
 from git_peer.store.remote import run
 
@@ -182,12 +182,5 @@ def _authors(peer: Peer, commits: Sequence[str], update: Update) -> dict[str, Au
     return found
 
 
-def _recorded(peer: Peer, fields: Sequence[str]) -> Author:
-    gitdir, name, kind, ident = (("" if field in ("-", ".") else field) for field in fields[:4])
-    env = {"GIT_PEER_SESSION": name} if name else {}
-    if kind:
-        # The same derivation as at the commit: an agent's session is named after its id and work tree.
-        mark = {"claude": ("CLAUDECODE", "CLAUDE_CODE_SESSION_ID"), "codex": ("CODEX_", "CODEX_SESSION_ID")}
-        flag, key = mark.get(kind, ("GEMINI_CLI", "GEMINI_SESSION_ID"))
-        env |= {flag: "1", key: ident}
-    return peer.me.clone, gitdir, naming.name_from(env, gitdir)[0]
+def _recorded(peer: Peer, words: Sequence[str]) -> Author:
+    return peer.me.clone, *notes.who(words)

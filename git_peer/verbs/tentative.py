@@ -160,7 +160,11 @@ def _rebuild(peer: Peer, name: str, old: list[Command], new: Command | None = No
     if not isinstance(new, Take):
         return answer
     asked = set(new.wish.targets)
-    return {"acquired": True, "locks": [v for v, k in zip(views, held, strict=True) if k.target in asked]}
+    found = [v for v, k in zip(views, held, strict=True) if k.target in asked]
+    # What it has from the arbiter already: as it stands there, for the renewal is not arbitrated yet.
+    before = peer.chain.state(tip)
+    mine = [k for k in locks.held_by(before, name) if k.sid == session.sid and k.target in asked]
+    return {"acquired": True, "locks": [*found, *(locks.describe(before, k, peer.scene(before), "") for k in mine)]}
 
 
 def _plain(record: Any) -> Any:

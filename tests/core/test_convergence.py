@@ -142,7 +142,7 @@ def converge(forked: Forks, folder: Path, turns: Sequence[Sequence[Deed]], order
 LEFT_OUT = (HealthCheck.too_slow, HealthCheck.function_scoped_fixture)
 
 
-@settings(max_examples=15, suppress_health_check=LEFT_OUT, phases=(Phase.explicit, Phase.generate))
+@settings(max_examples=10, suppress_health_check=LEFT_OUT, phases=(Phase.explicit, Phase.generate))
 @given(turns=TURNS, order=ORDER)
 def test_convergence(forked: Forks, tmp_path: Path, turns: list[list[Deed]], order: list[int]) -> None:
     """Any order of commands and syncs."""
@@ -150,7 +150,7 @@ def test_convergence(forked: Forks, tmp_path: Path, turns: list[list[Deed]], ord
 
 
 @pytest.mark.soak
-@settings(max_examples=300, suppress_health_check=LEFT_OUT)
+@settings(max_examples=100, suppress_health_check=LEFT_OUT)
 @given(turns=TURNS, order=ORDER)
 def test_convergence_at_length(forked: Forks, tmp_path: Path, turns: list[list[Deed]], order: list[int]) -> None:
     """The same, for longer."""

@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from git_peer.core import commands, locks, sessions
 from git_peer.core.errors import PeerError
 from git_peer.core.sessions import Me
-from tests.core.test_fold import Bench, agent
+from tests.core.bench import Bench, agent
 
 # What each target covers of a world of four paths: enough to decide every overlap among them.
 COVERS = {

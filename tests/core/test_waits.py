@@ -10,7 +10,7 @@ from git_peer.core import taking, targets, waits
 from git_peer.core.errors import PeerError
 from git_peer.core.locking import Wish
 from git_peer.core.sessions import Me
-from tests.core.test_fold import Bench, agent, person, refused
+from tests.core.bench import Bench, agent, person, refused
 
 A, B, C, D = (agent(name, f"c-{name}") for name in "abcd")
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tests.world import Clone, Result, World
 
@@ -87,7 +88,7 @@ class Member:
         assert (self.at.head(), self.at.world.refs()) == before, result
         return result
 
-    def refused_push(self, *args: str, code: str = "locked") -> dict[str, object]:
+    def refused_push(self, *args: str, code: str = "locked") -> dict[str, Any]:
         """`git peer push` says no with that code, and no ref of the remote has moved; the whole answer."""
         before = self.at.world.refs()
         answer = self.peer("push", "--json", *args, status=1).json()

@@ -29,12 +29,13 @@ def test_stale_holder(team: Team, how: str, way: str) -> None:
     """alice lost it, bob took it, landed and released: alice is refused until she has his work, or the lock again."""
     alice, bob = team.alice, team.bob
     lose(team, how)
-    alice.refused_push("origin", "main:topic", code="locked")
+    told = alice.refused_push("origin", "main:topic", code="locked")
     bob.commit(HELD)
     bob.peer("push")
     assert bob.holds() == set()
-    notices = alice.peer("sync", "--json").json()["notices"]
-    assert [notice["code"] for notice in notices if notice["code"] == "lost"] == ["lost"]
+    notices = [told["notices"], alice.peer("sync", "--json").json()["notices"]]
+    lost = [[notice["target"] for notice in each if notice["code"] == "lost"] for each in notices]
+    assert lost == [[HELD], []], "told by the first command, refused or not, and once"
     alice.change(HELD)
     alice.refused("commit", "-q", "-a", "-m", "x", why="no longer yours")
     alice.refused("push", "-q", "origin", "main:topic", why="bob has held it since")

@@ -136,7 +136,7 @@ def down_of_http(stream: bytes) -> tuple[list[int], int]:
     """The same over HTTP: the response to the push, whose body comes in chunks that are never quite the same."""
     head = stream.rindex(b"HTTP/1.1 200")
     body = stream.index(b"\r\n\r\n", head)
-    return [head + 1, head + 12, body, body + 2, *range(body + 4, len(stream), 7), len(stream) - 1], head
+    return [head + 40, body, body + 2, *range(body + 4, len(stream), 7), len(stream) - 1], head
 
 
 def up_of_git(stream: bytes) -> tuple[list[int], int]:

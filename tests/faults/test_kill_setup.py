@@ -83,10 +83,10 @@ def test_init_with_hooks(tmp_path: Path, forks: Forks, place: Callable[[Clone], 
     ("mode", "place", "argv"),
     [
         ("local", own_hooks, ("uninstall",)),
-        ("remote", hooks_path, PURGE),
+        ("remote", own_hooks, PURGE),
         # The same steps in other company.
         pytest.param("local", hooks_path, PURGE, marks=pytest.mark.soak),
-        pytest.param("remote", own_hooks, PURGE, marks=pytest.mark.soak),
+        pytest.param("remote", hooks_path, PURGE, marks=pytest.mark.soak),
         pytest.param("remote", hooks_path, ("uninstall",), marks=pytest.mark.soak),
     ],
 )

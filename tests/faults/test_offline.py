@@ -196,6 +196,19 @@ def test_again_is_the_same(world: World, forks: Forks) -> None:
     assert len(takes(forks, clone)["x.py"]) == 1
 
 
+def test_what_is_ones_own_already(world: World, forks: Forks) -> None:
+    """A lock from the arbiter, asked for again without it: answered with that lock, as it stands."""
+    (clone,) = team(world, forks, "a")
+    (first,) = forks.peer(clone, "lock", "x.py", "--json", as_="one").json()["locks"]
+    cut_off(world, clone)
+    answer = forks.peer(clone, "lock", "--offline", "x.py", "y.py", "--json", as_="one").json()
+    assert {lock["path"]: lock["guarantee"] for lock in answer["locks"]} == {"x.py": "remote", "y.py": "tentative"}
+    assert next(lock for lock in answer["locks"] if lock["path"] == "x.py")["id"] == first["id"]
+    back(world, clone)
+    assert forks.peer(clone, "sync", "--json").json()["lost"] == []
+    assert {path: len(ids) for path, ids in takes(forks, clone).items()} == {"x.py": 1, "y.py": 1}
+
+
 def test_an_old_loss_stands_in_no_way(world: World, forks: Forks) -> None:
     """What a fetch shows to be lost is for `sync` to name; other tentative locks can be taken and given back."""
     first, second = team(world, forks, "a", "b")

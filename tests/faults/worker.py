@@ -2,7 +2,7 @@
 
 A line of JSON on stdin is a list of asks: {"cwd", "argv", "env"?, "kill"?, "weak"?}. All their processes are forked
 first and let go together; the answer is a line with as many {"status", "out", "err"} (bytes as latin-1 text).
-`kill`: SIGKILL before that step, counted from 0 (see _arm). `weak`: what to switch off (see _WEAK).
+`kill`: SIGKILL before that step, counted from 0 (see arm). `weak`: what to switch off (see _WEAK).
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ CRASHED = 99  # exit status of a worker that failed by itself
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
-def _preload() -> None:
+def preload() -> None:
     """Import what a command would import by itself, so that a fork starts at once."""
     for module in {module for module, _ in COMMANDS.values()} - {"demo"}:
         importlib.import_module(f"git_peer.cli.{module}")
     importlib.import_module("filelock")
 
 
-def _unsynced() -> None:
+def unsynced() -> None:
     """A kill loses nothing that was written: syncing, which is for power cuts, would take most of the tests' time."""
     os.fsync = lambda fd: None
     real = pygit2.option
@@ -54,7 +54,7 @@ def _unsynced() -> None:
     pygit2.option = option  # type: ignore[assignment]
 
 
-def _arm(at: int) -> None:
+def arm(at: int) -> None:
     """Have this process killed before lasting step `at`; the step is the last line on its stderr.
 
     Steps are what leaves something behind: a file of the repository opened for writing, renamed or removed, a push
@@ -210,7 +210,7 @@ def _child(ask: Ask, go: int, out: int, err: int) -> int:
     for name in ask.get("weak") or ():
         _WEAK[name]()
     if ask.get("kill") is not None:
-        _arm(ask["kill"])
+        arm(ask["kill"])
     os.read(go, 1)  # the end of the pipe: everybody is ready
     status = main(ask["argv"])
     sys.stdout.flush()
@@ -251,8 +251,8 @@ def _together(asks: list[Ask]) -> list[dict[str, Any]]:
 
 def serve() -> None:
     """Answer asks until stdin ends."""
-    _preload()
-    _unsynced()
+    preload()
+    unsynced()
     for line in sys.stdin:
         sys.stdout.write(json.dumps(_together(json.loads(line))) + "\n")
         sys.stdout.flush()

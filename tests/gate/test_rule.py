@@ -188,7 +188,19 @@ def test_dispute(site: Site) -> None:
     site.base_commit("a")
     site.log(disputes=[{"id": "d1", "target": target("a"), "topic": "tabs or spaces"}])
     site.write("a")
-    assert "a is disputed: tabs or spaces" in site.refused("commit", "-qam", "x")
+    done = site.run("commit", "-qam", "x")
+    assert done.returncode == 0, done.stderr  # it may not land; the push is what is refused
+    assert done.stderr.startswith("warning: a is disputed in debate d1: tabs or spaces\nhint: ")
+
+
+def test_dispute_and_lock(site: Site) -> None:
+    site.base_commit("a", "b")
+    site.log(lock("b", "bob"), disputes=[{"id": "d1", "target": target("a"), "topic": "tabs or spaces"}])
+    site.write("a")
+    site.write("b")
+    said = site.refused("commit", "-qam", "x")
+    assert "b is locked by bob" in said
+    assert "disputed" not in said
 
 
 def test_tentative_marker(site: Site) -> None:

@@ -213,7 +213,7 @@ class Nursery:
 
 def serve() -> None:
     """Answer lines until stdin ends."""
-    forked._preload()
+    forked.preload()
     nursery = Nursery()
     for line in sys.stdin.buffer:
         order = json.loads(line)

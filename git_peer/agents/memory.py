@@ -1,0 +1,149 @@
+"""What this clone remembers of a session, read without git: its locks, what it lost, which subagent edits what."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from git_peer import layout
+from git_peer.agents import site as sites
+from git_peer.core import globs, leases, verdict
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from git_peer.agents.site import Site
+
+LAST = "*"  # in seen.json: what this clone saw when it looked last
+_WHOLE = ("file", "dir", "glob")  # targets that a whole file may be covered by
+APART = 600  # seconds for which a path is a subagent's after its last edit
+
+
+class Holdings:
+    """What a session holds by this clone's memory: (kind, path, seconds of lease, age of the lease) of each lock."""
+
+    def __init__(self, site: Site, name: str, now: int) -> None:
+        self.locks: list[tuple[str, str, int, int]] = []
+        self.waiting = False  # whether something tentative of anybody's in this clone waits for the arbiter
+        me = {"clone": _clone(site), "gitdir": site.gitdir, "name": name}
+        seen = sites.record(f"{site.folder}/{layout.F_SEEN}")
+        self.plain = seen.get(LAST, {}).get("disputed") is False  # whether no path is in dispute
+        for path in sites.names(f"{site.folder}/{layout.D_HELD}"):
+            self._read(path, me, "targets", seen, now)
+        for path in sites.names(f"{site.folder}/{layout.D_TENTATIVE}"):
+            self.waiting = True
+            self._read(path, me, "locks", seen, now)
+        self.lost = any(
+            verdict.owns(me, session)
+            for path in sites.names(f"{site.folder}/{layout.D_FENCED}")
+            if (session := _session(sites.record(path)))
+        )
+
+    def _read(self, path: str, me: dict[str, Any], key: str, seen: dict[str, Any], now: int) -> None:
+        raw = sites.read(path)
+        if me["name"].encode() not in raw:  # another's, and not worth parsing
+            return
+        marker = sites.record(path)
+        session = _session(marker)
+        if not session or not verdict.owns(me, session):
+            return
+        start = leases.expires(session, 0, seen)
+        for lock in marker.get(key, ()):
+            if lock.get("ttl") and lock.get("state", "held") == "held" and lock["target"]["kind"] in _WHOLE:
+                self.locks.append((*verdict.place(lock["target"]), lock["ttl"], now - start))
+
+    def fresh(self, path: str) -> bool:
+        """Whether a lock covers `path` whose lease has not run for half its time."""
+        return any(age * 2 < ttl and globs.covers(kind, at, path, False) for kind, at, ttl, age in self.locks)
+
+    @property
+    def due(self) -> bool:
+        """Whether a lease has run so long that somebody should look after it."""
+        return any(age * 4 >= ttl for _, _, ttl, age in self.locks)
+
+
+def _clone(site: Site) -> str:
+    """The clone's id; a copied clone is another one, and nothing is its."""
+    same = site.facts.get("inode") == os.stat(site.common).st_ino
+    return str(site.facts.get("clone", "")) if same else "-"
+
+
+def _session(marker: dict[str, Any]) -> dict[str, Any]:
+    """The session of a marker, where it is whole."""
+    session = marker.get("session")
+    whole = isinstance(session, dict) and all(key in session for key in ("clone", "name", "sid", "at", "height"))
+    return dict(session) if isinstance(session, dict) and whole else {}
+
+
+# -- what a session was told, and waits for -----------------------------------------------------------
+def of(site: Site, name: str) -> dict[str, Any]:
+    """The notes of a session: `told` (keys of notices), `owed` (what it was reminded of), `wants` (path → since)."""
+    return sites.record(_place(site, name))
+
+
+def keep(site: Site, name: str, notes: dict[str, Any]) -> None:
+    """Keep a session's notes."""
+    sites.write(_place(site, name), notes)
+
+
+def forget(site: Site, name: str) -> None:
+    """A session has ended."""
+    for path in (_place(site, name), _place(site, name, "+subagents"), waiter(site, name)):
+        try:
+            os.unlink(path)
+        except OSError:
+            continue
+
+
+def _place(site: Site, name: str, kind: str = "") -> str:
+    return f"{site.folder}/{layout.D_AGENTS}/{name}{kind}.json"  # no name has a plus
+
+
+def waiter(site: Site, name: str) -> str:
+    """The file by which the one process that waits for a session is known."""
+    return _place(site, name, "+wait")
+
+
+# -- subagents ----------------------------------------------------------------------------------------
+def others(site: Site, name: str, subagent: str, paths: Sequence[str]) -> dict[str, str]:
+    """path → another subagent of this session that edits it now; where there is none, they are noted as this one's.
+
+    They share their session's locks, for the shell of either commits as that session: only here they are two.
+    """
+    found: dict[str, str] = {}
+
+    def change(known: dict[str, Any], now: int) -> dict[str, Any]:
+        found.update({path: known[path][0] for path in paths if path in known and known[path][0] != subagent})
+        return known if found else {**known, **{path: [subagent, now] for path in paths}}
+
+    _apart(site, name, change)
+    return found
+
+
+def subagent_over(site: Site, name: str, subagent: str) -> None:
+    """A subagent has come to its end: what it edited is its siblings' again."""
+    _apart(site, name, lambda known, now: {path: one for path, one in known.items() if one[0] != subagent})
+
+
+def _apart(site: Site, name: str, change: Callable[[dict[str, Any], int], dict[str, Any]]) -> None:
+    """Change path → (subagent, epoch second of its last edit), one process at a time."""
+    import fcntl
+    from json import dumps, loads
+
+    place, now = _place(site, name, "+subagents"), int(time.time())
+    os.makedirs(os.path.dirname(place), exist_ok=True)
+    handle = os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        try:
+            known = loads(os.read(handle, 1 << 24) or b"{}")
+        except ValueError:  # torn by a kill
+            known = {}
+        known = {path: entry for path, entry in known.items() if entry[1] + APART > now}
+        raw = dumps(change(known, now)).encode()
+        os.pwrite(handle, raw, 0)
+        os.ftruncate(handle, len(raw))
+    finally:
+        os.close(handle)

@@ -1,0 +1,78 @@
+"""A log in memory on which commands are decided and folded, for the tests of the rules."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import Any
+
+import pytest
+
+from git_peer.core import commands, fold, log, taking, targets
+from git_peer.core.command import Command
+from git_peer.core.errors import PeerError
+from git_peer.core.locking import Wish
+from git_peer.core.sessions import Me, Scene
+from git_peer.core.state import DictReader, Event, State
+
+
+class Bench:
+    """A log in memory: commands are decided and folded, one commit each, with a clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.blobs: dict[str, bytes] = {}
+        self.height = 0
+        self.now = 1_000_000
+        self._ids = count(1)
+        self.trusted = True
+        root = log.LogCreate(id=self.ident(), at=self.now, by="git-peer", log="L", format=1, mode="local", readme="r")
+        self.fold([root])
+
+    def ident(self) -> str:
+        return f"{next(self._ids):016x}"
+
+    @property
+    def state(self) -> State:
+        return State(DictReader(self.blobs))
+
+    @property
+    def scene(self) -> Scene:
+        return Scene(now=self.now, ident=self.ident, clock_trusted=self.trusted, height=self.height + 1)
+
+    def fold(self, events: list[Event]) -> None:
+        state = self.state
+        fold.apply(state, events, self.height + 1)
+        self.height += 1
+        for path, raw in state.changes.items():
+            if raw is None:
+                self.blobs.pop(path, None)
+            else:
+                self.blobs[path] = raw
+
+    def do(self, command: Command) -> dict[str, Any]:
+        outcome = commands.decide(self.state, command, self.scene)
+        if outcome.events:
+            self.fold(outcome.events)
+        return outcome.answer(self.state, self.scene)
+
+    def lock(self, me: Me, *paths: str, **wish: Any) -> list[dict[str, Any]]:
+        wanted = tuple(targets.parse(path, "", lambda _: "") for path in paths)
+        found: list[dict[str, Any]] = self.do(taking.Take(me=me, wish=Wish(targets=wanted, **wish)))["locks"]
+        return found
+
+    def unlock(self, me: Me, path: str, force: str | None = None) -> None:
+        self.do(commands.Release(me=me, targets=(targets.parse(path, "", lambda _: ""),), force=force))
+
+
+def agent(name: str, clone: str = "c1", gitdir: str = "") -> Me:
+    return Me(name=name, agent="claude", clone=clone, gitdir=gitdir, host="h", worktree="w")
+
+
+def person(clone: str = "c1", gitdir: str = "") -> Me:
+    return Me(name=None, agent="", clone=clone, gitdir=gitdir, host="h", user="u", worktree="w")
+
+
+A, B = agent("a"), agent("b", "c2")
+
+
+def refused(code: str) -> Any:
+    return pytest.raises(PeerError, check=lambda why: isinstance(why, PeerError) and why.code == code)
