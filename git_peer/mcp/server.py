@@ -7,6 +7,7 @@ import contextlib
 import hmac
 import os
 import secrets
+import signal
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -99,8 +100,14 @@ class Server:
         app = self.server.streamable_http_app(host=host, transport_security=security)
         app.add_middleware(_Token, token=token)
         config = uvicorn.Config(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=3)
+        # uvicorn would raise a signal again when it has ended, before this session has been ended.
+        web = uvicorn.Server(config)
+        web.capture_signals = contextlib.nullcontext  # type: ignore[method-assign, assignment]
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, lambda: setattr(web, "should_exit", True))
         async with self.alive():
-            await uvicorn.Server(config).serve()
+            await web.serve()
 
 
 class _Token:
