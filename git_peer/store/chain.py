@@ -80,6 +80,9 @@ class Chain:
         raw = codec.message(subject.of(events, state), events)
         if len(raw) > fold.MAX_BATCH:
             raise fold.too_large(len(raw))
+        if any(len(line) > fold.MAX_EVENT for line in raw.split(b"\n")):  # no clone would take it
+            size = fold.MAX_EVENT // 1024
+            raise PeerError("invalid", f"a single event over {size} KiB", "say it in fewer words, or in several parts")
         name, mail = self._author()
         who = pygit2.Signature(name, mail, at, 0)
         parents: list[str | pygit2.Oid] = [base] if base else []
