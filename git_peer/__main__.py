@@ -1,6 +1,6 @@
 """`python -m git_peer`: the same as `git-peer`."""
 
-from git_peer.cli.main import main
+from git_peer.start import main
 
 if __name__ == "__main__":
     raise SystemExit(main())

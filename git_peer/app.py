@@ -15,11 +15,11 @@ from git_peer import combine, layout, recovery
 from git_peer.core import (
     clocks,
     commands,
-    debates,
     deltas,
     fences,
     locking,
     locks,
+    moderating,
     naming,
     questions,
     sessions,
@@ -238,7 +238,7 @@ class Peer:
             text = f"the copy of the log is {self.clone.stale_for + self.settings.get('maxStaleness')} s old"
             found.append({"code": "stale", "message": text, "hint": "`git peer sync` fetches it"})
         found.extend(deltas.notices(state, self.reader()))
-        found.extend(debates.notices(state, self.name, told.known(self.clone.folder, self.name), scene))
+        found.extend(moderating.notices(state, self.name, told.known(self.clone.folder, self.name), scene))
         found.extend(questions.notices(state, self.name))
         found.extend({"code": "setting", "message": text} for text in self.settings.warnings)
         found.extend(self.warned)
@@ -282,7 +282,7 @@ class Peer:
 
     def told(self) -> None:
         """Mark the losses of this run, and the ends of its debates, as told: only writers do."""
-        told.note(self.clone.folder, self.name, [debates.key(one) for one in debates.news(self.state, self.name)])
+        told.note(self.clone.folder, self.name, [moderating.key(one) for one in moderating.news(self.state, self.name)])
         for path, marker in list(self._my_losses()):
             key = self._told_by(marker)
             marker["targets"] = [{**entry, key: True} for entry in marker.get("targets", ())]

@@ -7,7 +7,7 @@ its own answer; the batch fails together only where nothing can be known, and is
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,7 +22,7 @@ from git_peer.store import inbox
 
 MOST = 64  # commands of one batch
 LEFT_FOR = 300  # seconds for which a renewal that was left is its session's word
-_LEFT = "left:"
+_LEFT, _KEPT = "left:", "kept:"  # what marks commands in a batch that have no requester
 _POLL = 0.01  # seconds between looks while another has the kernel lock
 
 
@@ -119,6 +119,38 @@ def _serve(engine: Engine, own: Command) -> dict[str, Any]:
     members += [Member(f"{_LEFT}{sid}", commands.decode(raw)) for sid, raw in left]
     answers = _decide(engine, members)
     return _opened(answers[inbox.OWN])
+
+
+def together(engine: Engine, given: Sequence[Command]) -> Iterator[list[dict[str, Any] | PeerError]]:
+    """Under the kernel lock: decide commands that nobody waits for, in one transaction; an answer or a refusal each.
+
+    They come in the order given, in several lists where one transaction does not hold them or a server refuses them
+    together. Raises PeerError where nothing is known of those that have not come yet: unreachable, unknown, busy.
+    """
+    members = [Member(f"{_KEPT}{number}", command) for number, command in enumerate(given[:MOST])]
+    if not members:
+        return
+    try:
+        answers = engine.attempt(lambda state, scene, fresh: _batch(state, scene, fresh, members))["batch"]
+    except PeerError as why:
+        if why.status != 1 or isinstance(why, Undelivered):
+            raise
+        if len(members) == 1:
+            yield [why]
+        else:
+            half = len(members) // 2
+            yield from together(engine, given[:half])
+            yield from together(engine, given[half : len(members)])
+    else:
+        yield [_told(answers[member.ident]) for member in members]
+    yield from together(engine, given[MOST:])
+
+
+def _told(sealed: dict[str, Any]) -> dict[str, Any] | PeerError:
+    try:
+        return _opened(sealed)
+    except PeerError as why:
+        return why
 
 
 def _decide(engine: Engine, members: Sequence[Member]) -> dict[str, Any]:

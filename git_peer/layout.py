@@ -16,7 +16,9 @@ INTEGRATION = "refs/peer/integration"  # the integration branch as it was last f
 TENTATIVE = "refs/peer/tentative/"  # + sid
 STAGE = "refs/peer/stage/"  # + sid, on the remote: code on its way into an atomic push
 NOTES = "refs/notes/peer"  # notes on code commits, where git shows them and copies them at an amend or a rebase
-NOTES_KEPT = "refs/peer/notes"  # the same notes; git-peer alone writes it, for git's own writers of notes do not compare
+NOTES_KEPT = (
+    "refs/peer/notes"  # the same notes; git-peer alone writes it, for git's own writers of notes do not compare
+)
 NOTES_INCOMING = "refs/peer/notes-incoming"  # the remote's notes as they were last fetched or pushed
 PUSHING = "GIT_PEER_PUSHING"  # environment: the attempt (a commit) that the push at hand carries
 OURS = ("refs/peer/", NOTES)  # a push to these is refused unless git-peer made it

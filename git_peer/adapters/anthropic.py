@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 import warnings
 from collections.abc import Iterator, Sequence
@@ -45,13 +46,24 @@ class Conversation:
         self._forced = True
 
     def _connected(self, retries: int) -> anthropic.Anthropic:
+        wrong: PeerError | None = None
+        hook, sys.unraisablehook = sys.unraisablehook, lambda _: None  # a client half made complains when it goes
         try:
             client: anthropic.Anthropic = self._sdk.Anthropic(max_retries=retries, middleware=[self._attempt])
-        except (self._sdk.CredentialsError, ValueError) as why:
-            told = f"no credentials for Anthropic's API: {text.line(str(why), 300)}"
-            raise PeerError("unavailable", told, _KEY) from None
+        except self._sdk.CredentialsError as why:
+            wrong = PeerError("unavailable", f"no credentials for Anthropic's API: {text.line(str(why), 300)}", _KEY)
+        except (ValueError, OSError) as why:
+            told = f"no connection to Anthropic's API can be made: {text.line(str(why), 300)}"
+            wrong = PeerError("unavailable", told, "look at the environment's proxies and certificates")
+        finally:
+            sys.unraisablehook = hook
+        if wrong is not None:
+            raise wrong
         if not (client.api_key or client.auth_token or client.credentials):
             raise PeerError("unavailable", "there is no key for Anthropic's API", _KEY)
+        for secret in (client.api_key or "", client.auth_token or ""):
+            if not secret.isascii() or not secret.isprintable() or " " in secret:  # an error about it would show it
+                raise PeerError("unavailable", "the key for Anthropic's API has a character that no key has", _KEY)
         return client
 
     # -- talking ----------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ _RENAME = re.compile(r"^rename (?:from|to) (.+)$", re.MULTILINE)
 
 
 def paths(text: str) -> list[str]:
-    """The files that a patch adds, changes, deletes or moves, both ends of a move; in the order in which it names them."""
+    """The files that a patch adds, changes, deletes or moves, both ends of a move, in its own order."""
     if "*** Begin Patch" in text or _STEP.search(text):
         named = [first or second for first, second in _STEP.findall(text)]
     else:

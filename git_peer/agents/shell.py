@@ -7,23 +7,15 @@ What is recognised: `sed -i`, `perl -i`, redirections and `tee`, `cp`, `mv`, `rm
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from posixpath import join
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _REDIRECTS = frozenset({">", ">>", ">|", "&>", "&>>", "<>"})
-_WORD = "|".join(  # what a word is made of
-    (
-        r"""[^\s;&|<>()'"\\`$]""",
-        r"\\.",
-        r"'[^']*'",
-        r'"(?:[^"\\]|\\.)*"',
-        r"\$\([^()]*\)",
-        r"\$\{[^}]*\}",
-        r"\$",
-        r"`[^`]*`",
-    )
-)
+# What a word is made of: plain characters, escapes, quotes, substitutions.
+_WORD = r"""[^\s;&|<>()'"\\`$]|\\.|'[^']*'|"(?:[^"\\]|\\.)*"|\$\([^()]*\)|\$\{[^}]*\}|\$|`[^`]*`"""
 _TOKEN = re.compile(
     rf"""(?P<space>[ \t\r]+)|(?P<comment>(?<![^\s;&|()])\#[^\n]*)|(?P<word>(?:{_WORD})+)"""
     r"""|(?P<here><<-?[ \t]*(?P<quote>['"]?)(?P<mark>[\w.-]+)(?P=quote))"""
@@ -35,34 +27,47 @@ _WRAPPERS = {"sudo", "env", "command", "nohup", "time", "nice", "exec", "builtin
 MOST = 200  # paths of one command line that are looked at
 
 
-@dataclass
 class Changes:
     """What a command line changes: paths as they are spelled, and what it does to the work tree as a whole.
 
-    `paths` count from where the command line starts, `cd` followed; `sweeping` names commands such as `git stash` that
-    change files of others who work in the same work tree.
+    `paths` and `patches` (files whose content is applied) count from where the command line starts, `cd` followed;
+    `sweeping` names commands such as `git stash` that change files of others who work in the same work tree.
     """
 
-    paths: list[str] = field(default_factory=list)
-    sweeping: list[str] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.paths: list[str] = []
+        self.patches: list[str] = []
+        self.sweeping: list[str] = []
 
-    def add(self, path: str, where: PurePosixPath) -> None:
+    def add(self, path: str, where: str) -> None:
         """Note a path, from the directory that the command had changed to."""
-        if path and path not in ("/dev/null", "/dev/stdout", "/dev/stderr", "-") and len(self.paths) < MOST:
-            whole = path if path.startswith("/") or str(where) == "." else str(where / path)
-            if whole not in self.paths:
-                self.paths.append(whole)
+        _note(self.paths, path, where)
+
+    def apply(self, path: str, where: str) -> None:
+        """Note a patch."""
+        _note(self.patches, path, where)
+
+
+def _note(found: list[str], path: str, where: str) -> None:
+    if path and path not in ("/dev/null", "/dev/stdout", "/dev/stderr", "-", "/dev/tty") and len(found) < MOST:
+        whole = join(where, path)
+        if whole not in found:
+            found.append(whole)
 
 
 def changes(line: str) -> Changes:
     """What a command line changes. Never raises; what it cannot read it leaves out."""
     found = Changes()
-    where = PurePosixPath()
-    for words in commands(line[:100_000]):
-        moved = _one(words, found, where)
-        if moved is not None:
-            where = PurePosixPath(moved) if moved.startswith("/") else where / moved
+    _read(line[:100_000], found, "", 3)
     return found
+
+
+def _read(line: str, found: Changes, where: str, depth: int) -> None:
+    """Note what a line changes that runs in `where`; a shell in a shell in a shell, but not for ever."""
+    for words in commands(line):
+        moved = _one(words, found, where, depth)
+        if moved is not None:
+            where = join(where, moved)
 
 
 def commands(line: str) -> Iterator[list[str]]:
@@ -106,7 +111,7 @@ def commands(line: str) -> Iterator[list[str]]:
 
 
 def plain(word: str) -> str | None:
-    """A word as the shell would pass it on; None where that depends on what only the shell knows."""
+    """A word as the shell would pass it on; None where that depends on what only the shell knows, or makes several."""
     out: list[str] = []
     at = 0
     while at < len(word):
@@ -130,7 +135,7 @@ def plain(word: str) -> str | None:
         elif char == "\\":
             out.append(word[at + 1 : at + 2])
             at += 2
-        elif char in "$`":
+        elif char in "$`*?[" or (char == "~" and not out) or (char == "{" and "," in word[at:]):
             return None
         else:
             out.append(char)
@@ -138,15 +143,18 @@ def plain(word: str) -> str | None:
     return "".join(out)
 
 
-def _one(words: list[str], found: Changes, where: PurePosixPath) -> str | None:
+def _one(words: list[str], found: Changes, where: str, depth: int) -> str | None:
     """Note what one simple command changes; where it is `cd`, the directory it goes to."""
     bare: list[str] = []
+    fed = ""
     at = 0
     while at < len(words):
         if words[at] in (">", "<", ">&"):
             target = plain(words[at + 1]) if at + 1 < len(words) else None
             number = target is not None and (target.isdigit() or target == "-")
-            if words[at] != "<" and target and not (words[at] == ">&" and number):
+            if words[at] == "<":
+                fed = target or ""
+            elif target and not (words[at] == ">&" and number):
                 found.add(target, where)
             at += 2
             continue
@@ -164,12 +172,16 @@ def _one(words: list[str], found: Changes, where: PurePosixPath) -> str | None:
     if name in ("sh", "bash", "zsh", "dash") and "-c" in args[:3]:
         inner = args[args.index("-c") + 1 : args.index("-c") + 2]
         text = plain(inner[0]) if inner else None
-        if text:
-            for path in changes(text).paths:
-                found.add(path, where)
-            found.sweeping += changes(text).sweeping
+        if text and depth:
+            _read(text, found, where, depth - 1)
         return None
-    for path in _edited(name, args, found):
+    if name == "patch":
+        given = next((plain(args[at + 1]) for at, word in enumerate(args[:-1]) if word in ("-i", "--input")), None)
+        if given or fed:
+            found.apply(given or fed, where)
+    if name == "git":
+        _git(args, found, where)
+    for path in _edited(name, args):
         found.add(path, where)
     return None
 
@@ -196,8 +208,8 @@ def _files(args: list[str]) -> list[str]:
     return found
 
 
-def _edited(name: str, args: list[str], found: Changes) -> Iterator[str]:
-    """The files that one command changes."""
+def _edited(name: str, args: list[str]) -> Iterator[str]:
+    """The files that one command changes, git aside."""
     if name in ("sed", "gsed"):
         yield from _sed(args)
     elif name in ("perl", "ruby") and any(re.match(r"-\w*i", word) for word in args):
@@ -212,8 +224,6 @@ def _edited(name: str, args: list[str], found: Changes) -> Iterator[str]:
         yield from (word[3:] for word in map(plain, args) if word and word.startswith("of="))
     elif name == "patch":
         yield from _files(args)[:1]
-    elif name == "git":
-        yield from _git(args, found)
 
 
 def _script_files(args: list[str], flags: str) -> Iterator[str]:
@@ -253,7 +263,8 @@ def _into(args: list[str], moved: bool) -> Iterator[str]:
         yield from (f"{to.rstrip('/')}/{one.rstrip('/').rpartition('/')[2]}" for one in sources) if folder else (to,)
 
 
-def _git(args: list[str], found: Changes) -> Iterator[str]:
+def _git(args: list[str], found: Changes, where: str) -> None:
+    """Note what a git command changes."""
     words = [plain(word) or "" for word in args]
     while words and words[0].startswith("-"):  # `git -C DIR` is somewhere else
         if words[0] in ("-C", "--git-dir", "--work-tree"):
@@ -263,29 +274,50 @@ def _git(args: list[str], found: Changes) -> Iterator[str]:
         return
     verb, rest = words[0], words[1:]
     if verb == "restore":
-        yield from (word for word in _after_options(rest, ("-s", "--source")) if word != "--")
+        staged = {"--staged", "-S"} & set(rest) and not {"--worktree", "-W"} & set(rest)
+        _named("git restore", [] if staged else _after_options(rest, ("-s", "--source")), found, where)
     elif verb == "checkout" and "--" in rest:
-        yield from rest[rest.index("--") + 1 :]
+        _named("git checkout", rest[rest.index("--") + 1 :], found, where)
     elif verb in ("checkout", "switch") and rest and not {"-b", "-c", "-B", "-C", "--orphan"} & set(rest):
         found.sweeping.append(f"git {verb}")
-    elif verb == "stash" and (not rest or rest[0] in ("push", "save", "-u", "-a", "pop", "apply", "--all")):
+    elif verb == "stash" and (not rest or rest[0].startswith("-") or rest[0] in ("push", "save", "pop", "apply")):
         found.sweeping.append("git stash")
     elif verb == "reset" and "--hard" in rest:
         found.sweeping.append("git reset --hard")
-    elif verb == "clean" and any(word.startswith("-") and "f" in word for word in rest) and "-n" not in rest:
+    elif verb == "clean" and any(word.startswith("-") and "f" in word for word in rest) and not _dry(rest):
         found.sweeping.append("git clean")
     elif verb == "apply" and not {"--check", "--stat", "--numstat", "--summary", "--cached"} & set(rest):
-        found.sweeping += [f"git apply {word}" for word in rest if not word.startswith("-")]
-    elif verb in ("rm", "mv"):
-        yield from (word for word in rest if not word.startswith("-"))
+        for word in _after_options(rest, ("-p", "-C", "--directory", "--exclude", "--include")):
+            found.apply(word, where)
+    elif verb in ("rm", "mv") and "--cached" not in rest and not _dry(rest):
+        for word in _into(args[-len(rest) :], moved=True) if verb == "mv" else _after_options(rest, ()):
+            found.add(word, where)
 
 
-def _after_options(words: list[str], valued: tuple[str, ...]) -> Iterator[str]:
-    skip = False
+def _dry(words: list[str]) -> bool:
+    return "--dry-run" in words or any(re.match(r"-\w*n", word) for word in words)
+
+
+def _named(command: str, paths: list[str], found: Changes, where: str) -> None:
+    """Paths that git brings back to what they were; the whole work tree is everybody's."""
+    for path in paths:
+        if path in (".", "./", ":/", ":"):
+            found.sweeping.append(f"{command} {path}")
+        elif not path.startswith(":"):
+            found.add(path, where)
+
+
+def _after_options(words: list[str], valued: tuple[str, ...]) -> list[str]:
+    """The words that are no options; those behind an option of `valued` are its values."""
+    found: list[str] = []
+    skip, options = False, True
     for word in words:
         if skip:
             skip = False
-        elif word in valued:
+        elif options and word == "--":
+            options = False
+        elif options and word in valued:
             skip = True
-        elif not word.startswith("-") or word == "--":
-            yield word
+        elif word and not (options and word.startswith("-")):
+            found.append(word)
+    return found

@@ -10,7 +10,7 @@ from git_peer.cli import _news, _targets
 from git_peer.cli._output import Call, Reply
 from git_peer.cli._params import given_text
 from git_peer.cli.main import command, group
-from git_peer.core import debates
+from git_peer.core import debates, moderating
 from git_peer.core.errors import PeerError
 from git_peer.verbs import news
 
@@ -147,7 +147,7 @@ def resolve(
 def show(call: Call, ident: str, form: str) -> Reply:
     """A debate from its first word to its last."""
     peer = call.peer()
-    view = debates.describe(news.debate_of(peer, ident), peer.scene(peer.state))
+    view = moderating.describe(news.debate_of(peer, ident), peer.scene(peer.state))
     return Reply({"debate": view}, _news.markdown(view) if form == "md" else _news.conversation(view))
 
 
@@ -157,7 +157,7 @@ def list_(call: Call, everything: bool) -> Reply:
     """The debates that are going on, or wait for a person, by the local copy."""
     peer = call.peer()
     scene = peer.scene(peer.state)
-    views = [debates.describe(one, scene) for one in debates.all_of(peer.state)]
+    views = [moderating.describe(one, scene) for one in debates.all_of(peer.state)]
     views = [view for view in views if everything or view["status"] != "resolved"]
     lines = [_news.debate(view) for view in views]
     return Reply({"debates": views}, "\n".join(lines) or "Nobody debates.")

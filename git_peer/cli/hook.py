@@ -8,18 +8,21 @@ import sys
 import click
 
 from git_peer import layout
+from git_peer.agents import quick
 from git_peer.app import Peer
 from git_peer.cli._output import Call, Reply
 from git_peer.cli.main import command
 from git_peer.core.errors import PeerError
-from git_peer.verbs import outgoing, pushing
+from git_peer.verbs import outgoing, pushing, tentative
 
 
 @command("hook", hidden=True)
 @click.argument("name")
 @click.argument("rest", nargs=-1, type=click.UNPROCESSED)
 def hook_command(call: Call, name: str, rest: tuple[str, ...]) -> Reply | int:
-    """Run one of git-peer's hooks: pre-commit, pre-merge-commit, pre-push, refresh."""
+    """Run one of git-peer's hooks: pre-commit, pre-merge-commit, pre-push, refresh, send, or one of an agent."""
+    if name in quick.AGENTS:
+        return quick.main(name, rest)
     if name in ("pre-commit", "pre-merge-commit"):
         from git_peer import gate
 
@@ -30,7 +33,12 @@ def hook_command(call: Call, name: str, rest: tuple[str, ...]) -> Reply | int:
         return _pre_push(call, rest)
     if name == "refresh":
         return _refresh(call)
-    raise PeerError("usage", f"no hook called {name}", "pre-commit, pre-merge-commit, pre-push, refresh")
+    if name == "send":
+        from git_peer.agents import sender
+
+        return sender.main(call.peer(writing=True))
+    hint = f"pre-commit, pre-merge-commit, pre-push, refresh, send, {', '.join(quick.AGENTS)}"
+    raise PeerError("usage", f"no hook called {name}", hint)
 
 
 def _pre_push(call: Call, rest: tuple[str, ...]) -> int:
@@ -58,8 +66,14 @@ def _pre_push(call: Call, rest: tuple[str, ...]) -> int:
 
 
 def _fetch(peer: Peer) -> None:
-    """A push is checked on the newest state; where newer releases write the log, on the newest that can be verified."""
+    """A push is checked on the newest state; where newer releases write the log, on the newest that can be verified.
+
+    What is tentative in this clone is arbitrated first, unless it only follows the log.
+    """
     try:
+        if peer.clone.tentative() and peer.clone.facts.get("writable") is not False:
+            tentative.sync(peer)
+            return
         with peer.clone.writing(peer.settings.get("retryTimeout")):
             peer.engine.advance(peer.settings.get("retryTimeout"))
     except PeerError as why:

@@ -7,14 +7,17 @@ import click
 from git_peer.cli._output import Call, Reply
 from git_peer.cli.main import command
 from git_peer.core.errors import PeerError
-from git_peer.verbs import pushing, tentative
+from git_peer.verbs import noting, pushing, tentative
 
 
 @command("sync")
 def sync_command(call: Call) -> Reply:
     """Fetch and verify the log, arbitrate what is tentative. Exit 1 names what was lost."""
     peer = call.peer(writing=True)
+    if peer.remote is not None:
+        peer.remote.along = noting.ALONG
     done = tentative.sync(peer)
+    noting.carry(peer)
     lines = [f"{done['fetched']} new commits of the log, {done['pushed']} tentative commands pushed."]
     if done["lost"]:
         names = "; ".join(f"{loss['command']}: {loss['why']}" for loss in done["lost"])

@@ -23,8 +23,8 @@ def init_command(call: Call, remote: str | None, local: bool, branch: str | None
     Installs the hooks beside your own. Run again it repairs, and changes nothing else. --remote publishes a
     local log.
     """
-    from git_peer.store import hooks
-    from git_peer.verbs import tentative
+    from git_peer.store import hooks, rewriting
+    from git_peer.verbs import noting, tentative
 
     if local and remote is not None:
         raise PeerError("usage", "--local and --remote exclude each other", "git peer help init")
@@ -39,8 +39,10 @@ def init_command(call: Call, remote: str | None, local: bool, branch: str | None
     setup = parts.setup()
     done = setup.init(remote, local, branch)
     states = [] if no_hooks else hooks.install(parts.repo.common, parts.repo.top)
+    rewriting.add(parts.clone)
     call._parts = None  # what init wrote is read anew
     peer = call.peer()
+    noting.begin(peer)
     lost = tentative.sync(peer)["lost"] if peer.clone.tentative() and done["mode"] == "remote" else []
     shown = [{"name": s.name, "path": str(s.path), "state": s.state, "detail": s.detail} for s in states]
     text = _told(done, len(states)) + "".join(f"\nLost: {one['command']}: {one['why']}" for one in lost)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from git_peer import layout
-from git_peer.core import answering, contracts, debates, debating, deltas, plan, sessions, tasking, telling
+from git_peer.core import answering, contracts, debates, debating, deltas, moderating, plan, sessions, tasking, telling
 from git_peer.core.command import Command, Outcome, envelope
 from git_peer.core.debates import Debate
 from git_peer.core.errors import PeerError
@@ -94,7 +93,7 @@ class _Bench:
         def answer(after: State, scene: Scene) -> dict[str, Any]:
             debate = debates.get(after, ident)
             assert debate is not None
-            return {"debate": debates.describe(debate, scene)}
+            return {"debate": moderating.describe(debate, scene)}
 
         return Outcome(self.events, answer)
 
@@ -228,7 +227,7 @@ def _resolve(
 
 def _free_ids(state: State, count: int) -> tuple[str, ...]:
     """So many ids of new tasks, given in turn as the plan gives them."""
-    taken = {name.removesuffix(".json").casefold() for name in state.entries(layout.T_TASKS) or ()}
+    taken = {name.casefold() for name in tasks.names(state)}
     found: list[str] = []
     number = plan.get(state).count
     while len(found) < count:

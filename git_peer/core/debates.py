@@ -5,18 +5,15 @@ The machine is here, as functions from a debate to the next one: decide() and ap
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 from msgspec.structs import replace
 
 from git_peer import layout
 from git_peer.core import text
 from git_peer.core.errors import Malformed, PeerError
-from git_peer.core.locks import rfc3339
 from git_peer.core.sessions import Scene
 from git_peer.core.state import Kept, Record, State, decode
-from git_peer.core.targets import Target, show
+from git_peer.core.targets import Target, root_path
 
 ROUNDS = 5
 SIDES = 16
@@ -119,8 +116,6 @@ def _disputes(debate: Debate) -> dict[str, bytes]:
     """Tree path → record of what the gate reads: what cannot land while a debate is escalated."""
     if debate.status != "escalated" or debate.escalation is None:
         return {}
-    from git_peer.core.targets import root_path
-
     found = {}
     for number, target in enumerate(debate.escalation.paths):
         where = layout.record(layout.T_DISPUTES, root_path(target), f"{debate.id}.{number}")
@@ -221,44 +216,6 @@ def status(debate: Debate, scene: Scene) -> str:
     return "escalated" if is_idle(debate, scene.now - scene.skew) else debate.status
 
 
-def news(state: State, name: str) -> list[Debate]:
-    """The debates of that session that others have brought to an end, or before a person."""
-    return [debate for debate in of_side(state, name) if _mover(debate) not in ("", name)]
-
-
-def _mover(debate: Debate) -> str:
-    last = debate.resolution or debate.escalation
-    return last.by if last is not None else ""
-
-
-def key(debate: Debate) -> str:
-    """What a session is told once of a debate."""
-    return f"{debate.id}:{debate.status}"
-
-
-def notices(state: State, name: str, told: set[str], scene: Scene, most: int = 20) -> list[dict[str, Any]]:
-    """What a session should know of its debates: whose turn it is, and, where it was not told, how they ended."""
-    found = []
-    for debate in of_side(state, name):
-        ident, topic = debate.id[:8], text.quoted(debate.topic, 80)
-        end = debate.resolution
-        if status(debate, scene) == "active":
-            if name not in waited_for(debate):
-                continue
-            said = f"debate {ident} waits for your turn in round {debate.round}: {topic}"
-        elif key(debate) in told or _mover(debate) in ("", name):
-            continue
-        elif end is not None:
-            made = f", version {end.version} of contract {debate.contract}" if end.version else ""
-            said = f"debate {ident} was {end.how} by {end.by}{made}: {text.quoted(end.decision)}"
-        else:
-            said = f"debate {ident} waits for a person's word, nothing of it can land meanwhile: {topic}"
-        found.append(
-            {"code": "debate", "message": said, "debate": debate.id, "hint": f"`git peer debate show {ident}`"}
-        )
-    return found[:most]
-
-
 # -- the machine ----------------------------------------------------------------------------------
 def side_of(debate: Debate, name: str) -> Side | None:
     """The side that a session is."""
@@ -354,85 +311,3 @@ def _joined(debate: Debate, turn: Turn, constraints: tuple[str, ...], alternativ
         alternatives=tuple(dict.fromkeys((*side.alternatives, *alternatives)))[: text.ITEMS],
     )
     return replace(debate, sides=tuple(grown if one.session == turn.session else one for one in debate.sides))
-
-
-# -- showing --------------------------------------------------------------------------------------
-def describe(debate: Debate, scene: Scene) -> dict[str, Any]:
-    """A debate as the command contract's B."""
-    view: dict[str, Any] = {
-        **summary(debate, scene),
-        "sides": [
-            {
-                "session": side.session,
-                "position": text.clean(side.position),
-                "constraints": [text.line(one) for one in side.constraints],
-                "alternatives": [text.line(one) for one in side.alternatives],
-            }
-            for side in debate.sides
-        ],
-        "turns": [_turn(turn) for turn in debate.turns],
-        "evidence": [text.line(one) for one in debate.evidence],
-    }
-    standing = turn_of(debate, debate.proposal) if debate.proposal else None
-    if standing is not None:
-        accepted = list(debate.accepted)
-        view["proposal"] = {"id": standing.id, "by": standing.session, "text": text.clean(standing.propose)}
-        view["proposal"]["accepted_by"] = accepted
-    if view["status"] == "escalated":
-        view["escalation"] = _escalation(debate)
-    end = debate.resolution
-    if end is not None:
-        view["resolution"] = {
-            "how": end.how,
-            "decision": text.clean(end.decision),
-            "by": end.by,
-            "at": rfc3339(end.at),
-            "as_human": end.asserted,
-            "contract_version": end.version or None,
-            "tasks": list(end.tasks),
-        }
-    return view
-
-
-def summary(debate: Debate, scene: Scene) -> dict[str, Any]:
-    """A debate in a line of a list."""
-    now = status(debate, scene)
-    view: dict[str, Any] = {
-        "id": debate.id,
-        "topic": text.line(debate.topic),
-        "status": now,
-        "round": debate.round,
-        "sides": [{"session": side.session} for side in debate.sides],
-        "waiting_for": waited_for(debate) if now == "active" else [],
-        "session": debate.session,
-        "at": rfc3339(debate.at),
-        "idle_at": rfc3339(debate.last + debate.idle),
-    }
-    view.update({key: value for key, value in (("delta", debate.delta), ("contract", debate.contract)) if value})
-    return view
-
-
-def _turn(turn: Turn) -> dict[str, Any]:
-    view: dict[str, Any] = {
-        "id": turn.id,
-        "session": turn.session,
-        "round": turn.round,
-        "message": text.clean(turn.message),
-        "at": rfc3339(turn.at),
-    }
-    optional = {"propose": text.clean(turn.propose), "verdict": turn.verdict, "proposal": turn.proposal}
-    view.update({key: value for key, value in optional.items() if value})
-    return view
-
-
-def _escalation(debate: Debate) -> dict[str, Any]:
-    why = debate.escalation
-    if why is None:  # by the time that has passed; nobody has recorded it yet
-        return {"how": "idle", "by": None, "at": rfc3339(debate.last + debate.idle), "reason": "", "paths": []}
-    return {
-        "how": why.how,
-        "by": why.by,
-        "at": rfc3339(why.at),
-        "reason": text.clean(why.reason),
-        "paths": [show(target) for target in why.paths],
-    }

@@ -137,6 +137,7 @@ AnyEdit = (
 
 
 class EditPlan(Command, tag="plan-edit", frozen=True, kw_only=True):
-    """Change the plan: all of the edits, or none."""
+    """Change the plan: all of the edits, or none. `carried`: from another log; what is there already is passed over."""
 
     edits: tuple[AnyEdit, ...]
+    carried: bool = False

@@ -17,10 +17,11 @@ from git_peer.core.debates import Debate
 from git_peer.core.locks import rfc3339
 from git_peer.core.sessions import Session
 from git_peer.core.targets import show
-from git_peer.core.telling import DeltaPush
 from git_peer.core.tasking import TaskResult
+from git_peer.core.telling import DeltaPush
 
 TOKENS = 32  # of a session that holds more locks its notes have the newest; a hook appends the line in one write
+_BLANK = " \t\r"
 _MOST = 128  # characters of an id or a kind
 _AT_MOST = 253402300799  # the last second that a date can say
 
@@ -67,10 +68,10 @@ def parse(raw: bytes) -> Note:
     texts: dict[str, None] = {}
     paragraph: list[str] = []
     for row in [*raw.decode("utf-8", "surrogateescape").split("\n"), ""]:
-        stripped = row.strip()
+        stripped = row.strip(_BLANK)
         line = line_of(stripped)
         if line is None and stripped:
-            paragraph.append(row.rstrip())
+            paragraph.append(row.rstrip(_BLANK))
             continue
         if paragraph:
             texts["\n".join(paragraph)] = None
@@ -80,14 +81,21 @@ def parse(raw: bytes) -> Note:
             # Two that bear one id are no honest writer's; which of them stays must not depend on the order.
             if known is None or (len(known.raw), known.raw) < (len(line.raw), line.raw):
                 lines[line.id] = line
-    return Note(sorted(lines.values(), key=lambda line: (line.at, line.id)), sorted(texts))
+    return Note(sorted(lines.values(), key=_order), sorted(texts))
+
+
+def _order(line: Line) -> tuple[int, bool, str]:
+    """In a second that has both, an amend comes after what it amended."""
+    return line.at, line.fields.get("how") == "amend", line.id
 
 
 def union(notes: Iterable[bytes]) -> bytes:
     """The note that has what each of them has, once. The order of `notes` makes no difference."""
     found = parse(b"\n\n".join(notes))
     parts = ["\n".join(line.raw for line in found.lines)] if found.lines else []
-    return ("\n\n".join([*parts, *found.texts]) + "\n").encode("utf-8", "surrogateescape") if parts or found.texts else b""
+    return (
+        ("\n\n".join([*parts, *found.texts]) + "\n").encode("utf-8", "surrogateescape") if parts or found.texts else b""
+    )
 
 
 # -- writing --------------------------------------------------------------------------------------

@@ -7,8 +7,7 @@ from typing import Any
 
 import msgspec
 
-from git_peer import layout
-from git_peer.core import contracts, graph, plan, questions, tasking, tasks
+from git_peer.core import carrying, contracts, graph, plan, questions, tasking, tasks
 from git_peer.core.claiming import may_force
 from git_peer.core.command import Outcome, envelope
 from git_peer.core.edits import (
@@ -75,10 +74,11 @@ def decide_edit(state: State, command: EditPlan, scene: Scene) -> Outcome:
     """Every edit in turn; tasks that are new come together, in the order of what they wait for."""
     session, opening = opened(state, command.me, scene)
     bench = _Bench(state, command.me, session, scene, len(opening))
-    _name(bench, command.edits)
+    edits = carrying.unless_there(state, command.edits) if command.carried else command.edits
+    _name(bench, edits)
     added: list[AddTask] = []
     rest: list[AnyEdit] = []
-    for edit in command.edits:
+    for edit in edits:
         if isinstance(edit, AddTask):
             added.append(edit)
         elif isinstance(edit, (SetGoal, AddPhase, OrderPhases, AddContract)):
@@ -104,7 +104,7 @@ def decide_edit(state: State, command: EditPlan, scene: Scene) -> Outcome:
 def _name(bench: _Bench, edits: tuple[AnyEdit, ...]) -> None:
     """Give ids in turn to the new tasks that have none."""
     given = [edit.id for edit in edits if isinstance(edit, AddTask)]
-    taken = {name.removesuffix(".json").casefold() for name in bench.state.entries(layout.T_TASKS) or ()}
+    taken = {name.casefold() for name in tasks.names(bench.state)}
     for ident in given:
         if not ident or ident.startswith(KEY):
             continue

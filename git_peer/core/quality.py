@@ -102,7 +102,7 @@ def width(order: Order) -> tuple[int, bool]:
         levels: dict[int, int] = {}
         depth = [0] * count
         for at in sorted(range(count), key=lambda one: order.before[one].bit_count()):
-            direct = order._direct(order.tasks[at])  # noqa: SLF001 - the same file
+            direct = order._direct(order.tasks[at])
             depth[at] = 1 + max((depth[one] for one in direct), default=0)
             key = depth[at] + 100_000 * order.board.plan.order(order.tasks[at].phase)
             levels[key] = levels.get(key, 0) + 1
@@ -187,7 +187,7 @@ def promises(order: Order) -> list[dict[str, Any]]:
 
 
 def _comes_before(order: Order, task: Task, at: int) -> bool:
-    leaves = [order.index[leaf] for leaf in order._leaves(task.id) if leaf in order.index]  # noqa: SLF001
+    leaves = [order.index[leaf] for leaf in order._leaves(task.id) if leaf in order.index]
     return all(order.before[at] >> leaf & 1 for leaf in leaves)
 
 

@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from git_peer import layout
-from git_peer.core.errors import Malformed
+from git_peer.core.errors import Malformed, PeerError
 
 T = TypeVar("T")
 
@@ -71,8 +71,12 @@ class Log(Record, frozen=True, kw_only=True):
 
 
 def encode(record: msgspec.Struct) -> bytes:
-    """Canonical JSON: sorted keys, no insignificant space, defaults left out."""
-    return msgspec.json.encode(record, order="sorted")
+    """Canonical JSON: sorted keys, no insignificant space, defaults left out. PeerError where a text is not UTF-8."""
+    try:
+        return msgspec.json.encode(record, order="sorted")
+    except UnicodeEncodeError as why:
+        text = layout.percent(why.object[:200])
+        raise PeerError("invalid", f"a text that is not UTF-8: {text}", "the log keeps text as UTF-8") from None
 
 
 def decode(raw: bytes, kind: type[T]) -> T:

@@ -134,6 +134,11 @@ def get(state: State, ident: str) -> Task | None:
     return state.get(layout.task(ident), Task)
 
 
+def names(state: State) -> list[str]:
+    """The id of every task."""
+    return [name.removesuffix(".json") for name in state.entries(layout.T_TASKS) or ()]
+
+
 def all_of(state: State) -> Iterator[Task]:
     """Every task, by id."""
     for _, raw in state.walk(layout.T_TASKS):
@@ -142,8 +147,8 @@ def all_of(state: State) -> Iterator[Task]:
 
 def find(state: State, text: str) -> Task:
     """The task that `text` names: its id, or a unique prefix of it."""
-    names = [name.removesuffix(".json") for name in state.entries(layout.T_TASKS) or ()]
-    match = [text] if text in names else [name for name in names if name.startswith(text)]
+    known = names(state)
+    match = [text] if text in known else [name for name in known if name.startswith(text)]
     task = get(state, match[0]) if len(match) == 1 and text else None
     if task is None:
         many = "more than one task's id begins" if len(match) > 1 and text else "there is no task whose id begins"

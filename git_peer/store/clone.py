@@ -108,7 +108,7 @@ class Clone:
             yield
 
     def changing_tentative(self, timeout: float) -> AbstractContextManager[None]:
-        """Hold the lock on what is tentative: never for as long as a push takes, so whoever edits need not wait for one.
+        """Hold the lock on what is tentative: never while a push runs, so whoever edits waits for none.
 
         Who wants the kernel lock too takes that first.
         """

@@ -44,7 +44,9 @@ def changed(one: pygit2.Tree, other: pygit2.Tree) -> set[str]:
     return {ident for ident in found if _ID.fullmatch(ident)}
 
 
-def united(git: pygit2.Repository, trees: Sequence[pygit2.Tree], more: Mapping[str, Sequence[str]]) -> tuple[str, list[str]]:
+def united(
+    git: pygit2.Repository, trees: Sequence[pygit2.Tree], more: Mapping[str, Sequence[str]]
+) -> tuple[str, list[str]]:
     """(the tree that has what all of `trees` and the lines of `more`, by commit, have; the objects it wrote).
 
     Only commits whose notes differ are looked at. KeyError where an object is missing.

@@ -139,6 +139,10 @@ class Notes:
                 continue  # not here: a partial clone
         return notes.union(found)
 
+    def note(self, commit: str, more: Mapping[str, Sequence[str]]) -> Note:
+        """What is noted on a commit, here and in `more`."""
+        return notes.parse(notes.union([self.stored(commit), "\n".join(more.get(commit, ())).encode()]))
+
     def pending(self, unnamed: Mapping[str, str], everything: bool = False) -> tuple[dict[str, list[str]], int]:
         """(commit → lines that the hooks recorded and that may not be noted yet, where the record ends).
 
@@ -148,11 +152,8 @@ class Notes:
         found, end = rows(self.folder, 0 if everything else int(self.known.get("row", 0)))
         more: dict[str, list[str]] = {}
 
-        def note(commit: str) -> Note:
-            return notes.parse(notes.union([self.stored(commit), "\n".join(more.get(commit, ())).encode()]))
-
         def along(old: str, new: str) -> Note:
-            has, had = note(new), note(old)
+            has, had = self.note(new, more), self.note(old, more)
             known = {line.id for line in has.lines}
             raw = [line.raw for line in had.lines if line.id not in known]
             raw += [f"\n{text}\n" for text in had.texts if text not in has.texts]
@@ -170,7 +171,7 @@ class Notes:
                 continue  # whose it was it stays
             if before is not None and any(notes.is_same(line, one) for one in notes.makers(before)):
                 continue  # one's own amend tells nothing new
-            if all(line.id != one.id for one in note(row.commit).lines):
+            if all(line.id != one.id for one in self.note(row.commit, more).lines):
                 more.setdefault(row.commit, []).append(line.raw)
         return more, end
 
@@ -215,14 +216,13 @@ class Notes:
             return None
         trees = [tree for tip in tips if (tree := self._tree(tip)) is not None]
         with durable.unsynced():
-            tree, written = note_trees.united(self.git, trees, more)
-            for tip in tips:
-                same = str(self._tree(tip).id) == tree  # type: ignore[union-attr]
-                if same and all(tip == other or self._descends(tip, other) for other in tips):
+            made, written = note_trees.united(self.git, trees, more)
+            for tip, has in zip(tips, trees, strict=True):
+                if str(has.id) == made and all(tip == other or self._descends(tip, other) for other in tips):
                     return tip
             parents = [tip for tip in tips if not any(o != tip and self._descends(o, tip) for o in tips)]
             who = pygit2.Signature("git-peer", "git-peer@localhost", int(time.time()), 0)
-            commit = str(self.git.create_commit(None, who, who, "Notes of git-peer, united\n", tree, list(parents)))
+            commit = str(self.git.create_commit(None, who, who, "Notes of git-peer, united\n", made, list(parents)))
         durable.settle(self.git, [*written, commit])
         return commit
 

@@ -178,9 +178,7 @@ class Remote:
         if "did not receive expected object" in ran.err and not whole:
             return self._fetch(ref, into, timeout, whole=True, along=along)
         if f"cannot lock ref '{into}'" in ran.err or ".lock': File exists" in ran.err:
-            raise PeerError(
-                "busy", f"cannot write {into}: {_last(ran.err)}", "`git peer doctor` names the cause"
-            )
+            raise PeerError("busy", f"cannot write {into}: {_last(ran.err)}", "`git peer doctor` names the cause")
         own = "\n".join(line for line in ran.err.splitlines() if not line.startswith("remote:"))
         disk = refused_by_disk(OSError(own), ours=False)
         if disk:
@@ -253,10 +251,10 @@ class Remote:
             return Pushed("rejected", _last(ran.err))
         return Pushed("unreachable", _last(ran.err))
 
-    def delete(self, timeout: float) -> Pushed:
-        """Delete the log's branch; one that is not there is ok."""
+    def delete(self, ref: str, timeout: float) -> Pushed:
+        """Delete a ref of ours; one that is not there is ok."""
         self.pushes += 1
-        ran = self._run(["push", "--porcelain", "--no-verify", self.url, f":{self.ref}"], timeout)
+        ran = self._run(["push", "--porcelain", "--no-verify", self.url, f":{ref}"], timeout)
         if ran.status == 0 or "remote ref does not exist" in ran.err:
             return Pushed("ok")
         return Pushed("rejected" if "!\t" in ran.out else "unreachable", _last(ran.err))

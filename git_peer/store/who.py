@@ -14,6 +14,7 @@ from pathlib import Path
 
 from git_peer import layout
 from git_peer.core import notes, tasks
+from git_peer.core.errors import PeerError
 from git_peer.core.locks import Lock
 from git_peer.core.sessions import Session
 from git_peer.core.state import State
@@ -72,4 +73,5 @@ def _write(path: Path, text: str) -> None:
             return
     except OSError:
         pass
-    files.write(path, text, durable=False)
+    with contextlib.suppress(PeerError):  # only a note would be later, or say less
+        files.write(path, text, durable=False)

@@ -18,6 +18,7 @@ from git_peer.core.errors import PeerError
 from git_peer.core.tasks import Task
 from git_peer.core.working import Record
 from git_peer.store.remote import run as run_git
+from git_peer.verbs import noting
 
 KEPT = 3000  # characters of an output that are recorded: its end
 
@@ -38,7 +39,7 @@ def reopened(task: Task) -> str:
 def record(peer: Peer, ident: str, on: str, passed: bool, output: str) -> dict[str, Any]:
     """Record what somebody saw the acceptance command say of a commit: {task}."""
     task = peer.look_up(lambda state: tasks.find(state, ident))
-    return peer.run(Record(me=peer.me, task=task.id, commit=on, passed=passed, seen=task.accept, output=_end(output)))
+    return _recorded(peer, task, on, passed, output)
 
 
 def run(peer: Peer, ident: str, timeout: int) -> dict[str, Any]:
@@ -61,7 +62,15 @@ def run(peer: Peer, ident: str, timeout: int) -> dict[str, Any]:
     if run_git(["status", "--porcelain", "--untracked-files=no"], top, 60).out.strip():
         raise PeerError("invalid", "this work tree has changes that are in no commit", "commit or stash them first")
     passed, output = _ran(task.accept, top, timeout)
-    return peer.run(Record(me=peer.me, task=task.id, commit=on, passed=passed, seen=task.accept, output=_end(output)))
+    return _recorded(peer, task, on, passed, output)
+
+
+def _recorded(peer: Peer, task: Task, on: str, passed: bool, output: str) -> dict[str, Any]:
+    """In the log, and as a note on the commit."""
+    command = Record(me=peer.me, task=task.id, commit=on, passed=passed, seen=task.accept, output=_end(output))
+    done = peer.run(command)
+    noting.after(peer)
+    return done
 
 
 def _ran(command: str, top: Path, timeout: int) -> tuple[bool, str]:

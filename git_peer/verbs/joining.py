@@ -12,16 +12,17 @@ from hashlib import sha256
 from typing import Any
 
 from git_peer import layout
-from git_peer.core import locks, log, sessions
-from git_peer.core.command import Outcome
+from git_peer.core import carrying, locks, log, sessions
+from git_peer.core.command import Command, Outcome
 from git_peer.core.errors import PeerError
 from git_peer.core.locking import Wish
 from git_peer.core.locks import Lock
 from git_peer.core.sessions import Me, Scene
 from git_peer.core.state import State
 from git_peer.core.taking import Take
+from git_peer.core.text import quoted
 from git_peer.engine import Decide, Engine, receive
-from git_peer.store import hooks, refs
+from git_peer.store import hooks, refs, rewriting
 from git_peer.store.chain import Chain, Problem
 from git_peer.store.clone import Clone
 from git_peer.store.remote import Remote
@@ -289,10 +290,7 @@ class Setup:
         self.clone.set_up(moving=at.name)
         if old is not None:
             state = self.chain.state(old)
-            for session in sessions.all_of(state):
-                held = [lock for lock in locks.held_by(state, session.name) if lock.sid == session.sid]
-                if held:
-                    self.clone.hold_tentatively(session, held, [self._again(session, lock) for lock in held])
+            self._carry(state)
             archive = f"refs/peer/archive/{state.log.id}"
             if refs.read(self.repo.git, archive) is None:
                 refs.swap(self.repo.git, archive, old, None)
@@ -301,6 +299,24 @@ class Setup:
         self.clone.move_tip(self.repo.git, there, old)
         self.clone.set_up(moving="")
         self.clone.saw(self.chain.state(there))
+
+    def _carry(self, state: State) -> None:
+        """What is held, planned and told in the local log becomes tentative; what cannot be carried over is a loss."""
+        scene = self.make_scene(state)
+        mine, _ = sessions.ensure(state, self.me, scene)
+        for session in [mine, *(one for one in sessions.all_of(state) if one.sid != mine.sid)]:
+            held = [lock for lock in locks.held_by(state, session.name) if lock.sid == session.sid]
+            again: list[Command] = list(carrying.commands(state, self.me)) if session is mine else []
+            again += [self._again(session, lock) for lock in held]
+            topics = carrying.left_behind(state) if session is mine else []
+            why = "a debate is not carried over into another log; its turns are in the archive"
+            lost = [
+                {"command": f"debate {quoted(topic, 60)}", "session": session.name, "why": why, "holder": None}
+                | {"at": locks.rfc3339(scene.now)}
+                for topic in topics
+            ]
+            if again or lost:
+                self.clone.hold_tentatively(session, held, again, lost)
 
     def _again(self, session: sessions.Session, lock: Lock) -> Take:
         """The command that asks for a lock of the local log anew."""
@@ -319,8 +335,7 @@ class Setup:
             mode=lock.mode,
             ttl=lock.ttl,
             reason=lock.reason or None,
-            task=lock.task or None,
-            priority=lock.priority,
+            priority=lock.priority,  # not its task, whose id may be another's there
         )
         return Take(me=me, wish=wish)
 
@@ -330,17 +345,18 @@ def uninstall(repo: Repo, clone: Clone, purge: bool, remote: Remote | None, pati
     import shutil
 
     stayed = hooks.remove(repo.common, repo.top)
+    rewriting.remove(clone)
     deleted: list[str] = []
     if purge:
         if remote is not None:
             delete_remote(remote, patience)
             deleted.append(f"{remote.name}:{remote.ref}")
-        ours = [name for name in repo.git.references if name.startswith(layout.OURS[0])]
+        ours = [name for name in repo.git.references if name.startswith(layout.OURS[0]) or name == layout.NOTES]
         for name in ours:
             refs.delete(repo.git, name)
         deleted.extend(ours)
         parent = repo.common / "refs" / "peer"
-        for folder in (parent / "tentative", parent / "archive", parent):
+        for folder in (parent / "tentative", parent / "archive", parent, repo.common / "refs" / "notes"):
             if folder.is_dir() and not os.listdir(folder):
                 folder.rmdir()
     shutil.rmtree(clone.folder, ignore_errors=True)
@@ -348,7 +364,9 @@ def uninstall(repo: Repo, clone: Clone, purge: bool, remote: Remote | None, pati
 
 
 def delete_remote(remote: Remote, patience: int) -> None:
-    """Delete the log's branch on the remote."""
-    pushed = remote.delete(patience)
-    if pushed.end != "ok":
-        raise PeerError("rejected" if pushed.end == "rejected" else "unreachable", f"{remote.name}: {pushed.text}", "")
+    """Delete the notes and the log's branch on the remote."""
+    for ref in (layout.NOTES, remote.ref):
+        pushed = remote.delete(ref, patience)
+        if pushed.end != "ok":
+            code = "rejected" if pushed.end == "rejected" else "unreachable"
+            raise PeerError(code, f"{remote.name}: {pushed.text}", "")

@@ -11,7 +11,7 @@ import pygit2
 from git_peer import layout
 from git_peer.adapters import secrets
 from git_peer.app import Peer
-from git_peer.core import debates, deltas, naming, plan, sessions, telling, text
+from git_peer.core import debates, deltas, moderating, naming, plan, sessions, telling, text
 from git_peer.core.answering import Answer, News, Tell
 from git_peer.core.arguing import Escalate, Open, Resolve, Speak
 from git_peer.core.debates import Debate
@@ -19,7 +19,7 @@ from git_peer.core.deltas import Delta
 from git_peer.core.errors import PeerError
 from git_peer.core.targets import Target
 from git_peer.core.telling import Work
-from git_peer.verbs import tentative
+from git_peer.verbs import noting, tentative
 
 
 # -- what comes in --------------------------------------------------------------------------------
@@ -123,7 +123,10 @@ def tell(
     if not news.allowed:
         refuse_secrets(peer, (news.summary, news.body))
     command = Tell(me=peer.me, ident=randomness.token_hex(8), news=news, works=works(peer))
-    return tentative.send(peer, command, offline)
+    done = tentative.send(peer, command, offline)
+    if news.commit:
+        noting.after(peer)
+    return done
 
 
 def answer(peer: Peer, idents: Sequence[str], note: str = "", offline: bool = False) -> dict[str, Any]:
@@ -306,7 +309,14 @@ def respond(
         tasks=_several(tasks, "a task"),
     )
     refuse_secrets(peer, (command.message, command.propose, *command.constraints, *command.alternatives))
-    return peer.run(command)
+    return _noted(peer, peer.run(command))
+
+
+def _noted(peer: Peer, done: dict[str, Any]) -> dict[str, Any]:
+    """Have the end of a debate noted, with its transcript, on the commit that it was about."""
+    if done["debate"]["status"] == "resolved":
+        noting.after(peer)
+    return done
 
 
 def _proposal(debate: Debate, prefix: str) -> str:
@@ -351,13 +361,13 @@ def resolve(
         tasks=_several(tasks, "a task"),
     )
     refuse_secrets(peer, (command.decision, command.definition))
-    return peer.run(command)
+    return _noted(peer, peer.run(command))
 
 
 def debated(peer: Peer) -> list[dict[str, Any]]:
     """The debates that are going on, or wait for a person, in short."""
     state, scene = peer.state, peer.scene(peer.state)
-    return [debates.summary(one, scene) for one in debates.all_of(state) if one.status != "resolved"]
+    return [moderating.summary(one, scene) for one in debates.all_of(state) if one.status != "resolved"]
 
 
 def debate_of(peer: Peer, prefix: str) -> Debate:

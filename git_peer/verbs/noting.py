@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -20,6 +20,7 @@ from git_peer.core.telling import DeltaPush
 from git_peer.store import refs, work
 from git_peer.store.notes import Notes
 from git_peer.store.remote import Pushed, backoff
+from git_peer.verbs import squashed
 
 FIRST = 1000  # commits of the log that are looked through where nobody has done so here
 _TRIES = 20  # at a remote to which others push notes at the same time
@@ -31,6 +32,13 @@ Lines = dict[str, list[str]]
 def of(peer: Peer) -> Notes:
     """The notes of this run's clone."""
     return Notes(peer.repo.git, peer.clone.folder)
+
+
+def begin(peer: Peer) -> None:
+    """The ref that git copies notes in at an amend, where there is none; and the remote's notes, if they came along."""
+    with peer.clone.writing(peer.settings.get("retryTimeout")):
+        of(peer).begin()
+        settled(peer)
 
 
 # -- completing -----------------------------------------------------------------------------------
@@ -52,8 +60,11 @@ def note(peer: Peer, commit: str, line: str) -> None:
         settled(peer, {commit: [line]})
 
 
-def settled(peer: Peer, more: Mapping[str, Sequence[str]] | None = None) -> str | None:
-    """The same under the kernel lock; the commit of the notes that has it all, None where nothing is noted."""
+def settled(peer: Peer, more: Mapping[str, Sequence[str]] | None = None, landing: str = "") -> str | None:
+    """The same under the kernel lock; the commit of the notes that has it all, None where nothing is noted.
+
+    `landing` is the commit that the integration branch is about to have, where a push is under way.
+    """
     mine = of(peer)
     known, incoming = mine.known, refs.read(peer.repo.git, layout.NOTES_INCOMING)
     lines, end = mine.pending(unnamed(peer), known.get("incoming") != incoming)
@@ -61,9 +72,18 @@ def settled(peer: Peer, more: Mapping[str, Sequence[str]] | None = None) -> str 
     for source in (told, more or {}):
         for commit, extra in source.items():
             lines.setdefault(commit, []).extend(extra)
+    before, now = known.get("landed"), landing or _integration(peer)
+    if before and now and now != before:
+        for commit, extra in squashed.along(peer, before, now, lambda one: mine.note(one, lines)).items():
+            lines.setdefault(commit, []).extend(extra)
     made = mine.settle(lines)
-    mine.know(row=end, log=tip, incoming=incoming)
+    mine.know(row=end, log=tip, incoming=incoming, landed=before if before and landing else now)
     return made
+
+
+def _integration(peer: Peer) -> str:
+    """The commit of the integration branch as this clone knows it."""
+    return work.integration(peer.repo.git, peer.state.log.integration, peer.remote.name if peer.remote else "")
 
 
 def unnamed(peer: Peer) -> dict[str, str]:
@@ -113,8 +133,7 @@ def _disputed(peer: Peer, parent: str | None, debate: debates.Debate) -> str:
     delta = deltas.get(peer.chain.state(parent), debate.delta) if debate.delta else None
     if delta is not None and delta.commit:
         return delta.commit
-    remote = peer.remote.name if peer.remote else ""
-    return work.integration(peer.repo.git, peer.state.log.integration, remote) or peer.repo.head
+    return _integration(peer) or peer.repo.head
 
 
 # -- reading --------------------------------------------------------------------------------------
@@ -131,14 +150,14 @@ class Reader:
 
     def note(self, commit: str) -> notes.Note:
         """What is noted on a commit."""
-        return notes.parse(notes.union([self._notes.stored(commit), "\n".join(self._more.get(commit, ())).encode()]))
+        return self._notes.note(commit, self._more)
 
 
 # -- travelling -----------------------------------------------------------------------------------
-def carry(peer: Peer) -> None:
+def carry(peer: Peer, again: bool = True) -> None:
     """Bring the notes to the log's remote, and those that were fetched along to our own; in local mode just settle.
 
-    A remote that takes no notes is told of once a command, and stops nothing.
+    A remote that takes no notes is told of once a command, and stops nothing; it is asked `again`, or let be.
     """
     patience = peer.settings.get("retryTimeout")
     with peer.clone.writing(patience):
@@ -146,7 +165,7 @@ def carry(peer: Peer) -> None:
             settled(peer)
             return
         for turn in range(_TRIES):
-            ride = ride_of(peer, again=True)
+            ride = ride_of(peer, again)
             if ride is None:
                 return
             pushed = peer.remote.push_notes(ride.commit, ride.base, patience)
@@ -154,10 +173,10 @@ def carry(peer: Peer) -> None:
                 arrived(peer, ride)
                 return
             if not moved(peer, patience):
-                refused(peer, ride, pushed)
+                refused(peer, pushed)
                 return
             backoff(min(turn, 5), random.random())  # noqa: S311 - spreads retries, guards nothing
-        refused(peer, ride, Pushed("rejected", "others were faster all the time"))
+        peer.warned.append(_warning(peer, "others were faster all the time"))
 
 
 class Ride(NamedTuple):
@@ -177,15 +196,33 @@ class Ride(NamedTuple):
         return f"--force-with-lease={layout.NOTES}:{self.base or ''}"
 
 
-def ride_of(peer: Peer, again: bool = False) -> Ride | None:
-    """Complete the notes; what the remote lacks of them. A remote that refused them is asked `again` only by sync."""
-    made = settled(peer)
+def ride_of(peer: Peer, again: bool = False, landing: str = "") -> Ride | None:
+    """Complete the notes; what the remote lacks of them. One that refused them is asked only `again`."""
+    made = settled(peer, landing=landing)
     base = refs.read(peer.repo.git, layout.NOTES_INCOMING)
     if made is None or made == base or peer.clone.facts.get("writable") is False or of(peer).is_empty(made):
         return None
     if not again and of(peer).known.get("refused"):
         return None
     return Ride(made, base)
+
+
+def riding(peer: Peer, send: Callable[[Ride | None], Pushed], timeout: float, landing: str = "") -> Pushed:
+    """Have a push of the log, made by `send`, take the notes with it; what is wrong with them alone stops nothing."""
+    pushed = Pushed("rejected")
+    for _ in range(_TRIES):
+        ride = ride_of(peer, landing=landing)
+        pushed = send(ride)
+        if ride is None or pushed.end != "rejected" or not _to_blame(pushed):
+            if ride is not None and pushed.end == "ok":
+                arrived(peer, ride)
+            return pushed
+        if not moved(peer, timeout):
+            plain = send(None)
+            if plain.end == "ok":
+                refused(peer, Pushed("rejected", _to_blame(pushed)))
+            return plain
+    return pushed
 
 
 def arrived(peer: Peer, ride: Ride) -> None:
@@ -208,18 +245,21 @@ def moved(peer: Peer, timeout: float) -> bool:
     return there != before
 
 
-def refused(peer: Peer, ride: Ride, pushed: Pushed) -> None:
+def refused(peer: Peer, pushed: Pushed) -> None:
     """Say that the remote took no notes; work goes on."""
-    assert peer.remote is not None
     if pushed.end in ("rejected", "denied"):
         of(peer).know(refused=True)
-    said = pushed.text.split("\n")[0]
-    text = f"{peer.remote.name} did not take the notes on commits ({layout.NOTES}): {said}"
+    peer.warned.append(_warning(peer, pushed.text.split("\n")[0]))
+
+
+def _warning(peer: Peer, said: str) -> dict[str, str]:
+    where = peer.remote.name if peer.remote else ""
+    text = f"{where} did not take the notes on commits ({layout.NOTES}): {said}"
     hint = "they stay here, and go with a `git peer sync` once that ref may be pushed"
-    peer.warned.append({"code": "notes", "message": text, "hint": hint})
+    return {"code": "notes", "message": text, "hint": hint}
 
 
-def of_row(pushed: Pushed) -> str:
+def _to_blame(pushed: Pushed) -> str:
     """What was said of the notes in a push that was refused as a whole, where they are the cause; else ""."""
     said = {row[2]: row[3] for row in pushed.refs if row[0] == "!"}
     mine = said.get(layout.NOTES, "")

@@ -45,6 +45,8 @@ def refuse_ours(peer: Peer, updates: Sequence[Update], remote: str) -> None:
     if peer.remote is None or not _same_remote(peer, remote):
         return
     for update in updates:
+        if update.remote_ref == layout.NOTES and _adds(peer, update):
+            continue  # `git push origin 'refs/notes/*'` of who keeps notes of their own
         ours = update.remote_ref == peer.remote.ref or update.remote_ref.startswith(layout.OURS)
         if ours and not (update.local and is_recorded(peer.engine.attempts, update.local)):
             raise PeerError(
@@ -52,6 +54,11 @@ def refuse_ours(peer: Peer, updates: Sequence[Update], remote: str) -> None:
                 f"{update.remote_ref} on {remote} is the log of git-peer: only git-peer writes it",
                 "leave it out of the push (`git push --mirror` onto the log's own remote would delete it)",
             )
+
+
+def _adds(peer: Peer, update: Update) -> bool:
+    """Whether a push only adds to what the remote's ref has."""
+    return bool(update.local) and (not update.remote or peer.chain.descends(update.local, update.remote))
 
 
 def _same_remote(peer: Peer, remote: str) -> bool:

@@ -74,12 +74,12 @@ def _task(document: Document, row: Row) -> None:
         raise Bad(f"task {shown(row)} is over {_ROOM // 1024} KiB", document.locate("tasks", row.index, ""))
 
 
-def status(given: str, ident: str, line: int) -> None:
+def status(given: str, ident: str, line: _Line) -> None:
     """Bad unless `given` is a task's status."""
     if given not in tasks.STATUSES:
         near = difflib.get_close_matches(given[:40], tasks.STATUSES, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(tasks.STATUSES)}"
-        raise Bad(f"unknown status {given[:40]!r} of task {ident}", line, hint)
+        raise Bad(f"unknown status {given[:40]!r} of task {ident}", line("status"), hint)
 
 
 def worker(said: dict[str, Any], ident: str, is_parent: bool, line: _Line) -> None:

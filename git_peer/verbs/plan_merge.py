@@ -240,7 +240,7 @@ class _Merge:
     def _status(self, row: Row, ident: str, status: str, was: str, now: dict[str, Any]) -> None:
         if status in (was, now["status"]):
             return
-        plan_check.status(status, ident, self._line(row, "tasks", "status"))
+        plan_check.status(status, ident, lambda name: self._line(row, "tasks", name))
         if status not in _MAY_SET:
             line = self._line(row, "tasks", "status")
             raise Bad(f"an edited plan cannot make {ident} {status}: it is {was}", line, _STEPS)
@@ -253,7 +253,7 @@ class _Merge:
             raise Bad(f"task {ident} has no title", self._line(row, "tasks", "title"))
         said = FIELDS["tasks"] | said
         shown = ident if not ident.startswith(KEY) else said["title"]
-        plan_check.status(said["status"], shown, self._line(row, "tasks", "status"))
+        plan_check.status(said["status"], shown, lambda name: self._line(row, "tasks", name))
         plan_check.worker(said, shown, is_parent, lambda name: self._line(row, "tasks", name))
         spec = Spec(**{name: self._real(row, name, said[name], None) for name in tasks.FIELDS})
         status = said["status"]

@@ -39,25 +39,29 @@ class Names:
             if ident := row.values.get("id", ""):
                 taken[ident] = row
         for row in self.document.rows("phases"):
-            line = self.document.locate("phases", row.index, "")
             ident, name = row.values.get("id", ""), row.values.get("name", "")
             if not ident and not name.strip():
-                raise Bad("a phase without a name", line)
+                raise self._bad("phases", row, "a phase without a name")
             if ident and ident not in base and ident not in present and not plan.is_id(ident):
-                raise Bad(f"not an id for a phase: {ident[:80]!r}", line, "letters, digits, '.', '_' and '-'")
+                raise self._bad(
+                    "phases", row, f"not an id for a phase: {ident[:80]!r}", "letters, digits, '.', '_', '-'"
+                )
             if not ident and name in self._phases:
-                raise Bad(f"the phase {name} is there twice", line)
+                raise self._bad("phases", row, f"the phase {name} is there twice")
             if not ident:
                 ident = by_name.get(name) or plan.slug(name, taken)
                 taken[ident] = row
             if ident in self.phase_ids:
-                raise Bad(f"the phase {ident} is there twice", line)
+                raise self._bad("phases", row, f"the phase {ident} is there twice")
             self.phase_ids.append(ident)
             if name:
                 self._phases.setdefault(name, ident)
         self._phases |= {ident: ident for ident in self.phase_ids}
         if not (base and self.document.log):  # what is not in the text stays
             self._phases = by_name | {ident: ident for ident in present} | self._phases
+
+    def _bad(self, section: str, row: Row, message: str, hint: str = "") -> Bad:
+        return Bad(message, self.document.locate(section, row.index, ""), hint)
 
     def phase(self, row: Row, text: str) -> str:
         """The id of the phase that a task names."""
@@ -74,8 +78,8 @@ class Names:
         given: dict[str, Row] = {}
         for row in rows:
             ident = row.values.get("id", "")
-            line = self.document.locate("tasks", row.index, "id") if ident in given else 0
             if ident in given:
+                line = self.document.locate("tasks", row.index, "id")
                 first = self.document.locate("tasks", given[ident].index, "id")
                 raise Bad(f"the id {ident} is given twice, first in line {first}", line, "an id is for one task")
             if ident:

@@ -13,7 +13,7 @@ from git_peer.core.errors import PeerError
 from git_peer.core.landing import RefUpdate
 from git_peer.core.text import quoted
 from git_peer.store.remote import Pushed, run
-from git_peer.verbs import outgoing
+from git_peer.verbs import noting, outgoing, tentative
 from git_peer.verbs.outgoing import Update
 
 STAGE_OVER = 1 << 20  # bytes of code from which it goes to a stage ref first
@@ -53,11 +53,15 @@ class Push:
         """{pushed, released}; PeerError locked, fenced, rejected (with `pull`)."""
         updates = self._resolve()
         peer = self.peer
+        if peer.remote is not None and peer.clone.tentative() and not dry_run:
+            tentative.sync(peer)  # whose the paths are is settled before they land
         together = peer.remote is not None and self.remote in (peer.remote.name, peer.remote.url)
         if peer.remote is not None and not together:
             with peer.clone.writing(self.patience):
                 peer.engine.advance(self.patience)
         if not updates:
+            if not dry_run:
+                noting.carry(peer, again=False)
             return {"pushed": [], "released": []}
         try:
             self._check(updates)
@@ -76,6 +80,7 @@ class Push:
         else:
             self._alone()
             done = peer.run(command)
+            noting.carry(peer)
         return {**view, "released": done["released"], "atomic": together}
 
     def _resolve(self) -> list[Update]:
@@ -179,12 +184,18 @@ class Push:
         def publish(candidate: str, base: str | None, timeout: float) -> Pushed:
             # The state may have moved since the check: what is decided again is checked again.
             self._check(updates)
-            pushed = remote.push(candidate, base, timeout, code=[*spec, *staged], options=options, hooks=True)
+
+            def send(ride: noting.Ride | None) -> Pushed:
+                code, more = [*spec, *staged, *([ride.spec] if ride else [])], [ride.lease] if ride else []
+                return remote.push(candidate, base, timeout, code=code, options=[*options, *more], hooks=True)
+
+            pushed = noting.riding(peer, send, timeout, command.landed)
             if pushed.end == "rejected" and not pushed.refs:
                 declined.append(pushed.text)
             return pushed
 
         declined: list[str] = []  # what the user's pre-push hook said
+        remote.along = noting.ALONG
         try:
             return peer.run(command, publish)
         except PeerError as why:

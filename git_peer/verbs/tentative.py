@@ -9,12 +9,13 @@ from typing import Any
 
 import msgspec
 
-from git_peer import layout, recovery
+from git_peer import combine, layout, recovery
 from git_peer.app import Peer
 from git_peer.core import commands, deltas, locking, locks, sessions, targets, telling, text
 from git_peer.core.answering import Answer, Tell
 from git_peer.core.command import Command
 from git_peer.core.commands import Release
+from git_peer.core.edits import EditPlan
 from git_peer.core.errors import PeerError
 from git_peer.core.locking import Wish
 from git_peer.core.state import Event, encode
@@ -22,12 +23,15 @@ from git_peer.core.taking import Take
 from git_peer.core.working import Progress
 from git_peer.store import files, refs
 
-KINDS = (Take, Tell, Answer, Progress)  # commands that may wait for their arbiter
+KINDS = (Take, Tell, Answer, Progress, EditPlan)  # commands that may wait for their arbiter
 
 
-def take(peer: Peer, wish: Wish) -> dict[str, Any]:
-    """Grant locks tentatively, by the local copy: {acquired, locks}. Nobody has arbitrated them."""
-    with peer.clone.writing(peer.settings.get("retryTimeout")):
+def take(peer: Peer, wish: Wish, patience: float | None = None) -> dict[str, Any]:
+    """Grant locks tentatively, by the local copy: {acquired, locks}. Nobody has arbitrated them.
+
+    Waits for no push; at most `patience` seconds for others that take tentatively.
+    """
+    with peer.clone.changing_tentative(peer.settings.get("retryTimeout") if patience is None else patience):
         against = peer.tentative_conflict(wish)
         if against is not None:
             raise against
@@ -57,7 +61,7 @@ def send(peer: Peer, command: Command, offline: bool = False) -> dict[str, Any]:
 def keep(peer: Peer, command: Command) -> dict[str, Any]:
     """Decide a command by the local copy and keep it for `sync`; its answer, as nobody has arbitrated it."""
     assert isinstance(command, KINDS)
-    with peer.clone.writing(peer.settings.get("retryTimeout")):
+    with peer.clone.changing_tentative(peer.settings.get("retryTimeout")):
         answer = _rebuild(peer, peer.name, _commands(_marker(peer, peer.name)), command)
     return {**answer, "guarantee": "tentative"}
 
@@ -81,7 +85,8 @@ def drop(peer: Peer, chosen: list[str], everything: bool) -> list[dict[str, Any]
     marker = _marker(peer, name)
     if not marker:
         return []
-    with peer.clone.writing(peer.settings.get("retryTimeout")):
+    patience = peer.settings.get("retryTimeout")
+    with peer.clone.writing(patience), peer.clone.changing_tentative(patience):  # not while `sync` has them under way
         kept: list[Command] = []
         dropped: list[dict[str, Any]] = []
         for command in _commands(_marker(peer, name)):
@@ -115,7 +120,7 @@ def _marker(peer: Peer, name: str) -> dict[str, Any]:
 
 
 def _commands(marker: dict[str, Any]) -> list[Command]:
-    return [commands.decode(json.dumps(raw).encode()) for raw in marker.get("commands", ())]
+    return [_decoded(raw) for raw in marker.get("commands", ())]
 
 
 def _rebuild(peer: Peer, name: str, old: list[Command], new: Command | None = None) -> dict[str, Any]:
@@ -182,43 +187,72 @@ def _forget(peer: Peer, name: str) -> None:
 
 
 def sync(peer: Peer) -> dict[str, Any]:
-    """Fetch, verify, arbitrate every tentative command of this clone in order: {fetched, pushed, landed, lost}."""
+    """Fetch, verify, arbitrate every tentative command of this clone in order: {fetched, pushed, landed, lost}.
+
+    All together, in as few pushes as hold them. What is taken tentatively meanwhile waits for the next one.
+    """
     pushed = 0
     lost: list[dict[str, Any]] = []
-    done: list[tuple[Path, dict[str, Any]]] = []
-    with peer.clone.writing(peer.settings.get("retryTimeout")):
+    patience = peer.settings.get("retryTimeout")
+    with peer.clone.writing(patience):
         if peer.remote is not None:
-            peer.engine.advance(peer.settings.get("retryTimeout"))
+            peer.engine.advance(patience)
         if peer.clone.tentative():
             peer.writable()  # a reader fetches all the same
         recovery.recover(peer.engine)
-        for sid, marker in sorted(peer.clone.tentative().items()):
-            path = peer.clone.folder / layout.D_TENTATIVE / f"{sid}.json"
-            rest = _commands(marker)
-            while rest:
-                command = rest.pop(0)
-                try:
-                    peer.engine.transact(command)
-                    peer.engine.told()  # its place in the marker is what tells
-                    pushed += 1
-                except PeerError as why:
-                    if why.status != 1:
-                        raise
-                    # On record before the command is forgotten: whoever is killed here, the loss is told.
-                    loss = _loss(command, why)
-                    gone = [k for k in marker.get("locks", ()) if k["target"] in _asked(command)]
-                    peer.clone.lost(marker["session"], gone, loss["holder"])
-                    marker.setdefault("lost", []).append(loss)
-                marker["commands"] = [_plain(one) for one in rest]
-                left = [target for one in rest for target in _asked(one)]
-                marker["locks"] = [k for k in marker.get("locks", ()) if k["target"] in left]
-                files.write_json(path, marker)
-            done.append((path, marker))
+        with peer.clone.changing_tentative(patience):
+            markers = sorted(peer.clone.tentative().items())
+        names = [str(marker.get("session", {}).get("name", "")) for _, marker in markers]
+        rest = [(name, raw) for name, (_, marker) in zip(names, markers, strict=True) for raw in marker["commands"]]
+        for ends in combine.together(peer.engine, [_decoded(raw) for _, raw in rest]):
+            done, rest = rest[: len(ends)], rest[len(ends) :]
+            with peer.clone.changing_tentative(patience):
+                _settle(peer, [(name, raw, end) for (name, raw), end in zip(done, ends, strict=True)])
+            peer.engine.told()  # their places in the markers are what tells
+            pushed += sum(not isinstance(end, PeerError) for end in ends)
         # Only now: what a sync that broke off had found out is told by this one.
-        for path, marker in done:
-            lost.extend(marker.get("lost", ()))
-            _remove(peer, path)
+        with peer.clone.changing_tentative(patience):
+            for name in names:
+                lost.extend(_finish(peer, name))
     return {"fetched": peer.engine.fetched, "pushed": pushed, "landed": [], "lost": lost}
+
+
+def _settle(peer: Peer, ends: list[tuple[str, dict[str, Any], dict[str, Any] | PeerError]]) -> None:
+    """Forget commands (session, record, what came of it) that were arbitrated, and note what was lost by them."""
+    for name in dict.fromkeys(name for name, _, _ in ends):
+        path, marker = _path(peer, name), _marker(peer, name)
+        mine = [(raw, end) for whose, raw, end in ends if whose == name]
+        # On record before the command is forgotten: whoever is killed here, the loss is told.
+        for raw, end in mine:
+            if isinstance(end, PeerError):
+                command = _decoded(raw)
+                loss = _loss(command, end)
+                gone = [k for k in marker.get("locks", ()) if k["target"] in _asked(command)]
+                peer.clone.lost(marker["session"], gone, loss["holder"])
+                marker.setdefault("lost", []).append(loss)
+        left = list(marker.get("commands", ()))  # what was taken meanwhile stands behind them
+        for raw, _ in mine:
+            if raw in left:
+                left.remove(raw)
+        targets_left = [target for raw in left for target in _asked(_decoded(raw))]
+        marker["commands"] = left
+        marker["locks"] = [k for k in marker.get("locks", ()) if k["target"] in targets_left]
+        files.write_json(path, marker)
+
+
+def _finish(peer: Peer, name: str) -> list[dict[str, Any]]:
+    """What a session has lost; its marker goes, unless it has taken more meanwhile."""
+    path, marker = _path(peer, name), _marker(peer, name)
+    found: list[dict[str, Any]] = marker.pop("lost", [])
+    if not marker.get("commands"):
+        _remove(peer, path)
+    elif found:
+        files.write_json(path, marker)
+    return found
+
+
+def _decoded(raw: dict[str, Any]) -> Command:
+    return commands.decode(json.dumps(raw).encode())
 
 
 def _asked(command: Command) -> list[Any]:
@@ -246,6 +280,8 @@ def _spelled(command: Command) -> str:
         return f"push-delta --summary {text.quoted(command.news.summary, 60)}"
     if isinstance(command, Answer):
         return "ack " + " ".join(command.deltas)
+    if isinstance(command, EditPlan):
+        return f"plan, {len(command.edits)} edits"
     if isinstance(command, Progress):
         return f"task progress {command.task}" + (f" {command.percent}" if command.percent is not None else "")
     asked = (

@@ -1,0 +1,67 @@
+"""Processes that go on when a hook has answered. Standard library only."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from git_peer import layout
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from git_peer.agents.site import Site
+
+# Good for one git command only; they would lead the commands of a process of its own astray.
+_PASSING = ("GIT_INDEX_FILE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES")
+
+
+def start(env: Mapping[str, str], *args: str) -> None:
+    """Start `git peer ARGS` in the current directory, and do not wait. Its output goes nowhere."""
+    kept = {key: value for key, value in env.items() if key not in _PASSING}
+    argv = [sys.executable, "-P", "-m", "git_peer", *args]
+    nowhere = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in range(3)]
+    os.posix_spawn(argv[0], argv, kept, file_actions=nowhere, setpgroup=0)
+
+
+def ensure_sender(site: Site, env: Mapping[str, str]) -> None:
+    """Have somebody send what is tentative here: starts a sender unless one lives."""
+    if not sender_lives(site.folder):
+        os.chdir(site.top)
+        start(env, "hook", "send")
+
+
+def sender_lives(folder: str) -> bool:
+    """Whether a sender of this clone is at work: it holds a lock for as long as it lives."""
+    import fcntl
+
+    try:
+        handle = os.open(f"{folder}/{layout.F_SENDER}", os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
+def refresh_if_stale(site: Site, env: Mapping[str, str]) -> None:
+    """Where the copy of the log is old, have one process fetch it; the new time keeps others from starting more."""
+    path = f"{site.folder}/{layout.F_STALE}"
+    now = int(time.time())
+    try:
+        with open(path, "r+", encoding="ascii") as file:
+            if int(file.read()) > now:
+                return
+            file.seek(0)
+            file.write(f"{now + 30}\n")
+            file.truncate()
+    except (OSError, ValueError):
+        return  # in local mode there is none
+    os.chdir(site.top)
+    start(env, "hook", "refresh")

@@ -1,0 +1,68 @@
+"""What a session owes the others when it stops: answers, uncommitted work under its locks, a task in progress."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from git_peer import layout
+from git_peer.app import Peer
+from git_peer.core import debates, deltas, questions, tasks, text
+from git_peer.store.remote import run
+
+PATIENCE = 1.0  # seconds for git to tell what is uncommitted
+MOST = 200  # locks that are looked at
+
+
+class Debt(NamedTuple):
+    """One thing owed: by what it is remembered, and in words."""
+
+    key: str
+    text: str
+
+
+def of(peer: Peer) -> list[Debt]:
+    """All that this run owes, what others wait for first."""
+    state, name = peer.state, peer.name
+    found = [
+        Debt(f"delta:{delta.id}", f"answer delta {delta.id[:8]} from {delta.session}, "
+             f"{text.quoted(delta.summary, 80)}: `git peer ack {delta.id[:8]}`, or a debate about it")
+        for delta, _ in deltas.pressing(state, peer.reader())
+    ]  # fmt: skip
+    scene = peer.scene(state)
+    found += [
+        Debt(f"debate:{one.id}:{one.round}", f"take your turn in debate {one.id[:8]}, {text.quoted(one.topic, 80)}: "
+             f"`git peer debate show {one.id[:8]}`")
+        for one in debates.of_side(state, name)
+        if debates.status(one, scene) == "active" and name in debates.waited_for(one)
+    ]  # fmt: skip
+    found += [
+        Debt(f"question:{one['question']}", f"{one['message']} ({one['hint']})")
+        for one in questions.notices(state, name)
+    ]
+    found += [
+        Debt(f"dirty:{path}", f"commit {text.line(path, 200)}, which you have changed under your lock, "
+             f"or give it back: `git peer unlock '{text.line(path, 200)}'`")
+        for path in _uncommitted(peer)
+    ]  # fmt: skip
+    found += [
+        Debt(f"task:{task.id}", f"task {task.id} ({text.quoted(task.title, 60)}) is in progress: `git peer task review "
+             f"{task.id}` hands it in, `git peer task release {task.id}` gives it back")
+        for task in tasks.claimed_by(state, name)
+        if task.status == "in_progress"
+    ]  # fmt: skip
+    return found
+
+
+def _uncommitted(peer: Peer) -> list[str]:
+    """The changed paths that this session's locks cover."""
+    held = [view for view in peer.locks(mine=True) if view["kind"] in ("file", "dir", "glob")][:MOST]
+    if not held or peer.repo.top is None:
+        return []
+    specs = [
+        f":(top,{'glob' if view['kind'] == 'glob' else 'literal'})"
+        + (layout.unpercent(view["path"]) if view.get("path_encoding") else view["path"])
+        for view in held
+    ]
+    args = ["status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=all", "--", *specs]
+    ran = run(args, peer.repo.top, PATIENCE, {"GIT_OPTIONAL_LOCKS": "0"})
+    return [row[3:] for row in ran.out.split("\0") if len(row) > 3] if ran.status == 0 else []

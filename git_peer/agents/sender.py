@@ -1,0 +1,76 @@
+"""The sender: one process a clone that has what is tentative arbitrated, all together, at most once in ten seconds."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+from pathlib import Path
+
+from git_peer import layout
+from git_peer.app import Peer
+from git_peer.core.errors import PeerError
+from git_peer.verbs import tentative
+
+EVERY = 10.0  # seconds from the start of one push to that of the next
+GATHER = 0.7  # seconds that the first of a burst waits for the others
+FOR = 600.0  # seconds for which it tries where the remote does not answer; the next hook starts another
+LONGEST = 60.0  # seconds between two tries of that kind
+
+
+def main(peer: Peer) -> int:
+    """Send until nothing is tentative here; 0. Where another sender lives, nothing is done."""
+    if peer.remote is None:
+        return 0
+    with contextlib.suppress(PeerError, OSError):
+        while peer.clone.tentative() and _alone(peer):
+            pass
+    return 0
+
+
+def _alone(peer: Peer) -> bool:
+    """Send, as the only sender; whether there may be more to do: what came just before it let go was left to it."""
+    handle = os.open(peer.clone.folder / layout.F_SENDER, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        return False
+    try:
+        return _send(peer, handle)
+    finally:
+        os.close(handle)
+
+
+def _send(peer: Peer, handle: int) -> bool:
+    end, wait = time.monotonic() + FOR, EVERY
+    time.sleep(GATHER)
+    while peer.clone.tentative():
+        time.sleep(_left(handle, wait))
+        os.pwrite(handle, f"{time.time():020.3f}\n".encode(), 0)
+        try:
+            tentative.sync(peer)
+            end, wait = time.monotonic() + FOR, EVERY
+        except PeerError as why:
+            if why.status != 3 or time.monotonic() > end:
+                return False  # nothing that time mends; whoever has to know is told by a command
+            wait = min(wait * 2, LONGEST)
+    return True
+
+
+def _left(handle: int, wait: float) -> float:
+    """Seconds until the next push may begin."""
+    try:
+        last = float(os.pread(handle, 64, 0) or 0)
+    except ValueError:
+        last = 0.0
+    return max(0.0, min(wait, last + wait - time.time()))
+
+
+def last_sent(folder: Path) -> float:
+    """When this clone's sender began its last push, epoch seconds; 0 for never."""
+    try:
+        return float((folder / layout.F_SENDER).read_text() or 0)
+    except (OSError, ValueError):
+        return 0.0
