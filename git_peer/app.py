@@ -302,6 +302,10 @@ class Peer:
             except PeerError as why:
                 if not why.extra.get("moved") or not self._moved():
                     raise
+                # What was held in the local log is tentative now, and stands against a grant here as before.
+                against = self.tentative_conflict(command.wish) if isinstance(command, taking.Take) else None
+                if against is not None:
+                    raise against from None
                 return combine.submit(self.engine, command)
         with self.clone.writing(self.settings.get("retryTimeout")):
             recovery.recover(self.engine)
