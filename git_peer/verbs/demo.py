@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -86,6 +87,7 @@ class Demo:
         self._begin()
         self._lock()
         self._plan()
+        self._debate()
         self._history()
 
     def _begin(self) -> None:
@@ -150,6 +152,33 @@ class Demo:
         self.run("alice", "git peer plan show")
         self.proved("work is accepted by another session than its own, on that very commit; then the next is ready")
 
+    def _debate(self) -> None:
+        self.say("\n# news for whom it concerns, a debate about it, and the contract's next version")
+        self.run("alice", "git peer contract add login --type function_signature --definition 'login(user)'")
+        self.run("bob", "git peer task add 'Call the login' --uses login && git peer task claim t3")
+        self.run(
+            "alice",
+            "git peer push-delta --type contract_change --contract login --summary 'A token is needed'",
+        )
+        self.run("bob", "git peer sync")
+        said = self.run("bob", "git peer deltas", says="A token is needed")
+        delta = _ident(said)
+        said = self.run(
+            "bob",
+            f"git peer debate start --topic Token --position 'Old callers have none' --delta {delta} --with alice",
+        )
+        debate = _ident(said.partition(delta)[2] or said)
+        self.run(
+            "alice",
+            f"git peer debate respond {debate} --message 'Then it is optional' --propose 'login(user, token=None)'",
+        )
+        self.run("bob", f"git peer debate respond {debate} --message Good --accept", status=1, says="that you read")
+        self.run("bob", f"git peer sync && git peer debate show {debate}", says="token=None")
+        self.run("bob", f"git peer debate respond {debate} --message Good --accept", says="resolved")
+        self.run("alice", "git peer sync && git peer contract show login", says="login@2")
+        self.run("alice", f"git peer debate show {debate}")
+        self.proved("news reach whom they concern; a debate ends in the contract's next version")
+
     def _history(self) -> None:
         self.say("\n# the history is the same for both, and checks out")
         self.run("bob", "git peer sync")
@@ -160,6 +189,12 @@ class Demo:
             'test "$(git rev-parse refs/peer/coordination)" = "$(git -C ../b rev-parse refs/peer/coordination)"',
         )
         self.proved("both clones hold the same verified history")
+
+
+def _ident(said: str) -> str:
+    """The first id in what a command said."""
+    found = re.search(r"\b[0-9a-f]{8}\b", said)
+    return found[0] if found else "?"
 
 
 def run(keep: str | None, say: Callable[[str], None]) -> Demo:
