@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import committing, history, locking, scale, startup, writers
+from benchmarks import committing, history, locking, planning, scale, startup, writers
 from benchmarks.bench import Bench
 from benchmarks.figures import Figure, table
 from benchmarks.scratch import Scratch
@@ -24,6 +24,7 @@ TOPICS: dict[str, Callable[[Bench], Iterator[Figure]]] = {
     "lock": locking.measure,
     "scale": scale.measure,
     "history": history.measure,
+    "plan": planning.measure,
     "writers": writers.measure,
 }
 README = Path(__file__).resolve().parent.parent / "README.md"

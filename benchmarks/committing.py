@@ -2,20 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.bench import FOLDERS, Bench
 from benchmarks.figures import Figure, Job, medians, ms
 from benchmarks.scratch import write
 
+_NOTING = 10.0  # ms that the post-commit hook may take
 _BEYOND = 50.0  # ms that a commit among 10,000 locks may take beyond git's own
 
 
 def measure(bench: Bench) -> Iterator[Figure]:
     """A commit with nothing locked, and one of many files among many locks."""
     yield from _unlocked(bench)
+    yield from _noted(bench)
     yield from _among_locks(bench)
+
+
+def _noted(bench: Bench) -> Iterator[Figure]:
+    """The post-commit hook alone, of a session that holds locks, so that there is a note to write."""
+    scratch = bench.scratch
+    repo = scratch.repo("noted")
+    scratch.peer(repo, "init")
+    scratch.peer(repo, "--as", "bench", "lock", "src/")
+    hooks = scratch.folder / "only-post-commit"
+    hooks.mkdir()
+    shutil.copy(repo / ".git" / "peer" / "hooks" / "post-commit", hooks)
+    session = {"GIT_PEER_SESSION": "bench"}
+    files = ["README.md"]
+    jobs = [_commit(bench, repo, files, "/dev/null", session), _commit(bench, repo, files, str(hooks), session)]
+    plain, noted = medians(bench.rounds, jobs)
+    scratch.git(repo, "notes", "--ref=peer", "show")
+    yield Figure(
+        "post-commit, which notes whose the commit is",
+        f"{ms(noted - plain)} beyond git's own",
+        f"no hook {ms(plain)}",
+        f"under {_NOTING:.0f} ms beyond",
+        noted - plain < _NOTING,
+    )
 
 
 def _unlocked(bench: Bench) -> Iterator[Figure]:
@@ -62,14 +88,16 @@ def _among_locks(bench: Bench) -> Iterator[Figure]:
     )
 
 
-def _commit(bench: Bench, repo: Path, files: Sequence[str], hooks: str = "") -> Job:
+def _commit(
+    bench: Bench, repo: Path, files: Sequence[str], hooks: str = "", env: Mapping[str, str] | None = None
+) -> Job:
     """Times `git commit` of the files, which are changed and staged before; `hooks` in place of those installed."""
     options = ["-c", f"core.hooksPath={hooks}"] if hooks else []
 
     def job(number: int) -> float:
         write(repo, files, f"{hooks} {number}\n")
         bench.scratch.git(repo, "add", "-A")
-        return bench.scratch.time(["git", *options, "commit", "-q", "-m", f"round {number}"], repo)
+        return bench.scratch.time(["git", *options, "commit", "-q", "-m", f"round {number}"], repo, env)
 
     return job
 

@@ -36,9 +36,12 @@ class Writer:
         self.now = int(time.time())
         self.sids = {f"holder-{number}": secrets.token_hex(8) for number in range(HOLDERS)}
         names = list(self.sids)
-        self.append([SessionStart(**self._by(name), clone=f"clone-of-{name}", host="far", ttl=_TTL) for name in names])
+        self.append(
+            [SessionStart(**self.envelope(name), clone=f"clone-of-{name}", host="far", ttl=_TTL) for name in names]
+        )
 
-    def _by(self, name: str) -> dict[str, Any]:
+    def envelope(self, name: str) -> dict[str, Any]:
+        """What every event of that session carries."""
         return {"id": secrets.token_hex(8), "at": self.now, "by": name, "sid": self.sids[name]}
 
     def append(self, events: Sequence[Event]) -> None:
@@ -47,12 +50,12 @@ class Writer:
 
     def take(self, number: int, path: str) -> LockTake:
         """The grant of `path` to one of the sessions."""
-        by = self._by(f"holder-{number % HOLDERS}")
+        by = self.envelope(f"holder-{number % HOLDERS}")
         return LockTake(**by, target=targets.of_path("file", path), mode="exclusive", ttl=_TTL, priority=5)
 
     def release(self, taken: LockTake) -> LockRelease:
         """Its end."""
-        return LockRelease(**self._by(taken.by), lock=taken.id)
+        return LockRelease(**self.envelope(taken.by), lock=taken.id)
 
     def publish(self) -> None:
         """Move the log's ref to what was appended."""

@@ -143,7 +143,8 @@ class Peer:
     ) -> Iterator[dict[str, Any]]:
         for marker in self.clone.tentative().values():
             session = msgspec.convert(marker.get("session"), Session)
-            if mine and not sessions.owns(self.session(), self.me, session):
+            own = session.name == self.name and sessions.same_run(session, self.me)  # before the log has its session
+            if mine and not own and not sessions.owns(self.session(), self.me, session):
                 continue
             for raw in marker.get("locks", ()):
                 lock = msgspec.convert(raw, Lock)

@@ -23,7 +23,7 @@ from git_peer.store import inbox
 MOST = 64  # commands of one batch
 LEFT_FOR = 300  # seconds for which a renewal that was left is its session's word
 _LEFT, _KEPT = "left:", "kept:"  # what marks commands in a batch that have no requester
-_POLL = 0.01  # seconds between looks while another has the kernel lock
+_POLL, _LONGEST = 0.01, 0.1  # seconds between looks while another has the kernel lock: more and more
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def submit(engine: Engine, command: Command) -> dict[str, Any]:
             return _serve(engine, command)
     request = inbox.post(folder, encode(command))
     deadline = time.monotonic() + engine.patience
-    known = False
+    known, pause = False, _POLL
     try:
         while True:
             with engine.clone.try_writing() as mine:
@@ -64,7 +64,8 @@ def submit(engine: Engine, command: Command) -> dict[str, Any]:
             if time.monotonic() > deadline + engine.patience:
                 raise _unknown("the command that took this one along has not come to its end")
             engine.waits("for the other writers of this clone")
-            time.sleep(_POLL)
+            time.sleep(pause)
+            pause = min(1.2 * pause, _LONGEST)
     finally:
         if not known:
             request.leave()
@@ -202,7 +203,8 @@ def _batch(state: State, scene: Scene, fresh: bool, members: Sequence[Member]) -
         return {"batch": sealed}
 
     large = any(isinstance(part, Outcome) and part.large for part in parts.values())
-    return Outcome(events, answer, large)
+    idle = any(isinstance(part, Outcome) and part.stateful and not part.events for part in parts.values())
+    return Outcome(events, answer, large, idle)
 
 
 def _sealed(why: PeerError) -> dict[str, Any]:

@@ -174,6 +174,10 @@ class Engine:
                     self.refresh(refusal, deadline)
                     fresh = True
                     continue
+                if not outcome.events and outcome.stateful and not fresh:
+                    self.refresh(PeerError("changed", "there is nothing to do"), deadline)
+                    fresh = True
+                    continue
                 if not outcome.events:
                     known = outcome.answer(state, self.scene(state))
                     self._deliver(known)

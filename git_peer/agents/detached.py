@@ -27,27 +27,25 @@ def start(env: Mapping[str, str], *args: str) -> None:
 
 
 def ensure_sender(site: Site, env: Mapping[str, str]) -> None:
-    """Have somebody send what is tentative here: starts a sender unless one lives."""
-    if not sender_lives(site.folder):
-        os.chdir(site.top)
-        start(env, "hook", "send")
+    """Have somebody send what is tentative here: starts a sender, unless one is at work.
 
-
-def sender_lives(folder: str) -> bool:
-    """Whether a sender of this clone is at work: it holds a lock for as long as it lives."""
+    A sender holds a lock for as long as it lives. It is taken here and handed on, so nobody starts a second one.
+    """
     import fcntl
 
     try:
-        handle = os.open(f"{folder}/{layout.F_SENDER}", os.O_RDWR | os.O_CLOEXEC)
+        handle = os.open(f"{site.folder}/{layout.F_SENDER}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError:
-        return False
+        return  # a disk that takes no writes; `git peer sync` says so
     try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.set_inheritable(handle, True)
+        os.chdir(site.top)
+        start(env, "hook", "send", str(handle))
     except OSError:
-        return True
+        return  # one is at work
     finally:
         os.close(handle)
-    return False
 
 
 def refresh_if_stale(site: Site, env: Mapping[str, str]) -> None:

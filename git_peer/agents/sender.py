@@ -6,7 +6,6 @@ import contextlib
 import fcntl
 import os
 import time
-from pathlib import Path
 
 from git_peer import layout
 from git_peer.app import Peer
@@ -19,28 +18,33 @@ FOR = 600.0  # seconds for which it tries where the remote does not answer; the 
 LONGEST = 60.0  # seconds between two tries of that kind
 
 
-def main(peer: Peer) -> int:
-    """Send until nothing is tentative here; 0. Where another sender lives, nothing is done."""
-    if peer.remote is None:
-        return 0
+def main(peer: Peer, handle: int = -1) -> int:
+    """Send until nothing is tentative here; 0. Where another sender lives, nothing is done.
+
+    `handle`: the sender's lock, held already and handed on by who started this.
+    """
     with contextlib.suppress(PeerError, OSError):
-        while peer.clone.tentative() and _alone(peer):
-            pass
+        if handle >= 0:
+            os.set_inheritable(handle, False)  # else git's children would hold it, too
+        while peer.remote is not None and peer.clone.tentative():
+            if handle < 0:
+                handle = _alone(peer)
+            if handle < 0 or not _send(peer, handle):
+                break
+            os.close(handle)  # and look again: what came just before was left to this one
+            handle = -1
     return 0
 
 
-def _alone(peer: Peer) -> bool:
-    """Send, as the only sender; whether there may be more to do: what came just before it let go was left to it."""
+def _alone(peer: Peer) -> int:
+    """The sender's lock, where it is to be had; else -1."""
     handle = os.open(peer.clone.folder / layout.F_SENDER, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         os.close(handle)
-        return False
-    try:
-        return _send(peer, handle)
-    finally:
-        os.close(handle)
+        return -1
+    return handle
 
 
 def _send(peer: Peer, handle: int) -> bool:
@@ -67,10 +71,3 @@ def _left(handle: int, wait: float) -> float:
         last = 0.0
     return max(0.0, min(wait, last + wait - time.time()))
 
-
-def last_sent(folder: Path) -> float:
-    """When this clone's sender began its last push, epoch seconds; 0 for never."""
-    try:
-        return float((folder / layout.F_SENDER).read_text() or 0)
-    except (OSError, ValueError):
-        return 0.0

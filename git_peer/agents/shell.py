@@ -195,14 +195,18 @@ def _unwrapped(words: list[str]) -> list[str]:
     return words
 
 
-def _files(args: list[str]) -> list[str]:
-    """The arguments that are no options, where the shell passes them on as they are."""
+def _files(args: list[str], valued: tuple[str, ...] = ()) -> list[str]:
+    """The arguments that are no options (nor the values of `valued`), where the shell passes them on as they are."""
     found: list[str] = []
-    options = True
+    options, skip = True, False
     for word in args:
         text = plain(word)
-        if options and text == "--":
+        if skip:
+            skip = False
+        elif options and text == "--":
             options = False
+        elif options and text in valued:
+            skip = True
         elif text is not None and not (options and text.startswith("-")):
             found.append(text)
     return found
@@ -214,8 +218,10 @@ def _edited(name: str, args: list[str]) -> Iterator[str]:
         yield from _sed(args)
     elif name in ("perl", "ruby") and any(re.match(r"-\w*i", word) for word in args):
         yield from _script_files(args, "eE")
-    elif name in ("tee", "touch", "truncate", "rm", "rmdir", "unlink", "shred"):
+    elif name in ("tee", "rm", "rmdir", "unlink", "shred"):
         yield from _files(args)
+    elif name in ("touch", "truncate"):
+        yield from _files(args, ("-s", "-r", "-d", "-t"))
     elif name in ("cp", "install", "ln"):
         yield from _into(args, moved=False)
     elif name == "mv":

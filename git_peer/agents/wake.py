@@ -10,6 +10,7 @@ import os
 import secrets
 import sys
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from git_peer.agents import memory, wording
@@ -37,7 +38,7 @@ def _main(dialect: Any, raw: bytes) -> int:
     event = dialect.read("stop", payload)
     env = {**os.environ, **dialect.environment(event.session)}
     site = sites.of(os.path.realpath(event.cwd or os.getcwd()), env)
-    if site is None or not event.session or event.subagent:
+    if site is None or not event.session or event.subagent or not stays(env):
         return 0
     os.environ.update(env)
     os.chdir(site.top)
@@ -59,6 +60,11 @@ def _main(dialect: Any, raw: bytes) -> int:
         if site.remote:
             _fetch()
     return 0
+
+
+def stays(env: Mapping[str, str]) -> bool:
+    """Whether the agent goes on when its turn is over. A run of `claude -p` or of its SDK ends when its hooks have."""
+    return not env.get("CLAUDE_CODE_ENTRYPOINT", "").startswith("sdk")
 
 
 def _stamp(site: Site) -> tuple[Any, ...]:

@@ -36,7 +36,7 @@ def hook_command(call: Call, name: str, rest: tuple[str, ...]) -> Reply | int:
     if name == "send":
         from git_peer.agents import sender
 
-        return sender.main(call.peer(writing=True))
+        return sender.main(call.peer(writing=True), int(rest[0]) if rest and rest[0].isdigit() else -1)
     hint = f"pre-commit, pre-merge-commit, pre-push, refresh, send, {', '.join(quick.AGENTS)}"
     raise PeerError("usage", f"no hook called {name}", hint)
 

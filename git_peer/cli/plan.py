@@ -28,10 +28,11 @@ def whole(call: Call) -> dict[str, Any]:
 @click.option("--depth", type=click.IntRange(1), metavar="N", help="1 is phases, 2 their tasks, 3 subtasks, and so on.")
 def show(call: Call, depth: int | None) -> Reply:
     """The plan as a tree: how far it is, and who is on what."""
-    found = plan_text.pruned(whole(call), depth)
+    every = whole(call)
+    found = plan_text.pruned(every, depth)
     if not (found["goal"] or found["phases"] or found["tasks"] or found["contracts"]):
         return Reply(found, "There is no plan. `git peer task add`, `plan import` or `plan new` begins one.")
-    return Reply(found, plan_text.tree(found, depth))
+    return Reply(found, plan_text.tree(every, depth))
 
 
 @command("check")

@@ -10,13 +10,14 @@ from git_peer.cli._output import Call, Reply
 from git_peer.cli.main import cli, command
 from git_peer.core import sessions, tasks
 from git_peer.core.errors import PeerError
-from git_peer.verbs import news
-from git_peer.verbs.tentative import untold
 
 
 @command("status")
 def status_command(call: Call) -> Reply:
     """The state of things in short, by the local copy of the log."""
+    from git_peer.verbs import news  # pygit2 comes with them: `version` does without
+    from git_peer.verbs.tentative import untold
+
     peer = call.peer()
     state, scene = peer.state, peer.scene(peer.state)
     held = peer.locks()

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from git_peer.core import answering, contracts, debates, debating, deltas, moderating, plan, sessions, tasking, telling
+from git_peer.core import (
+    answering,
+    contracts,
+    debates,
+    debating,
+    deltas,
+    moderating,
+    plan,
+    sessions,
+    tasking,
+    tasks,
+    telling,
+)
 from git_peer.core.command import Command, Outcome, envelope
 from git_peer.core.debates import Debate
 from git_peer.core.errors import PeerError

@@ -240,7 +240,7 @@ def _told(events: list[Event], ident: str, held: list[str]) -> Outcome:
         views = [locks.describe(after, locks.by_id(after, one), scene, "") for one in held]
         return {"task": tasks.describe(task), "locks": views}
 
-    return Outcome(events, answer)
+    return Outcome(events, answer, stateful=True)
 
 
 # -- giving back ----------------------------------------------------------------------------------

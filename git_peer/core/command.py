@@ -20,12 +20,14 @@ class Command(Record, tag_field="do", frozen=True, kw_only=True):
 class Outcome(msgspec.Struct, frozen=True):
     """What a decision comes to: events to publish, and the answer as the state after them tells it.
 
-    `large`: the events may need several commits, published together.
+    `large`: the events may need several commits, published together. `stateful`: that there is nothing to do is true
+    of this state only, as a refusal is.
     """
 
     events: list[Event]
     answer: Callable[[State, Scene], dict[str, Any]]
     large: bool = False
+    stateful: bool = False
 
 
 def envelope(session: Session, scene: Scene) -> dict[str, Any]:

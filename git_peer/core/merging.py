@@ -49,7 +49,7 @@ def decide_sync(state: State, command: Sync, scene: Scene) -> Outcome:
             "open": opens,
         }
 
-    return Outcome(opening + events if events else [], answer)
+    return Outcome(opening + events if events else [], answer, stateful=True)
 
 
 def _phase(state: State, text: str) -> Phase:

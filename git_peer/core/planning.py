@@ -97,7 +97,7 @@ def decide_edit(state: State, command: EditPlan, scene: Scene) -> Outcome:
         return {"ids": touched, "tasks": [tasks.describe(task) for task in found if task is not None]}
 
     events = opening + bench.events if bench.events else []
-    return Outcome(events, answer, large=True)
+    return Outcome(events, answer, large=True, stateful=True)
 
 
 # -- tasks ----------------------------------------------------------------------------------------

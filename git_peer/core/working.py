@@ -50,7 +50,7 @@ def _told(events: list[Event], ident: str, freed: list[dict[str, Any]]) -> Outco
         assert task is not None
         return {"task": tasks.describe(task), "released": freed}
 
-    return Outcome(events, answer)
+    return Outcome(events, answer, stateful=True)
 
 
 def decide_move(state: State, command: Move, scene: Scene) -> Outcome:

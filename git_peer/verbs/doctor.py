@@ -12,7 +12,7 @@ from git_peer import layout
 from git_peer.app import Peer
 from git_peer.core import log, sessions
 from git_peer.core.errors import PeerError
-from git_peer.store import attempts, hooks, refs
+from git_peer.store import attempts, hooks, refs, rewriting
 from git_peer.store.clone import Clone
 from git_peer.store.remote import run
 from git_peer.store.repo import Repo
@@ -63,6 +63,7 @@ def examine(parts: Parts, fix: bool) -> list[Check]:
             )
         )
     found.append(_hooks(parts, fix))
+    found.append(_notes(parts, fix))
     found.extend(_locks(parts, fix))
     peer = parts.peer()
     found.append(_log(peer, fix))
@@ -91,6 +92,16 @@ def _hooks(parts: Parts, fix: bool) -> Check:
         detail = "; ".join(f"{s.name}: {s.state}{' (' + s.detail + ')' if s.detail else ''}" for s in wrong)
         return _check("hooks", "fail", detail, "`git peer init` installs them again")
     return _check("hooks", "ok", ", ".join(s.name for s in states))
+
+
+def _notes(parts: Parts, fix: bool) -> Check:
+    """Whether git takes notes along when it replaces commits; else the next sync does, by what the hooks recorded."""
+    if fix:
+        rewriting.add(parts.clone)
+    if not rewriting.is_set(parts.repo.common):
+        text = f"notes.rewriteRef is without {layout.NOTES}: notes follow an amend or a rebase only with the next sync"
+        return _check("notes", "warn", text, "`git peer init` adds it again")
+    return _check("notes", "ok", "they follow amends and rebases")
 
 
 def _locks(parts: Parts, fix: bool) -> list[Check]:

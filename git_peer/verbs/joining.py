@@ -356,7 +356,8 @@ def uninstall(repo: Repo, clone: Clone, purge: bool, remote: Remote | None, pati
             refs.delete(repo.git, name)
         deleted.extend(ours)
         parent = repo.common / "refs" / "peer"
-        for folder in (parent / "tentative", parent / "archive", parent, repo.common / "refs" / "notes"):
+        beside = [repo.common / top / "refs" / "notes" for top in (".", "logs")]
+        for folder in (parent / "tentative", parent / "archive", parent, *beside):
             if folder.is_dir() and not os.listdir(folder):
                 folder.rmdir()
     shutil.rmtree(clone.folder, ignore_errors=True)

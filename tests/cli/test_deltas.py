@@ -32,7 +32,7 @@ def in_tree(clone: Clone) -> list[str]:
 
 
 def test_keys_and_reasons(pair: tuple[Clone, Clone]) -> None:
-    """D with all its keys; who holds nothing of it has no reason, who does is told which, as a notice of any command."""
+    """D with all its keys; who holds nothing of it has no reason, who does is told which, by any command."""
     one, two = pair
     ask(two, "lock", "src/api.py", as_="bob")
     ask(two, "lock", "docs/", as_="cleo")

@@ -87,7 +87,7 @@ def test_no_hooks(world: World) -> None:
 
 
 def test_nothing_else_is_touched(world: World) -> None:
-    """Work tree, index, stash, branches, tags, configuration: as before; refs only under refs/peer/."""
+    """Work tree, index, stash, branches, tags: as before; one setting for the notes; refs under refs/peer/, and they."""
     one = world.clone("a")
     one.write("README.md", "staged\n")
     one.git("add", "-A")
@@ -100,7 +100,8 @@ def test_nothing_else_is_touched(world: World) -> None:
             ("status", "--porcelain=v2", "--branch"), ("diff", "--cached"), ("stash", "list"), ("branch", "-a"),
             ("tag",), ("remote", "-v"), ("log", "--oneline", "--branches", "--remotes"),
         )]  # fmt: skip
-        return [*said, *config(one), *map(str, sorted(snapshot(one.path, ".git").items()))]
+        told = [line for line in config(one) if line != "notes.rewriteref=refs/notes/peer"]
+        return [*said, *told, *map(str, sorted(snapshot(one.path, ".git").items()))]
 
     before, home = shown(), snapshot(world.folder / "home")
     refs = set(one.git("for-each-ref", "--format=%(refname)").out.split())
@@ -110,7 +111,7 @@ def test_nothing_else_is_touched(world: World) -> None:
     assert shown() == before
     assert snapshot(world.folder / "home") == home
     new = set(one.git("for-each-ref", "--format=%(refname)").out.split()) - refs
-    assert {name for name in new if not name.startswith("refs/peer/")} == set()
+    assert {name for name in new if not name.startswith("refs/peer/")} == {"refs/notes/peer"}
 
 
 def test_git_s_own_commands(pair: tuple[Clone, Clone], world: World) -> None:

@@ -134,7 +134,7 @@ def test_local_mode_starts_no_git(local: Clone, trace: Trace) -> None:
 
 
 def test_what_a_push_takes(pair: tuple[Clone, Clone], trace: Trace, world: World) -> None:
-    """`git peer push` sends code and log once, together."""
+    """`git peer push` sends code, log and notes once, together."""
     one, _ = pair
     ask(one, "lock", "src/", as_="zoe")
     one.write("src/api.py", "x\n")
@@ -144,4 +144,4 @@ def test_what_a_push_takes(pair: tuple[Clone, Clone], trace: Trace, world: World
     answer = ask(one, "push", as_="zoe", env=trace.env)
     assert answer["traffic"]["pushes"] == 1
     moved = {ref for ref, ident in world.refs().items() if before.get(ref) != ident}
-    assert moved == {"refs/heads/main", "refs/heads/peer/coordination"}
+    assert moved == {"refs/heads/main", "refs/heads/peer/coordination", "refs/notes/peer"}

@@ -26,8 +26,8 @@ def _ambiguous(kind: type[Record]) -> bool:
     return any((isinstance(one, str) and one) or (isinstance(one, int) and one > 256) for one in defaults)
 
 
-assert fold.KINDS and commands.decide  # noqa: PT018 - with them everything is imported
-EVERY = [kind for kind in _below(Record) if kind.__module__.startswith("git_peer.")]
+NAMES = {module.__name__.rpartition(".")[0] for module in (commands, fold)}  # with them all of the core is imported
+EVERY = [kind for kind in _below(Record) if kind.__module__.rpartition(".")[0] in NAMES]
 ASKED = (Event, Command, Edit)  # an event is kept as its line; a command is no part of the log
 KEPT = [kind for kind in EVERY if issubclass(kind, Kept) and kind is not Kept]
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from git_peer import layout
-from git_peer.core import commands, expiry, fences, fold, locking, locks, log, sessions, targets, tasks
+from git_peer.core import commands, debating, expiry, fences, fold, locking, locks, log, sessions, targets, tasks
 from git_peer.core.errors import Malformed
 from git_peer.core.sessions import Me
 from git_peer.core.state import Event, encode
@@ -246,7 +246,11 @@ def _example(kind: type[Event]) -> Event:
         "targets": (targets.of_path("file", "f"),), "reason": "r", "refs": (),
         "head": "h", "task": "t1", "spec": tasks.Spec(title="t"), "changes": tasks.Changes(title="u"), "status": "todo",
         "commit": "c", "passed": True, "phase": "p", "contract": "c", "type": "free", "definition": "d", "version": 1,
+        "delta": "d1", "summary": "s", "new": "d2", "topic": "t", "position": "p", "debate": "d3", "round": 1,
+        "how": "asked", "decision": "d", "question": "q", "text": "t",
     }  # fmt: skip
+    if kind is debating.DebateOpen:  # whose evidence is addresses
+        fields["evidence"] = ("https://example.com",)
     return kind(**{name: fields[name] for name in kind.__struct_fields__ if name in fields})
 
 

@@ -93,7 +93,9 @@ class Plans(RuleBasedStateMachine):
     def task(self, which: int) -> str:
         return sorted(self.model.tasks)[which % len(self.model.tasks)]
 
-    def on(self, me: Me, which: int, word: Callable[[Model, str, Task], None], kind: type[Command], **how: Any) -> None:
+    def on(
+        self, me: Me, which: int, word: Callable[[Model, str, Task], None], kind: Callable[..., Command], **how: Any
+    ) -> None:
         ident = self.task(which)
         self.say(me, kind(me=me, task=ident, **how), lambda model, name: word(model, name, model.tasks[ident]))
 

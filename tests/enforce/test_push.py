@@ -291,7 +291,7 @@ def test_stage(team: Team) -> None:
     first, *rest = (line.split() for line in log.read_text().splitlines() if "coordination" not in line)
     assert first[0].startswith("refs/peer/stage/")
     assert first[1] == new
-    assert {ref for ref, ident in rest} == {first[0], "refs/heads/main"}
+    assert {ref for ref, ident in rest} == {first[0], "refs/heads/main", "refs/notes/peer"}
     assert not [ref for ref in team.world.refs() if "stage" in ref]
 
 

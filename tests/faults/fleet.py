@@ -1,6 +1,6 @@
 """A fleet: processes that work a plan off, each with a session of its own, some of which die in the middle.
 
-Run as a script it reads one line of JSON, {"workers": [{"cwd", "name", "dies"?, "ttl"?}], "until", "queue"}, forks a
+Run as a script it reads one line of JSON, {"workers": [{"cwd", "name", "dies"?}], "until", "queue"}, forks a
 process for each worker, and answers with what they did, a line each. A worker takes tasks with `task next --lock`,
 hands them in, and accepts what others have handed in, until the file `until` is there. `queue` is a folder with a file
 for each task that is to be accepted, `TASK WORKER`.
@@ -72,7 +72,7 @@ class Worker:
         if answer["ok"]:
             (self.queue / f"{ident} {self.name}").touch()
         else:
-            self.expected(answer)
+            self.expected(answer, "not_yours", "invalid")  # on a slow machine a lease may have run out
         return True
 
     def accept(self) -> bool:
@@ -107,8 +107,6 @@ def _child(ask: dict[str, Any], until: Path, queue: Path, out: IO[bytes]) -> Non
         os.dup2(said.fileno(), 1)
         os.chdir(ask["cwd"])
         random.seed()  # else every fork would draw the same jitter
-        if "ttl" in ask:
-            os.environ |= {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "peer.ttl", "GIT_CONFIG_VALUE_0": ask["ttl"]}
         one = Worker(ask, until, queue, out)
         if one.dies:
             one.take()

@@ -264,11 +264,27 @@ def test_killed_sync(world: World, forks: Forks) -> None:
     sound(forks, first, second)
 
 
-def test_remote_goes_between_two(world: World, forks: Forks) -> None:
-    """The remote takes the first command and no more: what it took stays, the loss before it is still named later."""
+def test_together(world: World, forks: Forks) -> None:
+    """What several sessions took tentatively is arbitrated in one push, each for itself."""
     first, second = team(world, forks, "a", "b")
-    for path in ("lost.py", "x.py", "y.py"):
-        offline(forks, second, path, "two")
+    for number in range(4):
+        offline(forks, second, f"{number}.py", f"s{number}")
+    forks.peer(first, "lock", "2.py", as_="one")
+    answer = forks.peer(second, "sync", "--json", status=1).json()
+    assert (answer["traffic"]["pushes"], answer["pushed"], len(answer["lost"])) == (1, 3, 1)
+    assert held(forks, second) == {
+        f"{number}.py": ("one" if number == 2 else f"s{number}", "remote") for number in range(4)
+    }
+    sound(forks, first, second)
+
+
+def test_remote_goes_between_two(world: World, forks: Forks) -> None:
+    """The remote takes the first push and no more: what it took stays, the loss before it is still named later."""
+    first, second = team(world, forks, "a", "b")
+    x, y = ([f"{name}/{'n' * 120}{number}.py" for number in range(900)] for name in "xy")  # two pushes' worth
+    offline(forks, second, "lost.py", "two")
+    for name, paths in (("two", x), ("three", y)):
+        forks.peer(second, "lock", "--offline", *paths, as_=name)
     forks.peer(first, "lock", "lost.py", as_="one")
     hook = world.remote / "hooks" / "post-receive"
     hook.write_text(f"#!/bin/sh\nmv {world.remote} {world.remote}.away\n")
@@ -277,8 +293,9 @@ def test_remote_goes_between_two(world: World, forks: Forks) -> None:
     assert forks.peer(second, "sync", "--json", status=3, env=env).json()["ok"] is False
     world.remote.with_name("remote.git.away").rename(world.remote)
     hook.unlink(missing_ok=True)
+    now = held(forks, second)
+    assert sorted({now[path][1] for path in x} | {now[path][1] for path in y}) == ["remote", "tentative"]
     answer = forks.peer(second, "sync", "--json", status=1).json()
     assert [one["command"] for one in answer["lost"]] == ["lock lost.py"]
-    assert held(forks, second) == {
-        "lost.py": ("one", "remote"), "x.py": ("two", "remote"), "y.py": ("two", "remote")
-    }  # fmt: skip
+    whose = {"lost.py": "one", **dict.fromkeys(x, "two"), **dict.fromkeys(y, "three")}
+    assert held(forks, second) == {path: (name, "remote") for path, name in whose.items()}

@@ -101,7 +101,7 @@ def _path(given: Any, folder: int) -> str | bytes:
 
 def _no_kernel_lock() -> None:
     @contextlib.contextmanager
-    def try_writing(self: clone.Clone, timeout: float = 0) -> Iterator[bool]:
+    def try_writing(self: clone.Clone, timeout: float = 0, name: str = "") -> Iterator[bool]:
         yield True
 
     clone.Clone.try_writing = try_writing  # type: ignore[method-assign]

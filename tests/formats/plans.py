@@ -52,7 +52,8 @@ _HARD = st.sampled_from([
     "- [ ] not a task", "after: t1", "accept: `x`", "```\ncode\n```", "~~~", "# no heading", "===", "---", "<!-- -->",
     "-->", "  indented", "trailing  ", "\ttab", "a\r\nb", "a\rb", '"quoted"', '"""', "'''", "`tick`", "``", "{#t1}",
     "(after: t2)", "`src/a.py`", "Contracts", "| a | b |", "1. one", "- bullet", "+ [ ] item", "**Note**: x", "\\n",
-    "\\", "a\n\n\nb", "\x85", "\u2028", "\u00a0", "\u202e", "\x1b[31m", "é😀", "status: done", "> quote", "#", "{}", "]",
+    "\\", "a\n\n\nb",
+    "\x85", "\u2028", "\u00a0", "\u202e", "\x1b[31m", "é😀", "status: done", "> quote", "#", "{}", "]",
     "null", "title: x", "```description", "````", "* [x] x", "-", "[[tasks]]", "[x] y", "[ ] ", "a\n===", "name: y",
 ])  # fmt: skip
 _LETTERS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)

@@ -160,7 +160,9 @@ def test_post_commit_notes_the_session(site: Site, tmp_path: Path) -> None:
     for cwd, env, words in runs:
         site.git("commit", "-q", "--allow-empty", "-m", "x", cwd=cwd, **env)
         expected.append(f"{site.git('rev-parse', 'HEAD', cwd=cwd)} {words}")
-    assert (site.peer / "commits").read_text().splitlines() == expected
+    lines = [line.split(" ") for line in (site.peer / "commits").read_text().splitlines()]
+    assert [" ".join(line[:5]) for line in lines] == expected
+    assert [line[6:] for line in lines] == [["commit", "-", "-"]] * len(expected)
     os.remove(site.peer / "commits")
     (site.peer / "commits").mkdir()  # cannot be written
     site.git("commit", "-q", "--allow-empty", "-m", "x")

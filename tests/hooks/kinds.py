@@ -12,7 +12,7 @@ from pathlib import Path
 
 from git_peer.store import hooks
 
-ALL = ("pre-commit", "pre-merge-commit", "post-commit", "pre-push")
+ALL = ("pre-commit", "pre-merge-commit", "post-commit", "post-rewrite", "pre-push")
 GATE = """#!/bin/sh
 # @PYTHON@ @GATE@ @GITPEER@
 echo "gate NAME $*" >>"$HOME/log"

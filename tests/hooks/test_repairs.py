@@ -62,7 +62,8 @@ def test_outdated_is_renewed(repo: Repo) -> None:
     (repo.common / "peer/hooks/pre-push").write_text("#!/bin/sh\n")
     (repo.common / "peer/hooks/post-commit").unlink()
     assert repo.inspect() == {
-        "pre-commit": "outdated", "pre-merge-commit": "installed", "post-commit": "missing", "pre-push": "outdated",
+        "pre-commit": "outdated", "pre-merge-commit": "installed", "post-commit": "missing",
+        "post-rewrite": "installed", "pre-push": "outdated",
     }  # fmt: skip
     assert settled(repo.install())
     assert repo.remove() == []

@@ -35,6 +35,7 @@ class Step:
     fails: dict[str, Any] | None = None  # an error event in place of the end
     pings: bool = False  # while it hangs, it sends a ping now and then
     shut: bool = False  # closed before any answer
+    raw: str = ""  # sent as the data of a first event, whatever it is
 
 
 def tool(given: Any, name: str = "propose_plan", **more: Any) -> Step:
@@ -142,6 +143,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
+        if step.raw:
+            self._write(f"event: message_start\ndata: {step.raw}\n\n")
         for at, (kind, event) in enumerate(events(step)):
             if at == step.breaks:
                 self.close_connection = True
@@ -156,7 +159,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(b"0\r\n\r\n")
 
     def _send(self, kind: str, event: dict[str, Any]) -> None:
-        raw = f"event: {kind}\ndata: {json.dumps(event)}\n\n".encode()
+        self._write(f"event: {kind}\ndata: {json.dumps(event)}\n\n")
+
+    def _write(self, text: str) -> None:
+        raw = text.encode()
         self.wfile.write(b"%x\r\n%b\r\n" % (len(raw), raw))
         self.wfile.flush()
 

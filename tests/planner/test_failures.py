@@ -177,6 +177,41 @@ def test_no_key(local: Clone, api: Api) -> None:
     assert api.requests == []
 
 
+@pytest.mark.parametrize(
+    "env",
+    [
+        {"ANTHROPIC_API_KEY": "sk-secret\r"},
+        {"ANTHROPIC_API_KEY": "sk-secr\u00e9t"},
+        {"SSL_CERT_FILE": "/nonexistent"},
+        {"ALL_PROXY": "odd://secret"},
+        {"ANTHROPIC_BASE_URL": "nowhere"},
+    ],
+)
+def test_an_environment_that_cannot_work(local: Clone, api: Api, env: dict[str, str]) -> None:
+    """Told in a line, and no key is shown."""
+    result = local.peer("plan", "new", "g", env={**api.env, **env}, status=3)
+    assert result.err.count("error: ") == 1, result
+    assert "Traceback" not in result.err
+    assert "sk-" not in result.out + result.err
+    untouched(local)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "nonsense",
+        "[]",
+        "3",
+        '{"type": "content_block_delta", "index": 5, "delta": {}}',
+        '{"type": "message_start"}',
+        "[",
+    ],
+)
+def test_a_stream_that_is_none(local: Clone, api: Api, raw: str) -> None:
+    api.script = [tool(GOOD, raw="[" * 100_000 if raw == "[" else raw)]
+    refused(local, api, "failed", 1)
+
+
 def test_no_package(local: Clone, api: Api) -> None:
     code = (
         "import sys; sys.modules['anthropic'] = None\nfrom git_peer.cli.main import main\nsys.exit(main(sys.argv[1:]))"

@@ -1,0 +1,167 @@
+"""Which files a shell command line changes."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from git_peer.agents.shell import MOST, changes
+
+PATHS = {
+    # redirections
+    "echo x > a": ["a"],
+    "echo x>>a": ["a"],
+    "echo x >| a": ["a"],
+    "cmd &> a": ["a"],
+    "cmd 2>err >out": ["err", "out"],
+    "cmd > 'a b' 2>&1": ["a b"],
+    'cmd > "a b"': ["a b"],
+    r"cmd > a\ b": ["a b"],
+    "> a": ["a"],
+    "cmd < a": [],
+    "cmd > /dev/null 2>&1": [],
+    "cmd >&2": [],
+    "cmd > $OUT": [],
+    "cmd > `name`": [],
+    "cat <<EOF > a\nrm b\nEOF": ["a"],
+    "cat > a <<'EOF'\nrm b > c\nEOF\nrm d": ["a", "d"],
+    "cat <<-EOF > a\n\trm b\n\tEOF\nrm d": ["a", "d"],
+    "cat <<< 'rm b' > a": ["a"],
+    "echo 'a > b'": [],
+    "echo x # > a": [],
+    "cmd | tee a b": ["a", "b"],
+    "cmd | tee -a a | cat": ["a"],
+    # sed, perl
+    "sed -i s/x/y/ a": ["a"],
+    "sed -i.bak -e s/x/y/ -e s/y/z/ a b": ["a", "b"],
+    "sed -i '' s/x/y/ a": ["a"],
+    "sed -E -i 's/x/y/' a": ["a"],
+    "sed --in-place s/x/y/ a": ["a"],
+    "sed s/x/y/ a": [],
+    "sed -n '1,2p' a": [],
+    "sed -i -f script a": ["a"],
+    "perl -pi -e 's/x/y/' a b": ["a", "b"],
+    "perl -e 'print' a": [],
+    # files
+    "cp a b": ["b"],
+    "cp a b c/": ["c/a", "c/b"],
+    "cp -t d a b": ["d/a", "d/b"],
+    "mv a b": ["a", "b"],
+    "mv a b c": ["a", "b", "c/a", "c/b"],
+    "rm -rf a b": ["a", "b"],
+    "rm -- -a": ["-a"],
+    "rm *.py": [],
+    "rm ~/a": [],
+    "rm {a,b}": [],
+    "rm $X": [],
+    "touch a": ["a"],
+    "truncate -s 0 a": ["a"],
+    "dd if=a of=b": ["b"],
+    "ln -s a b": ["b"],
+    # git
+    "git checkout -- a b": ["a", "b"],
+    "git checkout HEAD -- a": ["a"],
+    "git restore a": ["a"],
+    "git restore -s HEAD~1 a": ["a"],
+    "git restore --staged a": [],
+    "git restore --staged --worktree a": ["a"],
+    "git rm a": ["a"],
+    "git rm --cached a": [],
+    "git mv a b": ["a", "b"],
+    "git mv a d/": ["a", "d/a"],
+    "git -c x.y=z rm a": ["a"],
+    "git -C elsewhere rm a": [],
+    "git status": [],
+    "git commit -am x": [],
+    # several, and what runs another
+    "ls && rm a; rm b || rm c": ["a", "b", "c"],
+    "X=1 rm a": ["a"],
+    "sudo rm a": ["a"],
+    "env X=1 rm a": ["a"],
+    "nice -n 5 rm a": ["a"],
+    "/bin/rm a": ["a"],
+    "bash -c 'rm a'": ["a"],
+    "bash -lc 'x'": [],
+    "sh -c \"sh -c 'rm a'\"": ["a"],
+    "if true; then rm a; fi": ["a"],
+    "for f in x; do rm a; done": ["a"],
+    "(rm a)": ["a"],
+    "! rm a": ["a"],
+    # where
+    "cd d && rm a": ["d/a"],
+    "cd d; cd e; rm a": ["d/e/a"],
+    "cd /abs && rm a": ["/abs/a"],
+    "cd d && rm /abs/a": ["/abs/a"],
+    # nothing
+    "": [],
+    "   ": [],
+    "ls -la": [],
+    "pytest -q": [],
+    "'unclosed": [],
+}
+SWEEPING = {
+    "git stash": ["git stash"],
+    "git stash -u": ["git stash"],
+    "git stash pop": ["git stash"],
+    "git stash list": [],
+    "git stash show": [],
+    "git reset --hard": ["git reset --hard"],
+    "git reset --hard HEAD~1": ["git reset --hard"],
+    "git reset a": [],
+    "git switch main": ["git switch"],
+    "git switch -c new": [],
+    "git checkout main": ["git checkout"],
+    "git checkout -b new": [],
+    "git checkout -- .": ["git checkout ."],
+    "git restore .": ["git restore ."],
+    "git clean -fd": ["git clean"],
+    "git clean -nfd": [],
+    "git clean -f --dry-run": [],
+    "cd d && git stash": ["git stash"],
+    "bash -c 'git stash'": ["git stash"],
+}
+PATCHES = {
+    "git apply a.patch": ["a.patch"],
+    "cd d && git apply a.patch": ["d/a.patch"],
+    "git apply -p1 a.patch b.patch": ["a.patch", "b.patch"],
+    "git apply --check a.patch": [],
+    "git apply --stat a.patch": [],
+    "patch -p1 < a.patch": ["a.patch"],
+    "patch -i a.patch": ["a.patch"],
+}
+
+
+@pytest.mark.parametrize("line", PATHS)
+def test_paths(line: str) -> None:
+    assert changes(line).paths == PATHS[line]
+
+
+@pytest.mark.parametrize("line", SWEEPING)
+def test_whole_work_tree(line: str) -> None:
+    found = changes(line)
+    assert (found.sweeping, found.paths) == (SWEEPING[line], [])
+
+
+@pytest.mark.parametrize("line", PATCHES)
+def test_patches(line: str) -> None:
+    assert changes(line).patches == PATCHES[line]
+
+
+def test_bounded() -> None:
+    assert len(changes("rm " + " ".join(f"f{n}" for n in range(1000))).paths) == MOST
+    nested = "rm a"
+    for _ in range(6):
+        nested = "sh -c " + "'" + nested.replace("'", "'\\''") + "'"
+    assert changes(nested).paths == []  # not for ever
+
+
+_WORDS = st.sampled_from(
+    ["rm", "sed -i", "git", "stash", "apply", "cd", "a", "'", '"', "\\", "$(", ")", "`", ">", "<<E", "E", "\n", ";", "|"]
+)
+
+
+@given(st.one_of(st.text(max_size=200), st.lists(_WORDS, max_size=30).map(" ".join)))
+def test_never_raises(line: str) -> None:
+    found = changes(line)
+    assert all(isinstance(path, str) and path for path in (*found.paths, *found.patches))
