@@ -88,6 +88,7 @@ class Demo:
         self._lock()
         self._plan()
         self._debate()
+        self._notes()
         self._history()
 
     def _begin(self) -> None:
@@ -178,6 +179,13 @@ class Demo:
         self.run("alice", "git peer sync && git peer contract show login", says="login@2")
         self.run("alice", f"git peer debate show {debate}")
         self.proved("news reach whom they concern; a debate ends in the contract's next version")
+
+    def _notes(self) -> None:
+        self.say("\n# notes on the commits tell whose each line is, and for which task")
+        self.run("bob", "git peer sync")
+        self.run("alice", "git peer sync")
+        self.run("alice", "git peer blame src/auth.py", says="t1")
+        self.proved("each line knows its session and its task, in every clone, through git's own notes")
 
     def _history(self) -> None:
         self.say("\n# the history is the same for both, and checks out")
