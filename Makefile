@@ -36,11 +36,12 @@ lint: $(STAMP) ## style and format
 types: $(STAMP) ## static types
 	@$(BIN)/mypy $(TYPED)
 
-check: $(STAMP) ## the import rule, docs against code, what the package holds
+check: $(STAMP) ## the import rule, docs against code, what the package and the plugin hold
 	@bad=0; \
 	$(BIN)/lint-imports || bad=1; \
 	$(BIN)/python -m tools.docs_check || bad=1; \
 	$(BIN)/python -m tools.package_check || bad=1; \
+	$(BIN)/python -m tools.plugin_check || bad=1; \
 	exit $$bad
 
 bench: $(STAMP) ## the benchmarks, as a table

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import committing, history, locking, planning, scale, startup, writers
+from benchmarks import agents, committing, history, locking, planning, scale, startup, writers
 from benchmarks.bench import Bench
 from benchmarks.figures import Figure, table
 from benchmarks.scratch import Scratch
@@ -26,6 +26,7 @@ TOPICS: dict[str, Callable[[Bench], Iterator[Figure]]] = {
     "history": history.measure,
     "plan": planning.measure,
     "writers": writers.measure,
+    "agents": agents.measure,
 }
 README = Path(__file__).resolve().parent.parent / "README.md"
 _BEGIN, _END = "<!-- benchmarks -->", "<!-- /benchmarks -->"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -52,9 +53,13 @@ def command(agent: str, event: str) -> str:
     there = "command -v git-peer >/dev/null 2>&1"
     if event == "wait":  # here 2 is what wakes the agent, and comes of our own status alone
         return f"{there} || exit 0; {ours}; [ $? -eq {wake.NEWS} ] && exit 2; exit 0"
-    if event in LOUD:
-        return f'{there} && {ours} || echo \'{{"systemMessage": "git-peer: {_SILENT}"}}\''
-    return f"{there} && {ours} || :"
+    said = f"{there} && o=$({ours}) && case $o in ''|{{*}}) printf '%s' \"$o\";; *) false;; esac"
+    if event not in LOUD:
+        return f"{said} || :"
+    told: dict[str, Any] = {"systemMessage": f"git-peer: {_SILENT}"}
+    if event == "session-start":  # where every agent's model hears of it
+        told["hookSpecificOutput"] = {"hookEventName": "SessionStart", "additionalContext": f"git-peer: {_SILENT}"}
+    return f"{said} || echo '{json.dumps(told)}'"
 
 
 def is_ours(hook: Any, agent: str) -> bool:

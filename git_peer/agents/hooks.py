@@ -20,15 +20,16 @@ from git_peer.verbs import briefing, tentative
 from git_peer.wiring import Parts
 
 PATIENCE = 1.5  # seconds that a hook waits for other writers of this clone
-TOLD = ("lost", "delta", "debate", "question", "shared_worktree")  # notices that an agent has to act on
+_WHOLE = ("file", "dir", "glob")  # locks that may cover a whole file
+TOLD = ("lost", "delta", "debate", "question")  # notices that an agent has to act on
 
 
-def handle(event: Event, groups: Sequence[tuple[Site, list[str]]], sweeping: tuple[str, ...], heard: bool) -> Answer:
-    """Answer an event. `groups`: the work trees it is about, with the paths that it changes in each.
+def handle(event: Event, groups: Sequence[tuple[Site, list[str], tuple[str, ...]]], heard: bool) -> Answer:
+    """Answer an event. `groups`: work trees, with the paths that it changes there, and commands that sweep all of it.
 
     `heard`: whether context reaches the agent's model with this event; else news waits for one with which it does.
     """
-    answers = [_Hook(event, site, heard).answer(paths, sweeping) for site, paths in groups]
+    answers = [_Hook(event, site, heard).answer(paths, sweeping) for site, paths, sweeping in groups]
     return Answer(
         deny="\n\n".join(filter(None, (one.deny for one in answers))),
         context="\n\n".join(filter(None, (one.context for one in answers))),
@@ -112,7 +113,7 @@ class _Hook:
             else:
                 self.peer.keep_alive()
                 self.peer.engine.told()
-        return Answer(context=self._news())
+        return Answer(context=self._news() if self.heard else "")
 
     def _prompt(self) -> Answer:
         """What now needs action, each thing once."""
@@ -149,7 +150,7 @@ class _Hook:
             apart = memory.others(self.site, self.name, self.event.subagent, real)
             if apart:
                 return Answer(deny=wording.apart(apart))
-        if not found and self.peer.settings.get("autoLock"):
+        if not found and self.peer.settings.get("autoLock") and self._may_lock:
             found = self._take([target for target in wanted if not self._has(target)])
         if found:
             return self._refuse(found)
@@ -167,13 +168,16 @@ class _Hook:
                 found.append(target)
         return found
 
-    def _mine(self) -> list[Target]:
-        """The targets of this session's live, exclusive or shared, locks."""
-        mine = [view for view in self.peer.locks(mine=True) if view["live"] and view["state"] == "held"]
-        return [targets.of_path(view["kind"], _real(view)) for view in mine if view["kind"] in ("file", "dir", "glob")]
+    @property
+    def _may_lock(self) -> bool:
+        """Whether what is taken here can ever be arbitrated: a clone that only follows the log takes nothing."""
+        return self.peer.remote is None or self.peer.clone.facts.get("writable") is not False
 
     def _has(self, target: Target) -> bool:
-        return any(targets.contains(held, target) for held in self._mine())
+        """Whether a live lock of this session covers all of it."""
+        mine = (view for view in self.peer.locks([target]) if view["session"] == self.name)
+        held = (view for view in mine if view["live"] and view["state"] == "held" and view["kind"] in _WHOLE)
+        return any(targets.contains(targets.of_path(view["kind"], _real(view)), target) for view in held)
 
     def _take(self, wanted: list[Target]) -> list[dict[str, Any]]:
         """Take locks; what stands against it. In local mode really, with a remote by this clone's word for now."""

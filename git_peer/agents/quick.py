@@ -182,7 +182,9 @@ def _locking(dialect: Any, event: Event, env: Mapping[str, str]) -> Answer:
         sweeping = found.sweeping
     groups = sites.grouped(paths, event.cwd, env, links=event.name == "pre-shell")
     if sweeping and (here := sites.of(event.cwd, env)) is not None:
-        return _slow(dialect, event, env, groups or [(here, [])], tuple(sweeping))
+        if all(site.top != here.top for site, _ in groups):
+            groups = [(here, []), *groups]
+        return _slow(dialect, event, env, groups, tuple(sweeping), here.top)
     left = [(site, inner) for site, inner in groups if not _is_ours(site, inner, event, env)]
     return _slow(dialect, event, env, left) if left else Answer()
 
@@ -231,9 +233,14 @@ def _slow(
     env: Mapping[str, str],
     groups: Sequence[tuple[Site, list[str]]],
     sweeping: tuple[str, ...] = (),
+    swept: str = "",
 ) -> Answer:
-    """What needs the log itself."""
+    """What needs the log itself. `swept`: the top of the work tree that commands of `sweeping` change as a whole."""
+    import gc
+
+    gc.disable()  # it lives for a moment, and what it imports now would only be looked through again and again
     from git_peer.agents import hooks
 
     os.environ.update(env)
-    return hooks.handle(event, groups, sweeping, event.name in dialect.HEARS)
+    tasks = [(site, paths, sweeping if site.top == swept else ()) for site, paths in groups]
+    return hooks.handle(event, tasks, event.name in dialect.HEARS)

@@ -70,4 +70,3 @@ def _left(handle: int, wait: float) -> float:
     except ValueError:
         last = 0.0
     return max(0.0, min(wait, last + wait - time.time()))
-

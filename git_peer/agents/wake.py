@@ -13,6 +13,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from git_peer import layout
 from git_peer.agents import memory, wording
 from git_peer.agents import site as sites
 from git_peer.agents.site import Site
@@ -70,7 +71,7 @@ def stays(env: Mapping[str, str]) -> bool:
 def _stamp(site: Site) -> tuple[Any, ...]:
     """What tells that something has changed in this clone's copy."""
     found = []
-    for path in (site.common + "/refs/peer/coordination", site.common + "/packed-refs", site.folder + "/tentative"):
+    for path in (f"{site.common}/{layout.TIP}", f"{site.common}/packed-refs", f"{site.folder}/{layout.D_TENTATIVE}"):
         try:
             found.append(os.stat(path).st_mtime_ns)
         except OSError:

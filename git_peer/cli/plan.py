@@ -48,8 +48,10 @@ def check(call: Call) -> Reply:
             f"Critical path ({len(found['critical_path'])} tasks{hours}): {' → '.join(found['critical_path'])}"
         )
         lines.append(f"Width: {least}{found['width']} could be worked on at once.")
-    for pair in found["collisions"]:
-        lines.append(f"warning: {' and '.join(pair['tasks'])} may run together and touch {', '.join(pair['paths'])}")
+    lines += [
+        f"warning: {' and '.join(pair['tasks'])} may run together and touch {', '.join(pair['paths'])}"
+        for pair in found["collisions"]
+    ]
     if found["without_acceptance"]:
         lines.append(f"warning: no acceptance: {', '.join(found['without_acceptance'])}")
     lines += [f"warning: {one['task']} uses {one['contract']}: {one['problem']}" for one in found["contracts"]]

@@ -217,7 +217,7 @@ def _debates(server: MCPServer[Any], ask: Asker) -> None:
         alternatives: list[str] | None = None,
         delta: str | None = None,
         contract: str | None = None,
-        with_: Annotated[list[str] | None, Field(alias="with", description="The sessions to debate with")] = None,
+        sides: Annotated[list[str] | None, Field(description="The sessions to debate with")] = None,
     ) -> views.OneDebate:
         """Disagree with news or with a contract: say what you hold, what binds you, what else would do."""
         options = flags(
@@ -227,7 +227,7 @@ def _debates(server: MCPServer[Any], ask: Asker) -> None:
             alternative=alternatives,
             delta=delta,
             contract=contract,
-            with_=with_,
+            with_=sides,
         )
         return views.OneDebate(**await ask("debate", "start", *options, ctx=ctx))
 

@@ -190,7 +190,7 @@ class Notes:
         Under the kernel lock. Raises PeerError("failed") where the disk takes no writes.
         """
         for turn in range(_TRIES):
-            tips = {ref: refs.read(self.git, ref) for ref in (layout.NOTES_KEPT, layout.NOTES, layout.NOTES_INCOMING)}
+            tips = {ref: refs.read(self.git, ref) for ref in (layout.NOTES_INCOMING, layout.NOTES_KEPT, layout.NOTES)}
             made = self._united(list(tips.values()), more)
             if made is None:
                 return None
@@ -214,6 +214,8 @@ class Notes:
         tips = list(dict.fromkeys(tip for tip in given if tip and self._tree(tip) is not None))
         if not tips and not any(more.values()):
             return None
+        # The first tree gives the union its fan-out: who stands on all the others' commits, that clones come to one.
+        tips.sort(key=lambda tip: not all(tip == other or self._descends(tip, other) for other in tips))
         trees = [tree for tip in tips if (tree := self._tree(tip)) is not None]
         with durable.unsynced():
             made, written = note_trees.united(self.git, trees, more)

@@ -79,7 +79,7 @@ def _auto(peer: Peer) -> bool:
 
 def _action(peer: Peer) -> Iterator[str]:
     for one in peer.notices():
-        if one["code"] in ("lost", "delta", "debate", "question", "shared_worktree", "stale"):
+        if one["code"] in ("lost", "delta", "debate", "question", "stale"):
             hint = f" → {one['hint']}" if one.get("hint") else ""
             yield text.line(one["message"], 240) + hint
 
@@ -143,5 +143,6 @@ def _here(peer: Peer) -> Iterator[str]:
         doing = f", on {_named(task)}" if task else f", {text.quoted(other.doing, 60)}" if other.doing else ""
         has = f", has locked {', '.join(text.line(one, 60) for one in held[:3])}" if held else ""
         more = f" and {len(held) - 3} more" if len(held) > 3 else ""
-        rows.append((not held, f"{other.name} ({other.agent or 'a person'}){doing}{has}{more}"))
+        near = ", in this same work tree" if sessions.same_run(other, peer.me) and not other.default else ""
+        rows.append((not held, f"{other.name} ({other.agent or 'a person'}{near}){doing}{has}{more}"))
     yield from (line for _, line in sorted(rows))

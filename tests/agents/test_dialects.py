@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.agents.calling import Agent, context, denied
 from tests.world import Clone
 
-PATCH = "*** Begin Patch\n*** Update File: src/api.py\n*** Move to: src/moved.py\n@@\n-x\n+y\n*** Add File: new.py\n+x\n*** End Patch\n"
+PATCH = (
+    "*** Begin Patch\n*** Update File: src/api.py\n*** Move to: src/moved.py\n@@\n-x\n+y\n"
+    "*** Add File: new.py\n+x\n*** End Patch\n"
+)
 
 
 def test_codex(local: Clone) -> None:
@@ -77,8 +82,6 @@ def test_gemini_hears_where_it_can(local: Clone) -> None:
 def test_an_agent_inside_an_agent(local: Clone) -> None:
     """What was inherited counts for hooks as it counts for the shell: they are one session."""
     env = {"CLAUDECODE": "1", "CLAUDE_CODE_SESSION_ID": "outer", "CODEX_SESSION_ID": "inner"}
-    import json
-
     raw = json.dumps({"session_id": "inner", "cwd": str(local.path), "tool_input": {"command": PATCH}}).encode()
     local.peer("hook", "codex", "pre-edit", stdin=raw, env=env)
     mine = local.peer("locks", "--mine", "--json", env=env).json()["locks"]
@@ -87,8 +90,6 @@ def test_an_agent_inside_an_agent(local: Clone) -> None:
 
 def test_a_name_of_one_s_own(local: Clone) -> None:
     """GIT_PEER_SESSION names hooks and shell alike."""
-    import json
-
     env = {"GIT_PEER_SESSION": "api-writer"}
     raw = json.dumps({"session_id": "s", "cwd": str(local.path), "tool_input": {"file_path": "src/api.py"}}).encode()
     local.peer("hook", "claude-code", "pre-edit", stdin=raw, env=env)

@@ -36,7 +36,9 @@ def probe(agent: Agent, event: str, **payload: object) -> dict[str, object]:
     """What an event costs; it has to have nothing to say."""
     raw = json.dumps({"session_id": agent.session, "cwd": str(agent.clone.path), **payload}).encode()
     code = PROBE + f"\nassert not set(sys.modules) & {HEAVY_STDLIB!r}, set(sys.modules) & {HEAVY_STDLIB!r}\n"
-    found = start((sys.executable, "-I", "-S", "-c", _path() + code, event), agent.clone.path, stdin=raw).finish(0).json()
+    found = (
+        start((sys.executable, "-I", "-S", "-c", _path() + code, event), agent.clone.path, stdin=raw).finish(0).json()
+    )
     assert found["answer"] == ""
     return found
 

@@ -15,7 +15,7 @@ from git_peer.agents.entries import HOOKS
 from git_peer.agents.parts import BlockPart, HooksPart
 
 PARTS = [HooksPart(Path("x"), hooks) for hooks in HOOKS.values()]
-OTHER = {"matcher": "Bash", "hooks": [{"type": "command", "command": "echo mine"}]}
+OTHER: dict[str, Any] = {"matcher": "Bash", "hooks": [{"type": "command", "command": "echo mine"}]}
 TEXTS = [
     "{}",
     "{}\n",
@@ -49,7 +49,7 @@ def test_in_and_out(part: HooksPart, text: str) -> None:
     before, after = json.loads(text), json.loads(made)
     hooks = after.pop("hooks")
     assert {key: value for key, value in before.items() if key != "hooks"} == after
-    assert [key for key in before if key != "hooks"] == [key for key in after]
+    assert [key for key in before if key != "hooks"] == list(after)
     for event, groups in before.get("hooks", {}).items():
         assert hooks[event][: len(groups)] == groups
     for event, group in part.hooks.groups():
@@ -95,7 +95,8 @@ def test_an_older_release_s_are_replaced() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", "1", "// c\n{}", '{"a": 1,}', "\ufeff{}", '{"hooks": []}', '{"hooks": {"Stop": {}}}', "[" * 9000]
+    "text",
+    ["", "{", "[]", "1", "// c\n{}", '{"a": 1,}', "\ufeff{}", '{"hooks": []}', '{"hooks": {"Stop": {}}}', "[" * 9000],
 )
 def test_what_cannot_be_edited_is_refused(text: str) -> None:
     with pytest.raises(jsontext.Bad):

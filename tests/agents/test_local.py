@@ -160,7 +160,9 @@ def test_shell(local: Clone) -> None:
     for command in ("sed -i s/a/b/ src/api.py", "cd src && rm new.py", "cp README.md src/api.py", "rm -rf src"):
         assert one.name in two.shell(command), command
     assert two.shell("cat src/api.py; pytest") == ""
-    patch = "--- a/src/api.py\n+++ b/src/api.py\n@@ -1,2 +1,2 @@\n-def serve() -> None:\n+def serve2() -> None:\n     pass\n"
+    patch = (
+        "--- a/src/api.py\n+++ b/src/api.py\n@@ -1,2 +1,2 @@\n-def serve() -> None:\n+def two() -> None:\n     pass\n"
+    )
     local.write("x.patch", patch)
     assert one.name in two.shell("git apply x.patch")
     assert two.locks() == {}

@@ -10,11 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.agents.calling import Agent, context, eventually
-from tests.proxies import Hang, hang
+from tests.proxies import hang
 from tests.servers import DelayProxy, git_daemon
 from tests.world import Clone, World
-
-NEVER = 100.0  # seconds; longer than any test
 
 
 def traffic(world: World) -> int:
@@ -101,8 +99,8 @@ def test_tentative_then_arbitrated_together(world: World, counted: tuple[Clone, 
 def test_the_loser_is_told_before_its_next_edit(counted: tuple[Clone, Clone]) -> None:
     one, two = counted
     first, second = Agent(one, "s1"), Agent(two, "s2")
-    assert second.edit("src/api.py") == ""
     one.peer("lock", "src/api.py", env=first.env)
+    assert second.edit("src/api.py") == ""  # its clone does not know yet
     eventually(lambda: held(two).get("src/api.py", ("",))[0] == first.name)
     why = second.edit("src/auth.py")
     assert why == ""
@@ -112,8 +110,8 @@ def test_the_loser_is_told_before_its_next_edit(counted: tuple[Clone, Clone]) ->
 def test_the_loser_hears_of_it_with_another_edit(counted: tuple[Clone, Clone]) -> None:
     one, two = counted
     first, second = Agent(one, "s1"), Agent(two, "s2")
-    assert second.edit("src/api.py") == ""
     one.peer("lock", "src/api.py", env=first.env)
+    assert second.edit("src/api.py") == ""  # its clone does not know yet
     eventually(lambda: held(two).get("src/api.py", ("",))[0] == first.name)
     answer = second.call("pre-edit", tool_input={"file_path": str(two.path / "src/auth.py")})
     assert "src/api.py was lost" in context(answer)
@@ -139,17 +137,20 @@ def test_a_push_arbitrates_what_is_left(counted: tuple[Clone, Clone]) -> None:
     """`git push` and `git peer push` do not rest on the sender: who lost is refused."""
     one, two = counted
     first, second = Agent(one, "s1"), Agent(two, "s2")
-    for command in (("git", "push", "-q", "origin", "HEAD:refs/heads/x"), ("peer", "push", "origin", "HEAD:refs/heads/y")):
-        path = f"src/{command[0]}.py"
+    for program in ("git", "peer"):
+        path = f"src/{program}.py"
+        one.peer("lock", path, env=first.env)
         two.git("remote", "set-url", "origin", str(two.path.with_name("nowhere")))
         assert second.edit(path) == ""
         two.write(path, "x\n")
         two.git("add", "-A")
         two.git("commit", "-qm", path, env=second.env)
         two.git("remote", "set-url", "origin", two.world.url)
-        one.peer("lock", path, env=first.env)
-        run = two.git if command[0] == "git" else two.peer
-        ran = run(*command[1:], env=second.env, **({"check": False} if command[0] == "git" else {"status": None}))  # type: ignore[operator]
+        push = ("push", "origin", f"HEAD:refs/heads/{program}")
+        if program == "git":
+            ran = two.git(*push, env=second.env, check=False)
+        else:
+            ran = two.peer(*push, env=second.env, status=None)
         assert ran.status != 0, ran
         assert first.name in ran.err, ran
 
@@ -167,12 +168,7 @@ def test_a_remote_that_hangs(world: World, pair: tuple[Clone, Clone]) -> None:
             answer = agent.call(event, tool_input={"file_path": str(one.path / "src/api.py")})
             assert time.monotonic() - began < 5.0, event
             assert "systemMessage" not in answer, answer
-        _refuse_all(server)
-
-
-def _refuse_all(server: Hang) -> None:
-    """It was called, by what runs in the background."""
-    eventually(lambda: server.accepted > 0)
+        eventually(lambda: server.accepted > 0)  # by what runs in the background
 
 
 def test_an_edit_does_not_wait_for_a_push(world: World, pair: tuple[Clone, Clone]) -> None:

@@ -146,15 +146,11 @@ def test_payloads_in_a_repository(local: Clone) -> None:
 
 def test_a_lock_that_does_not_come_free(local: Clone) -> None:
     """Another process sits on the kernel lock: the edit goes on, and says why."""
-    holder = start(
-        (
-            sys.executable, "-c",
-            "import sys, time, filelock\nlock = filelock.FileLock(sys.argv[1])\nlock.acquire()\n"
-            "print('held', flush=True)\ntime.sleep(60)",
-            str(local.common / "peer" / "lock"),
-        ),
-        local.path,
-    )  # fmt: skip
+    code = (
+        "import sys, time, filelock\nlock = filelock.FileLock(sys.argv[1])\nlock.acquire()\nprint('held', flush=True)"
+    )
+    args = (sys.executable, "-c", f"{code}\ntime.sleep(60)", str(local.common / "peer" / "lock"))
+    holder = start(args, local.path)
     try:
         assert holder.process.stdout is not None
         assert holder.process.stdout.readline() == b"held\n"

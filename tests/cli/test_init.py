@@ -87,7 +87,7 @@ def test_no_hooks(world: World) -> None:
 
 
 def test_nothing_else_is_touched(world: World) -> None:
-    """Work tree, index, stash, branches, tags: as before; one setting for the notes; refs under refs/peer/, and they."""
+    """Work tree, index, stash, branches, tags: as before; one setting for notes; refs under refs/peer/, and they."""
     one = world.clone("a")
     one.write("README.md", "staged\n")
     one.git("add", "-A")

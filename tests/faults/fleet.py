@@ -39,7 +39,14 @@ class Worker:
         self.told: dict[str, Any] = {"name": self.name, "claims": [], "pushes": 0, "odd": []}
 
     def peer(self, *argv: str) -> dict[str, Any]:
-        """One command: its answer in JSON."""
+        """One command: its answer in JSON; said again, as its hint says, where it was to be tried again later."""
+        answer: dict[str, Any] = {"error": {"code": "busy"}}
+        while not answer.get("ok") and answer["error"]["code"] in ("busy", "unknown"):
+            answer = self.once(argv)
+        return answer
+
+    def once(self, argv: tuple[str, ...]) -> dict[str, Any]:
+        """One run of it."""
         before = os.lseek(1, 0, os.SEEK_END)
         main(["--as", self.name, "--json", "-q", *argv])
         sys.stdout.flush()

@@ -98,6 +98,7 @@ def test_nothing_lost_nothing_doubled(world: World) -> None:
         for clone in clones:
             clone.peer("sync")
     assert len({clone.git("rev-parse", f"{layout.NOTES}^{{tree}}").line for clone in clones}) == 1
+    assert [clone.peer("sync", "--json").json()["traffic"]["pushes"] for clone in clones] == [0, 0, 0]  # at rest
     assert world.refs()[layout.NOTES] == clones[0].git("rev-parse", layout.NOTES_INCOMING).line
     for writer in writers:
         for commit, first in zip(writer.now, writer.made, strict=True):

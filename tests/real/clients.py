@@ -32,7 +32,8 @@ def git_peer(folder: Path, script: str = "") -> Path:
     """A folder with a `git-peer` for PATH: this interpreter's, or a shell script in its place."""
     folder.mkdir(parents=True, exist_ok=True)
     there = folder / "git-peer"
-    ours = f'exec {shlex.quote(sys.executable)} -P -m git_peer "$@"'
+    where = f"export PYTHONPATH={shlex.quote(os.environ.get('PYTHONPATH', ''))}"  # some clients hand on little
+    ours = f'{where}\nexec {shlex.quote(sys.executable)} -P -m git_peer "$@"'
     there.write_text(f"#!/bin/sh\n{script or ours}\n")
     there.chmod(0o755)
     return folder
@@ -91,9 +92,11 @@ class Clients:
         home = self.folder / f"home-{name}"
         scratch = home / "tmp"
         scratch.mkdir(parents=True, exist_ok=True)
+        path = _path(self.bin)
+        (home / ".profile").write_text(f"PATH={shlex.quote(path)}\n")  # Codex's shell is one of a login
         proxies = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy"), api.url)
         return merged({
-            "HOME": str(home), "TMPDIR": str(scratch), "TERM": "dumb", "PATH": _path(self.bin),
+            "HOME": str(home), "TMPDIR": str(scratch), "TERM": "dumb", "PATH": path,
             **dict.fromkeys(("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME")),
             **proxies, **more,
         })  # fmt: skip
@@ -106,7 +109,15 @@ class Clients:
             DISABLE_ERROR_REPORTING="1",
         )  # fmt: skip
         env |= {"CLAUDE_CONFIG_DIR": f"{env['HOME']}/.claude", "CLAUDE_CODE_TMPDIR": env["TMPDIR"]}
-        options = ["--output-format", "stream-json", "--verbose", "--permission-mode", "acceptEdits"]
+        options = [
+            "--output-format",
+            "stream-json",
+            "--verbose",
+            "--permission-mode",
+            "acceptEdits",
+            "--allowedTools",
+            "Bash",
+        ]
         return self._start([program("claude"), "-p", prompt, *options, *args], clone, env)
 
     def codex(self, clone: Clone, api: ScriptedApi, *args: str, name: str = "codex", prompt: str = "Go.") -> Agent:
@@ -118,7 +129,7 @@ class Clients:
         config = home / "config.toml"
         if not config.exists():
             config.write_text(_CODEX.format(url=api.url, top=json.dumps(str(clone.path.resolve()))))
-        options = ["--json", "--skip-git-repo-check"]
+        options = ["--dangerously-bypass-hook-trust"]
         return self._start([program("codex"), "exec", *options, *args, prompt], clone, env)
 
     def gemini(self, clone: Clone, api: ScriptedApi, *args: str, name: str = "gemini", prompt: str = "Go.") -> Agent:
@@ -131,7 +142,7 @@ class Clients:
         settings.parent.mkdir(exist_ok=True)
         if not settings.exists():
             settings.write_text(json.dumps(_GEMINI))
-        options = ["--approval-mode", "yolo", "--output-format", "stream-json"]
+        options = ["-m", "gemini-2.5-flash", "--approval-mode", "yolo", "--output-format", "stream-json"]
         return self._start([program("gemini"), "-p", prompt, *options, *args], clone, env)
 
     def _start(self, args: list[str], clone: Clone, env: Mapping[str, str]) -> Agent:
@@ -141,7 +152,7 @@ class Clients:
 
 
 _CODEX = """\
-model = "scripted"
+model = "gpt-5.5"
 model_provider = "scripted"
 approval_policy = "never"
 sandbox_mode = "danger-full-access"
@@ -156,6 +167,9 @@ wire_api = "responses"
 request_max_retries = 0
 stream_max_retries = 0
 supports_websockets = false
+[features]
+apps = false
+plugins = false
 [projects.{top}]
 trust_level = "trusted"
 """

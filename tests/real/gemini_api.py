@@ -22,7 +22,7 @@ class GeminiApi(ScriptedApi):
         turns = [number for number, one in enumerate(contents) if one.get("role") == "model"]
         return len(turns), contents[turns[-1] + 1 if turns else 0 :]
 
-    def reply(self, path: str, body: dict[str, Any], blocks: Sequence[Say | Use]) -> tuple[str, bytes]:
+    def reply(self, path: str, body: dict[str, Any], blocks: Sequence[Say | Use]) -> tuple[str, bytes]:  # noqa: ARG002
         """A response, whole or as a stream of one event."""
         if path.endswith(":countTokens"):
             return "application/json", b'{"totalTokens": 1}'

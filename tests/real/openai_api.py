@@ -26,7 +26,7 @@ class OpenAIApi(ScriptedApi):
         last = len(own) - own[::-1].index(True) if turns else 0
         return turns, items[last:]
 
-    def reply(self, path: str, body: dict[str, Any], blocks: Sequence[Say | Use]) -> tuple[str, bytes]:
+    def reply(self, path: str, body: dict[str, Any], blocks: Sequence[Say | Use]) -> tuple[str, bytes]:  # noqa: ARG002
         """A response as events."""
         if path != "/v1/responses":
             raise LookupError(path)
@@ -35,7 +35,8 @@ class OpenAIApi(ScriptedApi):
         for at, block in enumerate(blocks):
             item = self._item(block, f"{number}_{at}")
             events += [
-                {"type": f"response.output_item.{state}", "output_index": at, "item": item} for state in ("added", "done")
+                {"type": f"response.output_item.{state}", "output_index": at, "item": item}
+                for state in ("added", "done")
             ]
         usage = {"input_tokens": 1, "output_tokens": 1, "total_tokens": 2}
         events.append({"type": "response.completed", "response": {"id": f"resp_{number}", "usage": usage}})

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, cast
+from typing import Any, Self, cast
 
 from tests.proxies import HOST
 
@@ -73,7 +73,7 @@ class ScriptedApi(ThreadingHTTPServer):
         self.strays: list[str] = []
         self.changed = threading.Condition()
 
-    def __enter__(self) -> ScriptedApi:
+    def __enter__(self) -> Self:
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
         return self
 
@@ -120,7 +120,7 @@ class ScriptedApi(ThreadingHTTPServer):
             self.told.append(told)
             self.changed.notify_all()
         turn: Turn = self.turns[number] if number < len(self.turns) else [Say("done")]
-        return self.reply(path, body, turn(told) if callable(turn) else turn)
+        return self.reply(path, body, (turn(told) if callable(turn) else turn) or [Say("done")])
 
 
 def event_stream(events: Sequence[dict[str, Any]]) -> tuple[str, bytes]:
@@ -170,5 +170,5 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's
         """The test says what matters."""
