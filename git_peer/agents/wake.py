@@ -47,7 +47,7 @@ def _main(dialect: Any, raw: bytes) -> int:
     sites.write(memory.waiter(site, name), {"token": token})
     end = time.monotonic() + LONGEST
     known: tuple[Any, ...] | None = None
-    while time.monotonic() < end and os.getppid() == parent:
+    while time.monotonic() < end and os.getppid() == parent and _lives(env):
         if sites.record(memory.waiter(site, name)).get("token") != token:
             return 0  # a later one waits, or the agent is at work again
         seen = _stamp(site)
@@ -66,6 +66,14 @@ def _main(dialect: Any, raw: bytes) -> int:
 def stays(env: Mapping[str, str]) -> bool:
     """Whether the agent goes on when its turn is over. A run of `claude -p` or of its SDK ends when its hooks have."""
     return not env.get("CLAUDE_CODE_ENTRYPOINT", "").startswith("sdk")
+
+
+def _lives(env: Mapping[str, str]) -> bool:
+    """Whether the agent itself lives, where it says who it is: between it and its hook is a shell, which stays."""
+    with contextlib.suppress(ValueError, ProcessLookupError, PermissionError):
+        os.kill(int(env.get("CLAUDE_PID", "")), 0)
+        return True
+    return not env.get("CLAUDE_PID", "").isdigit()
 
 
 def _stamp(site: Site) -> tuple[Any, ...]:

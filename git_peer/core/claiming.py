@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from git_peer import layout
 from git_peer.core import locking, locks, sessions, taking, targets, tasking, tasks, waits
 from git_peer.core.board import Board
 from git_peer.core.command import Command, Outcome, envelope
@@ -237,7 +238,13 @@ def _told(events: list[Event], ident: str, held: list[str]) -> Outcome:
     def answer(after: State, scene: Scene) -> dict[str, Any]:
         task = tasks.get(after, ident)
         assert task is not None
-        views = [locks.describe(after, locks.by_id(after, one), scene, "") for one in held]
+        # A later command of the same batch may have ended one: an answer never fails.
+        there = {
+            ident
+            for name in after.entries(layout.T_HELD) or ()
+            for ident in after.entries(f"{layout.T_HELD}/{name}") or ()
+        }
+        views = [locks.describe(after, locks.by_id(after, one), scene, "") for one in held if one in there]
         return {"task": tasks.describe(task), "locks": views}
 
     return Outcome(events, answer, stateful=True)
@@ -245,8 +252,25 @@ def _told(events: list[Event], ident: str, held: list[str]) -> Outcome:
 
 # -- giving back ----------------------------------------------------------------------------------
 def its_locks(state: State, task: Task) -> list[locks.Lock]:
-    """The locks that were taken for a task by who has it."""
-    return [lock for lock in locks.held_by(state, task.assignee) if lock.task == task.id] if task.assignee else []
+    """The locks that end with a task: those taken for it, but for what another task of its worker changes too.
+
+    A path that two of its tasks change is locked once, for the first of them: the last of them ends it.
+    """
+    if not task.assignee:
+        return []
+    others = [one for one in tasks.claimed_by(state, task.assignee) if one.id != task.id]
+    needed = {target for one in others if one.status in tasks.WORKED_ON for target in lockable(one)}
+    mine = set(lockable(task))
+    return [
+        lock
+        for lock in locks.held_by(state, task.assignee)
+        if lock.target not in needed and (lock.task == task.id or (lock.target in mine and _is_over(state, lock.task)))
+    ]
+
+
+def _is_over(state: State, ident: str) -> bool:
+    task = tasks.get(state, ident) if ident else None
+    return task is not None and task.status in tasks.OVER
 
 
 def may_force(session: Session, me: Me, scene: Scene, what: str) -> None:

@@ -151,6 +151,8 @@ def test_a_missing_or_broken_program(local: Clone, tmp_path: Path, agent: str, h
         ran = run(command, local, f"{folder}:/usr/bin:/bin", tool_input={"file_path": "src/api.py"})
         assert ran.returncode == 0, (command, ran)
         answer = json.loads(ran.stdout) if ran.stdout else {}
+        context = answer.pop("hookSpecificOutput", {}) if event == "SessionStart" else {}  # its model hears of it, too
+        assert set(context) <= {"hookEventName", "additionalContext"}
         assert set(answer) <= {"systemMessage"}
         if matcher and event in ("PreToolUse", "BeforeTool"):
             assert "git-peer" in answer["systemMessage"]

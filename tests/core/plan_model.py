@@ -268,7 +268,12 @@ class Model:
     def unlock(self, task: Task) -> None:
         """The locks that its worker took for it end."""
         who = task.worker[0] if task.worker else task.kept
-        self.locks = {path: held for path, held in self.locks.items() if (held[0][0], held[1]) != (who, task.ident)}
+        others = [one for one in self.tasks.values() if one is not task and one.worker and one.worker[0] == who]
+        needed = {path for one in others if one.status in WORKED_ON for path in one.paths}
+        for path, (run, ident) in list(self.locks.items()):
+            its = ident == task.ident or (path in task.paths and self.tasks[ident].status in ("done", "dropped"))
+            if run[0] == who and its and path not in needed:
+                del self.locks[path]
 
     def free(self, task: Task) -> None:
         task.status, task.worker = "todo", None

@@ -475,6 +475,26 @@ def test_locks_that_were_taken_for_a_task_end_with_it_whoever_ends_it(bench: Ben
     assert [targets.show(lock.target) for lock in locks.all_of(bench.state)] == ["own"]
 
 
+def test_a_path_of_two_tasks_stays_locked_until_the_last_of_them_is_over(bench: Bench) -> None:
+    add(bench, "t", paths=["f", "g"])
+    add(bench, "u", paths=["f", "h"])
+    first = claim(bench, A, "t", lock=True)["locks"][0]["id"]
+    assert first in [lock["id"] for lock in claim(bench, A, "u", lock=True)["locks"]]
+    for ident, left in (("t", ["f", "h"]), ("u", [])):
+        move(bench, A, ident, "review")
+        move(bench, B, ident, "merge_point")
+        move(bench, B, ident, "done")
+        assert [targets.show(lock.target) for lock in locks.all_of(bench.state)] == left
+
+
+def test_an_answer_does_not_fail_for_what_came_later_in_its_batch(bench: Bench) -> None:
+    add(bench, "t", paths=["f"])
+    outcome = commands.decide(bench.state, Claim(me=A, task="t", lock=True), bench.scene)
+    bench.fold(outcome.events)
+    bench.unlock(A, "f")
+    assert outcome.answer(bench.state, bench.scene)["locks"] == []
+
+
 def test_progress(bench: Bench) -> None:
     add(bench, "t", checklist=(Item("write it"), Item("test it"), Item("2")))
     with refused("not_yours"):

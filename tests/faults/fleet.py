@@ -41,7 +41,7 @@ class Worker:
     def peer(self, *argv: str) -> dict[str, Any]:
         """One command: its answer in JSON; said again, as its hint says, where it was to be tried again later."""
         answer: dict[str, Any] = {"error": {"code": "busy"}}
-        while not answer.get("ok") and answer["error"]["code"] in ("busy", "unknown"):
+        while not answer.get("ok") and answer["error"]["code"] in ("busy", "unknown", "unreachable"):
             answer = self.once(argv)
         return answer
 
@@ -94,7 +94,7 @@ class Worker:
             for verb in ("merge-point", "done"):
                 answer = self.peer("task", verb, ident)
                 if not answer["ok"]:
-                    self.expected(answer, "invalid")  # it may be in the queue twice, so that no death leaves it out
+                    self.expected(answer, "invalid", "not_allowed")  # in the queue twice, or once had by this one
             return True
         return False
 

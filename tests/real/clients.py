@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
 import shlex
 import shutil
 import signal
 import subprocess
 import sys
+import termios
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -48,12 +52,12 @@ def _path(first: Path | None) -> str:
 class Agent:
     """A process of a real agent. Its whole process group ends with it."""
 
-    def __init__(self, args: list[str], cwd: Path, env: Mapping[str, str]) -> None:
+    def __init__(self, args: list[str], cwd: Path, env: Mapping[str, str], terminal: int | None = None) -> None:
         self.args = tuple(args)
+        ends = (subprocess.DEVNULL, subprocess.PIPE, subprocess.PIPE) if terminal is None else (terminal,) * 3
         self.process = subprocess.Popen(
-            args, cwd=cwd, env=dict(env), start_new_session=True,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
+            args, cwd=cwd, env=dict(env), start_new_session=True, stdin=ends[0], stdout=ends[1], stderr=ends[2]
+        )
 
     def finish(self, status: int | None = 0, timeout: float = TIMEOUT) -> Result:
         """Wait for its end; asserts the exit status (None: whatever it is)."""
@@ -102,23 +106,41 @@ class Clients:
         })  # fmt: skip
 
     def claude(self, clone: Clone, api: ScriptedApi, *args: str, name: str = "claude", prompt: str = "Go.") -> Agent:
-        """Claude Code with one prompt, its events as they come on stdout; edits need no consent."""
+        """Claude Code with one prompt, its events as they come on stdout; edits and commands need no consent."""
+        options = ["--output-format", "stream-json", "--verbose", *_WILLING]
+        return self._start([program("claude"), "-p", prompt, *options, *args], clone, self._claude(api, name))
+
+    def claude_in_terminal(self, clone: Clone, api: ScriptedApi, prompt: str = "Go.") -> Agent:
+        """Claude Code as a person has it, who has been welcomed and trusts the project: it stays when it has answered.
+
+        Its session begins with `prompt`; what it draws is read and dropped.
+        """
+        env = self._claude(api, "terminal") | {"TERM": "xterm-256color"}
+        welcomed = {
+            "hasCompletedOnboarding": True,
+            "theme": "dark",
+            "customApiKeyResponses": {"approved": [KEY[-20:]], "rejected": []},
+            "projects": {
+                str(clone.path.resolve()): {"hasTrustDialogAccepted": True, "hasCompletedProjectOnboarding": True}
+            },
+        }
+        Path(env["CLAUDE_CONFIG_DIR"]).mkdir()
+        Path(env["CLAUDE_CONFIG_DIR"], ".claude.json").write_text(json.dumps(welcomed))
+        ours, theirs = pty.openpty()
+        termios.tcsetwinsize(theirs, (40, 120))
+        agent = Agent([program("claude"), *_WILLING, "--", prompt], clone.path, env, theirs)
+        self._started.append(agent)
+        os.close(theirs)
+        threading.Thread(target=_drop, args=(ours,), daemon=True).start()
+        return agent
+
+    def _claude(self, api: ScriptedApi, name: str) -> dict[str, str]:
         env = self.environment(
             name, api, ANTHROPIC_BASE_URL=api.url, ANTHROPIC_API_KEY=KEY, CLAUDE_CODE_MAX_RETRIES="0",
             CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC="1", DISABLE_TELEMETRY="1", DISABLE_AUTOUPDATER="1",
             DISABLE_ERROR_REPORTING="1",
         )  # fmt: skip
-        env |= {"CLAUDE_CONFIG_DIR": f"{env['HOME']}/.claude", "CLAUDE_CODE_TMPDIR": env["TMPDIR"]}
-        options = [
-            "--output-format",
-            "stream-json",
-            "--verbose",
-            "--permission-mode",
-            "acceptEdits",
-            "--allowedTools",
-            "Bash",
-        ]
-        return self._start([program("claude"), "-p", prompt, *options, *args], clone, env)
+        return env | {"CLAUDE_CONFIG_DIR": f"{env['HOME']}/.claude", "CLAUDE_CODE_TMPDIR": env["TMPDIR"]}
 
     def codex(self, clone: Clone, api: ScriptedApi, *args: str, name: str = "codex", prompt: str = "Go.") -> Agent:
         """Codex with one prompt."""
@@ -151,6 +173,15 @@ class Clients:
         return agent
 
 
+def _drop(handle: int) -> None:
+    """Read a terminal until nobody draws on it."""
+    with contextlib.suppress(OSError):
+        while os.read(handle, 1 << 16):
+            continue
+    os.close(handle)
+
+
+_WILLING = ("--permission-mode", "acceptEdits", "--allowedTools", "Bash")
 _CODEX = """\
 model = "gpt-5.5"
 model_provider = "scripted"
