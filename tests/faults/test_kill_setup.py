@@ -116,7 +116,7 @@ def test_uninstall(
         assert (again.status, code(again)) in ((0, ""), (4, "not_set_up")), f"{why}\n{again}"
         left = traces(clone)
         if argv != PURGE:
-            left = {path: data for path, data in left.items() if not path.startswith("refs/peer/")}
+            left = {path: data for path, data in left.items() if not path.startswith(("refs/peer/", "refs/notes/"))}
         left.pop("refs/heads/main")
         assert left == {path: data for path, data in was.items() if path != "refs/heads/main"}, f"{why}\n{again}"
         assert ("refs/heads/peer/coordination" in world.refs()) is (mode == "remote" and argv != PURGE), why
