@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import select
 import subprocess
 import sys
 
@@ -32,19 +33,23 @@ def on_terminal(clone: Clone, api: Api, say: bytes) -> tuple[int, str, str]:
         )  # fmt: skip
         os.close(side)
         seen = b""
-        while piece := _read(main):
+        asked = False
+        while piece := _read(main, say if asked and say == b"\x03" else b""):
             seen += piece
-            if say and b"[y/N]" in seen:
+            if not asked and b"[y/N]" in seen:
                 os.write(main, say)
-                say = b""
+                asked = True
         out, _ = process.communicate(timeout=120)
     finally:
         os.close(main)
     return process.returncode, out.decode(), seen.decode()
 
 
-def _read(terminal: int) -> bytes:
+def _read(terminal: int, again: bytes) -> bytes:
+    """What the screen gets next. A ^C between the prompt and the reading of its answer is lost: it is pressed again."""
     try:
+        while again and not select.select([terminal], [], [], 3)[0]:
+            os.write(terminal, again)
         return os.read(terminal, 4096)
     except OSError:  # the other side has ended
         return b""
