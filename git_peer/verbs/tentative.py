@@ -66,6 +66,11 @@ def keep(peer: Peer, command: Command) -> dict[str, Any]:
     return {**answer, "guarantee": "tentative"}
 
 
+def kept(peer: Peer) -> bool:
+    """Whether this session has commands that nobody has arbitrated."""
+    return bool(_marker(peer, peer.name).get("commands"))
+
+
 def untold(peer: Peer) -> list[deltas.Delta]:
     """The deltas of this clone's sessions that wait for `sync`, oldest first."""
     found: list[deltas.Delta] = []
