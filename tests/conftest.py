@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.world import REQUIRED, World, end_running, sealed
+from tests.world import REQUIRED, Clone, World, end_running, sealed
 
 # A shell that starts the suite in the background has it ignore ^C, and what the tests start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -60,3 +60,20 @@ def _sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def world(tmp_path: Path) -> World:
     """A bare remote, and clones of it on demand."""
     return World(tmp_path)
+
+
+@pytest.fixture
+def local(world: World) -> Clone:
+    """A clone with a local log."""
+    clone = world.clone("a")
+    clone.peer("init", "--local")
+    return clone
+
+
+@pytest.fixture
+def pair(world: World) -> tuple[Clone, Clone]:
+    """Two clones that follow one log on the remote."""
+    one, two = world.clone("a"), world.clone("b")
+    one.peer("init", "--remote", "origin")
+    two.peer("init")
+    return one, two

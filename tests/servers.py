@@ -94,29 +94,16 @@ def git_daemon(root: Path, writable: bool = True) -> Iterator[Daemon]:
         yield server
 
 
-class HttpServer(ThreadingHTTPServer):
-    """Smart http: `git http-backend` behind the standard library's server. `requests` lists method and path."""
+class CutServer(ThreadingHTTPServer):
+    """An HTTP server on a free port of loopback whose end cuts the connections that are still open."""
 
     daemon_threads = False  # closing waits for what is under way
     request_queue_size = 128
 
-    def __init__(self, root: Path, writable: bool) -> None:
-        super().__init__((HOST, 0), _Backend)
-        self.port: int = self.server_address[1]
-        self.url = f"http://{HOST}:{self.port}"
-        self.requests: list[tuple[str, str]] = []
-        self.children = Children()
+    def __init__(self, handler: type[BaseHTTPRequestHandler]) -> None:
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
-        self.env = sealed(root / ".served") | {
-            "GIT_PROJECT_ROOT": str(root),
-            "GIT_HTTP_EXPORT_ALL": "1",
-            "GATEWAY_INTERFACE": "CGI/1.1",
-            # Without a logged-in user http-backend takes pushes only when it is told to.
-            "GIT_CONFIG_COUNT": "1",
-            "GIT_CONFIG_KEY_0": "http.receivepack",
-            "GIT_CONFIG_VALUE_0": "true" if writable else "false",
-        }
+        super().__init__((HOST, 0), handler)
 
     def get_request(self) -> tuple[socket.socket, object]:
         """Accept, and remember the connection: a kept-alive one would hold up close()."""
@@ -132,6 +119,34 @@ class HttpServer(ThreadingHTTPServer):
             self._open.discard(request)
         super().shutdown_request(request)
 
+    def server_close(self) -> None:
+        """Cut what is open, wait for the threads."""
+        with self._lock:
+            for client in self._open:
+                with contextlib.suppress(OSError):
+                    client.shutdown(socket.SHUT_RDWR)
+        super().server_close()
+
+
+class HttpServer(CutServer):
+    """Smart http: `git http-backend` behind the standard library's server. `requests` lists method and path."""
+
+    def __init__(self, root: Path, writable: bool) -> None:
+        super().__init__(_Backend)
+        self.port: int = self.server_address[1]
+        self.url = f"http://{HOST}:{self.port}"
+        self.requests: list[tuple[str, str]] = []
+        self.children = Children()
+        self.env = sealed(root / ".served") | {
+            "GIT_PROJECT_ROOT": str(root),
+            "GIT_HTTP_EXPORT_ALL": "1",
+            "GATEWAY_INTERFACE": "CGI/1.1",
+            # Without a logged-in user http-backend takes pushes only when it is told to.
+            "GIT_CONFIG_COUNT": "1",
+            "GIT_CONFIG_KEY_0": "http.receivepack",
+            "GIT_CONFIG_VALUE_0": "true" if writable else "false",
+        }
+
     def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002 - the base class's
         """A client that went away is none; anything else fails the test (as an unhandled exception of a thread)."""
         error = sys.exception()
@@ -139,12 +154,8 @@ class HttpServer(ThreadingHTTPServer):
             raise error
 
     def server_close(self) -> None:
-        """Cut what is open, end what runs, wait for the threads."""
+        """End what runs, then as its base."""
         self.children.end()
-        with self._lock:
-            for client in self._open:
-                with contextlib.suppress(OSError):
-                    client.shutdown(socket.SHUT_RDWR)
         super().server_close()
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
-import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from tests.proxies import HOST
+from tests.servers import CutServer
 
 KEY = "sk-dummy"
 
@@ -55,14 +55,11 @@ def failed(status: int, kind: str, message: str = "no", **headers: str) -> Step:
     return Step(status=status, error={"type": kind, "message": message}, headers=named)
 
 
-class Api(ThreadingHTTPServer):
+class Api(CutServer):
     """The server. `requests` are the bodies that came, `headers` theirs; `unasked` counts those past the script."""
 
-    daemon_threads = False
-    request_queue_size = 64
-
     def __init__(self) -> None:
-        super().__init__((HOST, 0), _Handler)
+        super().__init__(_Handler)
         self.url = f"http://{HOST}:{self.server_address[1]}"
         self.script: list[Step] = []
         self.requests: list[dict[str, Any]] = []
@@ -70,8 +67,6 @@ class Api(ThreadingHTTPServer):
         self.unasked = 0
         self.ending = threading.Event()
         self.reached = threading.Event()  # a step hangs now
-        self._lock = threading.Lock()
-        self._open: set[socket.socket] = set()
 
     @property
     def env(self) -> dict[str, str | None]:
@@ -88,27 +83,9 @@ class Api(ThreadingHTTPServer):
             self.unasked += 1
             return failed(400, "invalid_request_error", "the script is at its end")
 
-    def get_request(self) -> tuple[socket.socket, object]:
-        """Accept, and remember the connection: a kept-alive one would hold up the end."""
-        client, address = super().get_request()
-        with self._lock:
-            self._open.add(client)
-        return client, address
-
-    def shutdown_request(self, request: socket.socket | tuple[bytes, socket.socket]) -> None:
-        """A connection has ended."""
-        assert isinstance(request, socket.socket)
-        with self._lock:
-            self._open.discard(request)
-        super().shutdown_request(request)
-
     def server_close(self) -> None:
-        """Cut what is open, wait for the threads."""
+        """Let go of what hangs, then as its base."""
         self.ending.set()
-        with self._lock:
-            for client in self._open:
-                with contextlib.suppress(OSError):
-                    client.shutdown(socket.SHUT_RDWR)
         super().server_close()
 
 
