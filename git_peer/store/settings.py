@@ -103,6 +103,17 @@ SETTINGS: dict[str, tuple[Any, Any, str]] = {
     "plannerTimeout": (_lasting, 900, "how long it may take in all, retries too"),
     "plannerRetries": (_some, 2, "how often a request that failed on the way is made again"),
     "plannerMaxTasks": (_counted, 100, "tasks that one plan may have, or change"),
+    "runnerModel": (str, "", "the model that `run` asks, as its --model names it"),
+    "runnerContext": (_counted, 32_000, "tokens that a prompt and its answer may have together"),
+    "runnerAnswer": (_counted, 2_048, "tokens of them that are kept for the answer"),
+    "runnerThreads": (_some, 0, "threads that a model in this process may use (0: one a core)"),
+    "runnerAttempts": (_counted, 3, "how often a task is tried"),
+    "runnerTimeout": (_lasting, 600, "how long one answer of a model may take"),
+    "sandboxImage": (str, "", "the image that commands are run in (default: what `sandbox build` made)"),
+    "sandboxMemory": (_counted, 512, "MiB of memory that a command may use"),
+    "sandboxCpus": (_counted, 1, "processors that it may use"),
+    "sandboxPids": (_counted, 128, "processes and threads that it may have"),
+    "sandboxTimeout": (_lasting, 30, "how long it may take"),
     "sign": (_off, False, "sign log commits (not in this release)"),
     "requireSigned": (_off, False, "refuse unsigned log commits (not in this release)"),
     "strict": (_off, False, "refuse code without its log commit (not in this release)"),
@@ -118,7 +129,10 @@ _FILE_KEYS = {
     "secrets": "",
     "secretsAllow": "",
     "planner": "table: model, maxTokens, timeout, retries, maxTasks",
+    "runner": "table: model, context, answer, threads, attempts, timeout",
+    "sandbox": "table: image, memory, cpus, pids, timeout",
 }
+_TABLES = ("planner", "runner", "sandbox")
 FILE = ".git-peer.toml"
 
 
@@ -139,8 +153,8 @@ class Settings:
                         "invalid", f"{FILE}: log is no log id: {value!r}", "`git peer status --json` shows it"
                     )
                 self.log_id = value
-            elif key == "planner":
-                self._planner(value)
+            elif key in _TABLES:
+                self._table(key, value)
             else:
                 self._given[key.lower()] = ",".join(map(str, value)) if isinstance(value, list) else str(value)
         known = {name.lower() for name in SETTINGS}
@@ -149,14 +163,14 @@ class Settings:
                 self.warnings.append(f"unknown setting: peer.{key}")
             self._given[key] = value
 
-    def _planner(self, table: Any) -> None:
-        """The table [planner]: its `model` is peer.plannerModel, and so on."""
+    def _table(self, of: str, table: Any) -> None:
+        """A table: `model` in [planner] is peer.plannerModel, and so on."""
         if not isinstance(table, dict):
-            raise PeerError("invalid", f"{FILE}: planner is no table: {table!r}", "[planner], and settings below it")
+            raise PeerError("invalid", f"{FILE}: {of} is no table: {table!r}", f"[{of}], and settings below it")
         for key, value in table.items():
-            name = f"planner{key[:1].upper()}{key[1:]}"
+            name = f"{of}{key[:1].upper()}{key[1:]}"
             if name not in SETTINGS or key[:1].isupper():
-                self.warnings.append(f"{FILE} has an unknown setting: planner.{key}")
+                self.warnings.append(f"{FILE} has an unknown setting: {of}.{key}")
             else:
                 self._given[name.lower()] = str(value)
 
