@@ -7,18 +7,17 @@ from typing import Any
 
 import click
 
-from git_peer.cli import _targets
+from git_peer.cli import _targets, _tasks, task_work
 from git_peer.cli._output import Call, Reply, table
 from git_peer.cli._params import Duration, given_text
 from git_peer.cli.main import command, group
 from git_peer.core import plan, tasks
 from git_peer.core.board import Board
-from git_peer.core.claiming import Assign, GiveUp
+from git_peer.core.claiming import Assign
 from git_peer.core.edits import AddTask, ChangeTask, EditPlan
 from git_peer.core.errors import PeerError
-from git_peer.core.tasks import Changes, Item, Spec, Task
-from git_peer.core.working import Move, Progress
-from git_peer.verbs import accepting, claims, tentative
+from git_peer.core.tasks import Changes, Item, Spec
+from git_peer.verbs import claims
 
 _LISTS = {"after": "depends_on", "path": "paths", "item": "checklist", "skill": "skills"}
 
@@ -66,7 +65,9 @@ def _given(call: Call, options: dict[str, Any]) -> dict[str, Any]:
         elif name == "phase":
             found[field] = _phase(call, value) if value else ""
         elif name in ("after", "parent"):
-            idents = tuple(_task(call, one).id if one else "" for one in ((value,) if name == "parent" else value))
+            idents = tuple(
+                _tasks.named(call, one).id if one else "" for one in ((value,) if name == "parent" else value)
+            )
             found[field] = idents[0] if name == "parent" else tuple(dict.fromkeys(idents))
         elif name in ("description", "accept"):
             found[field] = given_text(value)
@@ -75,20 +76,9 @@ def _given(call: Call, options: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _task(call: Call, ident: str) -> Task:
-    """The task that a writing command names."""
-    return call.peer().look_up(lambda state: tasks.find(state, ident))
-
-
 def _phase(call: Call, name: str) -> str:
     """The id of the phase that a writing command names."""
     return call.peer().look_up(lambda state: plan.find_phase(plan.get(state), name)).id
-
-
-def _one(view: dict[str, Any]) -> str:
-    """A task in a line."""
-    who = f", {view['assignee']}" if view["assignee"] else ""
-    return f"{view['id']}  {view['title']} ({view['status']}{who})"
 
 
 @command("add")
@@ -101,7 +91,7 @@ def add(call: Call, title: str, ident: str, **options: Any) -> Reply:
     spec = Spec(title=_titled(title), **_given(call, options))
     done = peer.run(EditPlan(me=peer.me, edits=(AddTask(spec=spec, id=ident),)))
     view = done["tasks"][0]
-    return Reply({"task": view}, f"Added {_one(view)}.", network=True, wrote=True)
+    return Reply({"task": view}, f"Added {_tasks.in_words(view)}.", network=True, wrote=True)
 
 
 def _titled(title: str) -> str:
@@ -119,7 +109,7 @@ def _titled(title: str) -> str:
 def edit(call: Call, ident: str, title: str | None, clear: tuple[str, ...], **options: Any) -> Reply:
     """Change what the plan says of a task. A list that is given replaces the one that was there."""
     peer = call.peer(writing=True)
-    task = _task(call, ident)
+    task = _tasks.named(call, ident)
     given = _given(call, options)
     if title is not None:
         given["title"] = _titled(title)
@@ -137,7 +127,7 @@ def _shown(call: Call, ident: str, word: str) -> Reply:
     peer = call.peer()
     board = Board(peer.state)
     view = board.describe(board[ident], peer.scene(peer.state))
-    return Reply({"task": view}, f"{word} {_one(view)}.", network=True, wrote=True)
+    return Reply({"task": view}, f"{word} {_tasks.in_words(view)}.", network=True, wrote=True)
 
 
 @command("move")
@@ -146,7 +136,7 @@ def _shown(call: Call, ident: str, word: str) -> Reply:
 def move(call: Call, ident: str, phase: str) -> Reply:
     """Put a task, with its subtasks, into another phase."""
     peer = call.peer(writing=True)
-    task = _task(call, ident)
+    task = _tasks.named(call, ident)
     to = _phase(call, phase)
     change = ChangeTask(id=task.id, changes=Changes(phase=to), saw=Changes(phase=task.phase))
     peer.run(EditPlan(me=peer.me, edits=(change,)))
@@ -160,7 +150,7 @@ def move(call: Call, ident: str, phase: str) -> Reply:
 def split(call: Call, ident: str, titles: tuple[str, ...], in_order: bool) -> Reply:
     """Divide a task into subtasks: it is done when they are. They inherit its priority, skills and acceptance."""
     peer = call.peer(writing=True)
-    task = _task(call, ident)
+    task = _tasks.named(call, ident)
     made = []
     for at, title in enumerate(titles):
         spec = Spec(
@@ -174,7 +164,7 @@ def split(call: Call, ident: str, titles: tuple[str, ...], in_order: bool) -> Re
         )
         made.append(AddTask(spec=spec, id=f"~{at}"))
     done = peer.run(EditPlan(me=peer.me, edits=tuple(made)))
-    text = "\n".join([f"Split {task.id} {task.title}:", *(f"  {_one(view)}" for view in done["tasks"])])
+    text = "\n".join([f"Split {task.id} {task.title}:", *(f"  {_tasks.in_words(view)}" for view in done["tasks"])])
     parent = tasks.describe(tasks.find(peer.state, task.id))
     return Reply({"task": parent, "tasks": done["tasks"]}, text, network=True, wrote=True)
 
@@ -186,7 +176,7 @@ def assign(call: Call, ident: str, session: str) -> Reply:
     """Keep a task for SESSION, or hand one's own over to it. No session: it is there for whoever comes."""
     peer = call.peer(writing=True)
     done = peer.run(Assign(me=peer.me, task=ident, to=session))
-    return Reply(done, f"Assigned {_one(done['task'])}.", network=True, wrote=True)
+    return Reply(done, f"Assigned {_tasks.in_words(done['task'])}.", network=True, wrote=True)
 
 
 # -- looking --------------------------------------------------------------------------------------
@@ -207,7 +197,10 @@ def show(call: Call, ident: str) -> Reply:
     if task.result is not None:
         rows.append(("result", f"{'passed' if task.result.passed else 'failed'} on {task.result.commit[:12]}"))
     rows.append(("note", view["note"]))
-    lines = [_one(view), *(f"  {name + ':':<12}{value}" for name, value in rows if value not in (None, "", "0 %"))]
+    lines = [
+        _tasks.in_words(view),
+        *(f"  {name + ':':<12}{value}" for name, value in rows if value not in (None, "", "0 %")),
+    ]
     lines += [f"  [{'x' if item.done else ' '}] {item.text}" for item in task.checklist]
     lines += ["", task.description] if task.description else []
     lines += ["", *(f"  {one['at']}  {one['by']}  {one['what']}  {one['note']}".rstrip() for one in history)]
@@ -292,134 +285,5 @@ def next_(call: Call, lock: bool, ttl: int | None) -> Reply:
     return _claimed(claims.take_next(call.peer(writing=True), lock, ttl))
 
 
-_note = click.option("--note", metavar="TEXT", default="", help="What there is to say about it.")
-_force = click.option("--force", is_flag=True, help="Against its session's will. A person's right; needs --reason.")
-_reason = click.option("--reason", metavar="TEXT", help="Why; its session reads it.")
-
-
-def _forced(force: bool, reason: str | None) -> str | None:
-    if force and not reason:
-        raise PeerError("usage", "--force wants --reason", "whose task it is is told why")
-    return given_text(reason) if force else None
-
-
-@command("release")
-@click.argument("ident", metavar="ID")
-@_note
-@_force
-@_reason
-def release(call: Call, ident: str, note: str, force: bool, reason: str | None) -> Reply:
-    """Give a task back, with the locks that were taken for it."""
-    peer = call.peer(writing=True)
-    done = peer.run(GiveUp(me=peer.me, task=ident, note=given_text(note) or "", force=_forced(force, reason)))
-    return Reply(done, f"Released {_one(done['task'])}.", network=True, wrote=True)
-
-
-@command("progress")
-@click.argument("ident", metavar="ID")
-@click.argument("percent", type=click.IntRange(0, 100), required=False)
-@click.option("--note", metavar="TEXT", help="How it goes.")
-@click.option("--check", multiple=True, metavar="ITEM", help="An item of the checklist is done: number or text.")
-@click.option("--uncheck", multiple=True, metavar="ITEM", help="It is not, after all.")
-@click.option("--offline", is_flag=True, help="Keep it here; `git peer sync` sends it.")
-def progress(
-    call: Call,
-    ident: str,
-    percent: int | None,
-    note: str | None,
-    check: tuple[str, ...],
-    uncheck: tuple[str, ...],
-    offline: bool,
-) -> Reply:
-    """Say how far one's task is."""
-    if percent is None and note is None and not check and not uncheck:
-        raise PeerError("usage", "progress wants a percentage, --note, --check or --uncheck", "")
-    peer = call.peer(writing=True)
-    told = Progress(me=peer.me, task=ident, percent=percent, note=given_text(note), check=check, uncheck=uncheck)
-    done = tentative.send(peer, told, offline)
-    kept = " (kept for `git peer sync`)" if done.get("guarantee") == "tentative" else ""
-    return Reply(done, f"{done['task']['id']}: {done['task']['progress']} %{kept}.", network=True, wrote=True)
-
-
-@command("review")
-@click.argument("ident", metavar="ID")
-@click.option("--commit", "rev", metavar="REV", default="HEAD", show_default=True, help="What is handed in.")
-@_note
-def review(call: Call, ident: str, rev: str, note: str) -> Reply:
-    """Hand one's task in: another session accepts it, or sends it back."""
-    peer = call.peer(writing=True)
-    commit = accepting.commit(peer, rev)
-    done = peer.run(Move(me=peer.me, task=ident, status="review", note=given_text(note) or "", commit=commit))
-    return Reply(done, f"Handed in {_one(done['task'])} at {commit[:12]}.", network=True, wrote=True)
-
-
-@command("result")
-@click.argument("ident", metavar="ID")
-@click.option("--run", is_flag=True, help="Run the acceptance command here, and record what it says.")
-@click.option("--passed", "verdict", flag_value="passed", help="It was run, and succeeded.")
-@click.option("--failed", "verdict", flag_value="failed", help="It was run, and failed.")
-@click.option("--commit", "rev", metavar="REV", default="HEAD", show_default=True, help="What it was run on.")
-@click.option("--output", metavar="TEXT", default="", help="What it said; @FILE reads a file.")
-@click.option("--timeout", type=Duration(), default="10m", show_default=True, help="With --run: how long it may take.")
-def result(call: Call, ident: str, run: bool, verdict: str | None, rev: str, output: str, timeout: int) -> Reply:
-    """Record what the acceptance command of a task said of a commit. Without it nobody accepts the task."""
-    if run == (verdict is not None):
-        raise PeerError("usage", "result wants --run, or --passed or --failed", "git peer help task result")
-    peer = call.peer(writing=True)
-    done = (
-        accepting.run(peer, ident, timeout)
-        if run
-        else accepting.record(peer, ident, accepting.commit(peer, rev), verdict == "passed", given_text(output) or "")
-    )
-    said = done["task"]["result"]
-    text = f"{done['task']['id']}: acceptance {'passed' if said['passed'] else 'failed'} on {said['commit'][:12]}."
-    return Reply(done, text if said["passed"] else f"{text}\n{said.get('output', '')}", network=True, wrote=True)
-
-
-def _mover(name: str, status: str, doc: str, needs_note: bool = False, force: bool = False) -> click.Command:
-    """A command that gives a task another status."""
-
-    def run(call: Call, ident: str, note: str, force: bool = False, reason: str | None = None) -> Reply:
-        if needs_note and not note:
-            raise PeerError("usage", f"{name} wants --note: why?", f"git peer task {name} {ident} --note TEXT")
-        peer = call.peer(writing=True)
-        to = status or accepting.reopened(_task(call, ident))
-        why = _forced(force, reason)
-        done = peer.run(Move(me=peer.me, task=ident, status=to, note=given_text(note) or "", force=why))
-        return Reply(done, _one(done["task"]), network=True, wrote=True)
-
-    run.__doc__ = doc
-    decorated: Any = _note(run)
-    if force:
-        decorated = _force(_reason(decorated))
-    made: click.Command = command(name)(click.argument("ident", metavar="ID")(decorated))
-    return made
-
-
-merge_point = _mover("merge-point", "merge_point", "Accept a task that is in review: its work may be merged.")
-done_ = _mover("done", "done", "A task that was accepted is done: its work is merged.")
-reject = _mover("reject", "in_progress", "Send a task back to who works on it, with the reason.", needs_note=True)
-reopen = _mover("reopen", "", "Take a task back to be worked on: from review, blocked, dropped or done.")
-block = _mover("block", "blocked", "A task cannot go on, with the reason.", needs_note=True, force=True)
-drop = _mover("drop", "dropped", "A task, and what is below it, is not to be done.", force=True)
-
-for _each in (
-    add,
-    edit,
-    move,
-    split,
-    assign,
-    show,
-    list_,
-    ready,
-    claim,
-    start,
-    next_,
-    release,
-    progress,
-    review,
-    result,
-):
-    task_command.add_command(_each)
-for _each in (merge_point, done_, reject, reopen, block, drop):
+for _each in (add, edit, move, split, assign, show, list_, ready, claim, start, next_, *task_work.COMMANDS):
     task_command.add_command(_each)
