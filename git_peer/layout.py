@@ -13,6 +13,8 @@ BRANCH = "peer/coordination"  # default of peer.branch: the log's branch on the 
 TIP = "refs/peer/coordination"  # this clone's verified tip; in local mode the log itself
 INCOMING = "refs/peer/incoming"  # what was fetched and is not verified yet
 INTEGRATION = "refs/peer/integration"  # the integration branch as it was last fetched for a merge point
+TASKS = "refs/peer/tasks/"  # + task id: a task's branch as it was last fetched to be integrated
+ONTO = "refs/peer/onto"  # the branch that tasks are brought together on, as it was last fetched
 TENTATIVE = "refs/peer/tentative/"  # + sid
 STAGE = "refs/peer/stage/"  # + sid, on the remote: code on its way into an atomic push
 NOTES = "refs/notes/peer"  # notes on code commits, where git shows them and copies them at an amend or a rebase
@@ -20,6 +22,8 @@ NOTES_KEPT = (
     "refs/peer/notes"  # the same notes; git-peer alone writes it, for git's own writers of notes do not compare
 )
 NOTES_INCOMING = "refs/peer/notes-incoming"  # the remote's notes as they were last fetched or pushed
+WORK = "peer/task/"  # + task id: the branch that a runner hands a task's work in on
+MERGED = "peer/integration"  # the branch on which `integrate` brings finished tasks together
 PUSHING = "GIT_PEER_PUSHING"  # environment: the attempt (a commit) that the push at hand carries
 OURS = ("refs/peer/", NOTES)  # a push to these is refused unless git-peer made it
 

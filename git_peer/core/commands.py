@@ -7,6 +7,7 @@ one is decided by `sync`, perhaps days later.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, Union
 
 import msgspec
@@ -18,6 +19,7 @@ from git_peer.core import (
     claiming,
     edits,
     fences,
+    integration,
     landing,
     locking,
     locks,
@@ -77,7 +79,7 @@ class Land(Command, tag="push", frozen=True, kw_only=True):
 def decode(raw: bytes) -> Command:
     """The command in `raw`."""
     try:
-        return _DECODER.decode(raw)
+        return _decoder().decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError) as why:
         raise Malformed(f"not a command: {why}") from None
 
@@ -224,6 +226,7 @@ _DECIDE: dict[type[Command], Callable[[State, Any, Scene], Outcome]] = {
     working.Record: working.decide_record,
     edits.EditPlan: planning.decide_edit,
     merging.Sync: merging.decide_sync,
+    integration.Integrate: integration.decide_integrate,
     answering.Tell: answering.decide_tell,
     answering.Answer: answering.decide_answer,
     arguing.Open: arguing.decide_open,
@@ -243,5 +246,11 @@ _OF_THE_PLAN = (
     working.Record,
     edits.EditPlan,
     merging.Sync,
+    integration.Integrate,
 )
-_DECODER: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Union[tuple(_DECIDE)])  # noqa: UP007
+
+
+@cache
+def _decoder() -> msgspec.json.Decoder[Command]:
+    """Made when it is wanted: it takes as long as all these classes, and most commands read none."""
+    return msgspec.json.Decoder(Union[tuple(_DECIDE)])  # noqa: UP007

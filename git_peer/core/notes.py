@@ -7,6 +7,7 @@ person's text. A set of lines only grows, so notes merge in any order, any numbe
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -100,8 +101,12 @@ def union(notes: Iterable[bytes]) -> bytes:
 
 # -- writing --------------------------------------------------------------------------------------
 def encode(fields: Mapping[str, Any]) -> str:
-    """A line of these fields, in their order; what a terminal would obey stands as an escape."""
-    return text.escaped(json.dumps(fields, ensure_ascii=False, separators=(",", ":")))
+    """A line of these fields, in their order; what a terminal would obey stands as an escape.
+
+    Bytes of a path that are not UTF-8 are percent-encoded: a note is UTF-8.
+    """
+    line = json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
+    return text.escaped(re.sub("[\ud800-\udfff]", lambda found: f"%{ord(found[0]) & 0xFF:02X}", line))
 
 
 def fragment(session: Session, task: str, tokens: Sequence[int]) -> str:

@@ -15,7 +15,7 @@ from git_peer.core.tasks import OVER, WORKED_ON, Task
 
 
 class Move(Command, tag="task-move", frozen=True, kw_only=True):
-    """Another status for a task; `commit` is what is handed in for review."""
+    """Another status for a task; `commit` is what is handed in for review, for any other move what was seen of it."""
 
     task: str
     status: str
@@ -118,6 +118,12 @@ def _may(state: State, task: Task, command: Move, session: Session, scene: Scene
     """PeerError where the move is not this session's, in words that help; what apply() refuses stays refused."""
     holder, mine = tasks.assignee_of(state, task), _mine(state, task, session, command.me)
     to, at = command.status, task.status
+    if to != "review" and command.commit not in ("", task.commit):
+        raise PeerError(
+            "changed",
+            f"{task.id} has {task.commit[:12] or 'no commit'} handed in now, not {command.commit[:12]}",
+            f"look at it again with `git peer task show {task.id}`",
+        )
     if command.force is not None:
         may_force(session, command.me, scene, "end another's work on a task")
     if task.children and to != "dropped" and (at, to) != ("dropped", "todo"):

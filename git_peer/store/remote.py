@@ -143,6 +143,13 @@ class Remote:
         """Fetch a branch of the code into our own ref; the commit it stands on, None where there is none."""
         return self._fetch(f"refs/heads/{branch}", layout.INTEGRATION, timeout, whole=False)
 
+    def bring(self, ref: str, into: str, timeout: float) -> str | None:
+        """Fetch a ref of the code, or a pattern of refs, into our own; the commit it stands on, None for none.
+
+        A commit's id stands for itself, where the remote gives it out.
+        """
+        return self._fetch(ref, into, timeout, whole=False)
+
     def _fetch(self, ref: str, into: str, timeout: float, whole: bool, along: Sequence[str] = ()) -> str | None:
         self.fetches += 1
         ran = self._run(
@@ -236,6 +243,13 @@ class Remote:
         lease = f"--force-with-lease={layout.NOTES}:{base or ''}"
         ran = self._run([*args, lease, self.url, f"{commit}:{layout.NOTES}"], timeout)
         return _classified(ran, layout.NOTES, sent=False)
+
+    def push_code(self, commit: str, ref: str, base: str | None, timeout: float) -> Pushed:
+        """Push `commit` onto a ref of the code, leased on `base` (None: there must be none); no hook runs."""
+        self.pushes += 1
+        args = ["push", "--porcelain", "--no-verify", "--no-follow-tags", "--no-signed", "--no-recurse-submodules"]
+        ran = self._run([*args, f"--force-with-lease={ref}:{base or ''}", self.url, f"{commit}:{ref}"], timeout)
+        return _classified(ran, ref, sent=False)
 
     def try_atomic(self, commit: str, name: str, timeout: float) -> Pushed:
         """A real atomic push of two throw-away refs, which are deleted again: may we push here, and atomically?"""

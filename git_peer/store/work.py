@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 
 import pygit2
 
 from git_peer import layout
+
+MOST = 1000  # commits of a branch that are looked through for what a squash has left of another
 
 
 def integration(git: pygit2.Repository, branch: str, remote: str) -> str:
@@ -40,6 +43,30 @@ def unlanded(git: pygit2.Repository, head: str, onto: str) -> list[str] | None:
         return [path for path in found if _blob(ours.tree, path) != _blob(theirs.tree, path)]
     except (KeyError, ValueError, pygit2.GitError):  # not here: a shallow or partial clone, or another's commit
         return None
+
+
+def has_landed(git: pygit2.Repository, head: str, onto: str) -> bool:
+    """Whether `onto`, or a commit on it since `head` left it, has all that `head` changed: by merge, squash or rebase.
+
+    Both are ids of commits; what this clone cannot tell has not.
+    """
+    if not head or not onto:
+        return False
+    try:
+        theirs = git[head].peel(pygit2.Commit)
+        base: Any = git.merge_base(theirs.id, onto)
+        if base is None or base == theirs.id:
+            return base is not None
+        diff = git[base].peel(pygit2.Commit).tree.diff_to_tree(theirs.tree, context_lines=0)
+        paths = dict.fromkeys(file.raw_path for delta in diff.deltas for file in (delta.old_file, delta.new_file))
+        wanted = {path: _blob(theirs.tree, path) for path in map(layout.from_bytes, paths)}
+        walker = git.walk(onto)
+        walker.simplify_first_parent()
+        walker.hide(base)
+        since = islice(walker, MOST)
+        return not wanted or any(all(_blob(c.tree, path) == had for path, had in wanted.items()) for c in since)
+    except (KeyError, ValueError, pygit2.GitError):
+        return False
 
 
 def _blob(tree: pygit2.Tree, path: str) -> tuple[str, int] | None:

@@ -39,7 +39,7 @@ def reopened(task: Task) -> str:
 def record(peer: Peer, ident: str, on: str, passed: bool, output: str) -> dict[str, Any]:
     """Record what somebody saw the acceptance command say of a commit: {task}."""
     task = peer.look_up(lambda state: tasks.find(state, ident))
-    return _recorded(peer, task, on, passed, output)
+    return recorded(peer, task, on, passed, output)
 
 
 def run(peer: Peer, ident: str, timeout: int) -> dict[str, Any]:
@@ -62,11 +62,11 @@ def run(peer: Peer, ident: str, timeout: int) -> dict[str, Any]:
     if run_git(["status", "--porcelain", "--untracked-files=no"], top, 60).out.strip():
         raise PeerError("invalid", "this work tree has changes that are in no commit", "commit or stash them first")
     passed, output = _ran(task.accept, top, timeout)
-    return _recorded(peer, task, on, passed, output)
+    return recorded(peer, task, on, passed, output)
 
 
-def _recorded(peer: Peer, task: Task, on: str, passed: bool, output: str) -> dict[str, Any]:
-    """In the log, and as a note on the commit."""
+def recorded(peer: Peer, task: Task, on: str, passed: bool, output: str) -> dict[str, Any]:
+    """What the acceptance command of `task`, as it was seen, said of a commit: in the log, and as a note on it."""
     command = Record(me=peer.me, task=task.id, commit=on, passed=passed, seen=task.accept, output=_end(output))
     done = peer.run(command)
     noting.after(peer)

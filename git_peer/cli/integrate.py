@@ -1,0 +1,95 @@
+"""git peer integrate."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+
+import click
+
+from git_peer import layout
+from git_peer.cli._output import Call, Reply, clean, write
+from git_peer.cli._params import Duration
+from git_peer.cli.main import command
+from git_peer.core.errors import PeerError
+from git_peer.ports import Job, Ran, Sandbox
+
+
+class _Later:
+    """A sandbox that is opened when the first command is run: what has no acceptance needs none."""
+
+    def __init__(self, kind: str, opened: Callable[[], Sandbox]) -> None:
+        self.kind = kind
+        self._opened = opened
+        self._sandbox: Sandbox | None = None
+
+    def run(self, job: Job) -> Ran:
+        """As the sandbox."""
+        if self._sandbox is None:
+            self._sandbox = self._opened()
+        return self._sandbox.run(job)
+
+    def close(self) -> None:
+        """As the sandbox."""
+        if self._sandbox is not None:
+            self._sandbox.close()
+
+
+@command("integrate")
+@click.option(
+    "--into", metavar="BRANCH", default=layout.MERGED, show_default=True, help="The branch that is merged into."
+)
+@click.option("--phase", metavar="PHASE", default="", help="Only the tasks of this phase.")
+@click.option(
+    "--sandbox", "box", type=click.Choice(["docker", "none"]), default="docker", show_default=True,
+    help="Where acceptance commands are run.",
+)  # fmt: skip
+@click.option("--max-time", type=Duration(), metavar="TIME", help="After this no further task is begun.")
+@click.option("--send-back", is_flag=True, help="What is refused goes back to who worked on it, with the reason.")
+def integrate_command(call: Call, into: str, phase: str, box: str, max_time: int | None, send_back: bool) -> Reply:
+    """Accept what is in review, merge what is finished, in the order of the plan, and land it on one branch.
+
+    Each merge is made in memory and tried in the sandbox. What conflicts or fails is told to those whom it concerns,
+    and stops only what depends on it; exit 1 then. Run again it goes on where it was.
+    """
+    from git_peer.verbs import integrating, integration_words
+
+    def tell(line: str) -> None:
+        if not call.quiet:
+            sys.stderr.write(f"{clean(line)}\n")
+            sys.stderr.flush()
+
+    def count(report: bytes) -> tuple[int, int]:
+        from git_peer.runner import results
+
+        tests = results.parse(report)
+        return tests.passed, tests.failed + tests.errors
+
+    def opened() -> Sandbox:
+        from git_peer.runner import sandboxes  # with it comes what talks to an engine
+
+        return sandboxes.open_sandbox(box, peer.settings, tell)
+
+    peer = call.peer(writing=True)
+    options = integrating.Options(
+        into=into,
+        phase=phase,
+        seconds=peer.settings.get("sandboxTimeout"),
+        until=time.monotonic() + max_time if max_time else None,
+        count=count,
+        send_back=send_back,
+    )
+    sandbox = _Later(box, opened)
+    try:
+        done = integrating.integrate(peer, sandbox, options, tell)
+    finally:
+        sandbox.close()
+    said = integration_words.in_words(done)
+    problem = integration_words.problem(done)
+    if problem:
+        if not call.json and not call.quiet:
+            write(said + "\n")
+        hint = "`git peer deltas` has the details; a task that is mended is handed in with `git peer task review`"
+        raise PeerError("failed", problem, hint, **done)
+    return Reply(done, said, network=True, wrote=True)

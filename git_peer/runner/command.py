@@ -1,0 +1,209 @@
+"""A coding agent's command line as a solver: in a work tree of its own, with briefing and task as its prompt."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from git_peer.core import targets
+from git_peer.core.errors import PeerError
+from git_peer.runner import checking, results
+from git_peer.runner.work import Errand, Solution
+from git_peer.store.remote import run as run_git
+from git_peer.verbs.briefing import brief
+
+PLACE = "{prompt_file}"
+KEPT = 200_000  # bytes of an agent's output that are looked at: its end
+TOLD = 6000  # characters of a failed check that the agent is shown
+# What an agent says where its key or its quota is at an end; it will solve no other task either.
+_NO_KEY = re.compile(
+    r"invalid api key|authentication_?( |error|failed)|unauthori[sz]ed|\b401\b|not logged in|run /login|please log ?in"
+    r"|quota|rate.?limit|usage limit|credit balance|billing|insufficient[_ ]funds|\b429\b",
+    re.IGNORECASE,
+)
+
+
+@contextmanager
+def work_tree(top: Path) -> Iterator[Path]:
+    """A detached work tree of the repository at `top`, in a scratch folder, which is removed again."""
+    folder = Path(tempfile.mkdtemp(prefix="git-peer-run-"))
+    there = folder / top.name
+    with suppress(OSError):
+        run_git(["worktree", "prune"], top, 60)  # those of runners that were killed
+    made = run_git(["worktree", "add", "--detach", "--no-checkout", str(there), "HEAD"], top, 60)
+    if made.status:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise PeerError("failed", f"cannot make a work tree: {made.err.strip()}", "`git worktree list` shows them")
+    try:
+        yield there
+    finally:
+        run_git(["worktree", "remove", "--force", "--force", str(there)], top, 60)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class CommandSolver:
+    """Runs a command by the shell in the work tree `top`, once an attempt; {prompt_file} in it is a file's name."""
+
+    def __init__(self, command: str, top: Path, seconds: int) -> None:
+        words = _words(command)
+        self.name = Path(words[0]).name
+        self._command = command
+        self._top = top
+        self._seconds = seconds
+        self._tokens = 0
+
+    @property
+    def tokens(self) -> int:
+        """Tokens, where the agent tells them in JSON at its end."""
+        return self._tokens
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def solve(self, errand: Errand) -> Solution:
+        """Have the agent work until its changes pass."""
+        self._begin(errand.base)
+        said = errand.feedback
+        for attempt in range(1, errand.attempts + 1):
+            status, output = self._ask(errand, said, attempt)
+            self._tokens += used(output)
+            tree = self._tree()
+            changed = _changed(errand, tree)
+            if status != 0 and not changed and _NO_KEY.search(output[-4000:]):
+                line = next(filter(None, map(str.strip, reversed(output.splitlines()))), "no word of why")
+                raise PeerError("not_allowed", f"{self.name} may not work: {line[:200]}", "look after its key or quota")
+            if not changed:
+                said = f"Nothing was changed. The command ended with status {status}."
+                errand.tell(f"attempt {attempt}: nothing was changed (status {status})")
+                continue
+            wrong = outside(errand, changed)
+            command = errand.task.accept or checking.command_for(changed)
+            if wrong:
+                said = f"These files are not this task's to change; put them back as they were: {', '.join(wrong)}"
+            elif not command:
+                said = (
+                    "The task has no acceptance command: write tests for pytest (test_*.py) that show that it is done."
+                )
+            else:
+                checked = errand.checker.run(tree, command, errand.task.id)
+                if checked.passed:
+                    return Solution(attempt, tree, checked)
+                said = f"`{command}` failed:\n{results.feedback(checked.tests, checked.said, TOLD)}"
+            errand.tell(f"attempt {attempt}: {said.splitlines()[0][:200]}")
+        return Solution(errand.attempts, stuck=said)
+
+    def _begin(self, base: str) -> None:
+        """The work tree stands on `base`, clean but for what is ignored."""
+        self._git("checkout", "--detach", "--force", "--quiet", base)
+        self._git("clean", "-fdq")
+
+    def _git(self, *args: str) -> str:
+        ran = run_git(["-c", "core.hooksPath=/dev/null", *args], self._top, 120)
+        if ran.status:
+            raise PeerError("failed", f"git {args[0]} failed: {ran.err.strip()}", f"in {self._top}")
+        return ran.out.strip()
+
+    def _tree(self) -> str:
+        """The tree of what stands in the work tree now, committed or not."""
+        self._git("add", "--all")
+        return self._git("write-tree")
+
+    def _ask(self, errand: Errand, said: str, attempt: int) -> tuple[int | None, str]:
+        """(exit status, None at the time limit; the end of what it said)."""
+        prompt = prompt_of(errand, said)
+        seconds = min(self._seconds, errand.left())
+        with tempfile.TemporaryDirectory(prefix="git-peer-") as scratch:
+            file = Path(scratch) / "prompt.md"
+            file.write_text(prompt, "utf-8", "replace")
+            command = self._command.replace(PLACE, shlex.quote(str(file)))
+            env = {**os.environ, "GIT_PEER_SESSION": errand.peer.name, "GIT_PEER_TASK": errand.task.id}
+            status, output = _run(command, self._top, seconds, env)
+        errand.journal.step(f"command-{attempt}", [], output, prompt=prompt, status=status)
+        return status, output
+
+
+def _words(command: str) -> list[str]:
+    try:
+        words = shlex.split(command)
+    except ValueError as why:
+        raise PeerError("usage", f"--exec: {why}", "as a shell takes it: 'claude -p {prompt_file}'") from None
+    if not words:
+        raise PeerError("usage", "--exec is empty", "--exec 'claude -p {prompt_file}'")
+    return words
+
+
+def _run(command: str, top: Path, seconds: float, env: dict[str, str]) -> tuple[int | None, str]:
+    with tempfile.TemporaryFile() as said:
+        child = subprocess.Popen(
+            ["sh", "-c", command],
+            cwd=top,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            status: int | None = child.wait(None if seconds == float("inf") else seconds)
+        except subprocess.TimeoutExpired:
+            status = None
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+        said.seek(max(0, said.seek(0, os.SEEK_END) - KEPT))
+        return status, said.read().decode("utf-8", "replace")
+
+
+def used(output: str) -> int:
+    """The tokens of the last line that is JSON with a `usage`, as agents print it; else 0."""
+    for line in reversed(output.splitlines()[-50:]):
+        with suppress(ValueError, TypeError, AttributeError):
+            found: Any = json.loads(line)["usage"]
+            return sum(int(found.get(key, 0)) for key in ("input_tokens", "output_tokens"))
+    return 0
+
+
+def _changed(errand: Errand, tree: str) -> list[str]:
+    from git_peer.runner import trees
+
+    return trees.changed(errand.peer.repo.git, errand.base, tree)
+
+
+def outside(errand: Errand, changed: list[str]) -> list[str]:
+    """The paths among those changed that are not the task's, nor tests; none where the task names no paths."""
+    mine = errand.task.paths
+    if not mine:
+        return []
+    tests = set(checking.tests_among(changed))
+    folds = errand.peer.state.log.folds
+    return [
+        path
+        for path in changed
+        if path not in tests and not any(targets.overlap(one, targets.of_path("file", path), folds) for one in mine)
+    ]
+
+
+def prompt_of(errand: Errand, said: str) -> str:
+    """What the agent is told: the briefing, the task, how it is accepted, and what went wrong before."""
+    task = errand.task
+    lines = [brief(errand.peer), "", f"# Your task: {task.title} ({task.id})", "", task.description]
+    lines += [f"- {item.text}" for item in task.checklist]
+    if task.paths:
+        lines += ["", "Change these paths only (and tests): " + ", ".join(targets.show(one) for one in task.paths)]
+    accept = f"`{task.accept}` must succeed" if task.accept else "tests for pytest that you write must pass"
+    lines += ["", f"It is accepted by this: {accept}. It is run in a sandbox without a network, on the files here."]
+    lines += ["Work in the current directory. Leave your changes in the files: they are committed and pushed for you."]
+    if said:
+        lines += ["", "# The last attempt was not accepted", "", said]
+    return "\n".join(lines) + "\n"

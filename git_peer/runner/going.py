@@ -1,0 +1,174 @@
+"""The whole chain: a plan for a goal, runners that work on it side by side, and what they made brought together.
+
+Each step is a command of git-peer's in a process of its own: a chain that was cut off goes on when it is started again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from git_peer.core.errors import EXIT, PeerError
+from git_peer.runner.work import Tell
+
+GRACE = 20.0  # seconds that a runner has to hand back what it has begun
+EVERY = 2.0  # seconds between two looks
+
+
+class Chain:
+    """Commands of git-peer in the folder `where`, as the session `name`, until a point on the monotonic clock."""
+
+    def __init__(self, where: Path, name: str, until: float | None, tell: Tell) -> None:
+        self._where = where
+        self._name = name
+        self._until = until
+        self._tell = tell
+
+    @property
+    def left(self) -> float:
+        """Seconds that there are."""
+        return float("inf") if self._until is None else max(0.0, self._until - time.monotonic())
+
+    def ask(self, *args: str, may_fail: bool = False) -> dict[str, Any]:
+        """The JSON answer of a command; its PeerError where it failed, unless its failure is an answer."""
+        child = self._start(self._name, *args)
+        try:
+            out, _ = child.communicate()
+        except BaseException:
+            _end([child])
+            raise
+        try:
+            answer: dict[str, Any] = json.loads(out)
+        except ValueError:
+            raise PeerError("failed", f"git peer {args[0]} gave no answer (exit {child.returncode})", "") from None
+        error = answer.get("error")
+        if not answer.get("ok") and error and not may_fail:
+            code = error["code"] if error.get("code") in EXIT else "failed"
+            raise PeerError(code, error.get("message", ""), error.get("hint", ""))
+        return answer
+
+    def _start(self, name: str, *args: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", "git_peer", "--json", "--as", name, *args],
+            cwd=self._where,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            start_new_session=True,  # a ^C reaches this process, which ends them in order
+            env=os.environ | {"GIT_PEER_SESSION": name},
+        )
+
+    @contextmanager
+    def runners(self, count: int, options: Sequence[str]) -> Iterator[Runners]:
+        """So many `git peer run --loop`; they have ended, and what they had begun is given back, when this is left."""
+        found = Runners()
+        try:
+            for number in range(1, count + 1):
+                limit = [] if self._until is None else [f"--max-time={max(1, int(self.left))}s"]
+                found.add(self._start(f"{self._name}-{number}", "run", "--loop", *limit, *options), self._tell)
+            yield found
+        finally:
+            found.end()
+
+
+class Runners:
+    """Runners as processes. `outcomes` is what they have told so far, `errors` what ended them."""
+
+    def __init__(self) -> None:
+        self.outcomes: list[dict[str, Any]] = []
+        self.errors: list[dict[str, Any]] = []
+        self._children: list[subprocess.Popen[bytes]] = []
+        self._readers: list[threading.Thread] = []
+
+    def add(self, child: subprocess.Popen[bytes], tell: Tell) -> None:
+        """One more."""
+
+        def read() -> None:
+            assert child.stdout is not None
+            for line in child.stdout:
+                with suppress(ValueError):
+                    found = json.loads(line)
+                    if "outcome" in found:
+                        self.outcomes.append(found)
+                        tell(f"{found['task']}: {found['outcome']}")
+                    elif found.get("error"):
+                        self.errors.append(found["error"])
+
+        self._children.append(child)
+        self._readers.append(threading.Thread(target=read, daemon=True))
+        self._readers[-1].start()
+
+    @property
+    def running(self) -> int:
+        """How many have not ended."""
+        return sum(child.poll() is None for child in self._children)
+
+    def end(self) -> None:
+        """Ask those that run to end, and see that they do."""
+        _end(self._children)
+        for reader in self._readers:
+            reader.join(5)
+
+
+def _end(children: Sequence[subprocess.Popen[bytes]]) -> None:
+    for number, seconds in ((signal.SIGINT, GRACE), (signal.SIGKILL, 10.0)):
+        for child in children:
+            if child.poll() is None:
+                with suppress(ProcessLookupError):
+                    os.killpg(child.pid, number)
+        end = time.monotonic() + seconds
+        for child in children:
+            with suppress(subprocess.TimeoutExpired):
+                child.wait(max(0.0, end - time.monotonic()))
+
+
+def go(
+    chain: Chain, goal: str, count: int, plan: Sequence[str], run: Sequence[str], integrate: Sequence[str], tell: Tell
+) -> dict[str, Any]:
+    """Plan where there is no plan for that goal yet, work, integrate: {plan, runs, errors, ...} and integrate's answer.
+
+    `plan`, `run` and `integrate` are options of these commands. What is there already is gone on with.
+    """
+    there = chain.ask("plan", "show")
+    if there.get("goal") == goal and there.get("tasks"):
+        tell("going on with the plan that is there")
+    elif there.get("tasks") and any(one["status"] not in ("done", "dropped") for one in there["tasks"]):
+        raise PeerError(
+            "exists",
+            "there is a plan for another goal, and it is not finished",
+            "`git peer run --loop` works on it; `git peer plan replan` changes it",
+        )
+    else:
+        tell("planning")
+        there = chain.ask("plan", "new", goal, "--yes", *plan)
+    tell(f"{count} runners begin")
+    partial, seen = False, 0
+    with chain.runners(count, run) as runners:
+        while runners.running:
+            if chain.left <= 0:
+                partial = True
+                tell("the time is up")
+                break
+            solved = sum(one["outcome"] == "done" for one in runners.outcomes)
+            if solved > seen:  # what waits for it can begin once it is accepted
+                seen = solved
+                chain.ask("integrate", *integrate, may_fail=True)
+            time.sleep(min(EVERY, chain.left))
+    done = chain.ask("integrate", *integrate, may_fail=True)
+    left = [one for one in chain.ask("plan", "show")["tasks"] if one["status"] not in ("done", "dropped")]
+    return {
+        **{key: value for key, value in done.items() if key not in ("ok", "error", "session", "notices")},
+        "goal": goal,
+        "runs": runners.outcomes,
+        "errors": runners.errors,
+        "open": [{"task": one["id"], "status": one["status"], "note": one.get("note", "")} for one in left],
+        "partial": partial or bool(left),
+    }

@@ -1,0 +1,47 @@
+"""Sandboxes by their names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from git_peer.core.errors import PeerError
+from git_peer.ports import Sandbox
+from git_peer.store.settings import Settings
+
+if TYPE_CHECKING:
+    from git_peer.adapters.docker import Limits
+
+KINDS = ("docker", "none")
+
+
+def open_sandbox(kind: str, settings: Settings, warn: Callable[[str], None]) -> Sandbox:
+    """The sandbox of a kind of KINDS, with the limits that are set. `warn` is told what somebody should know of it.
+
+    PeerError: unavailable where Docker, its library or the image is missing, usage for another kind.
+    """
+    if kind == "docker":
+        from git_peer.adapters.docker import Docker
+
+        return Docker(image(settings), limits(settings), warn)
+    if kind == "none":
+        from git_peer.runner.unboxed import Unboxed
+
+        warn("no sandbox: what is run here can read, write and send whatever you can")
+        return Unboxed(settings.get("sandboxMemory"))
+    raise PeerError("usage", f"no sandbox {kind!r}", f"one of {', '.join(KINDS)}")
+
+
+def image(settings: Settings) -> str:
+    """The image that jobs are run in: the one that is set, else what `sandbox build` makes for this project."""
+    from git_peer.adapters.docker_image import declared
+
+    return settings.get("sandboxImage") or declared(settings.top).tag
+
+
+def limits(settings: Settings) -> Limits:
+    """What a job may use."""
+    from git_peer.adapters.docker import Limits
+
+    get = settings.get
+    return Limits(memory=get("sandboxMemory"), cpus=get("sandboxCpus"), pids=get("sandboxPids"))

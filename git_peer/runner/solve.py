@@ -1,0 +1,235 @@
+"""A model as a solver: can it be done as it is, else divide it; write code and tests, check them, mend what failed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from git_peer.core import targets
+from git_peer.core.errors import PeerError
+from git_peer.core.tasks import Spec
+from git_peer.ports import Model, Said
+from git_peer.runner import answers, briefs, checking, prompts, results, syntax, trees
+from git_peer.runner.briefs import Listing
+from git_peer.runner.checking import Checked
+from git_peer.runner.prompts import Brief, Parts
+from git_peer.runner.shown import Source
+from git_peer.runner.work import Errand, Solution
+
+WARMTH = 0.7  # temperature of the second candidate and those after it: alike ones would be no choice
+TOLD = 6000  # characters of a failed check that the model is shown
+SHORT = 256  # tokens of a yes or no, with a reason
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A tree that passed its own check, the files that were written for it, and the attempts that it took."""
+
+    tree: str
+    files: Mapping[str, str]
+    checked: Checked
+    attempts: int
+
+    @property
+    def size(self) -> int:
+        """Characters that were written."""
+        return sum(map(len, self.files.values()))
+
+    @property
+    def tests(self) -> dict[str, bytes | None]:
+        """Its files of tests."""
+        return {path: self.files[path].encode() for path in checking.tests_among(self.files)}
+
+
+class ModelSolver:
+    """Solves with a model: prompt and answer have `context` tokens together, the answer `answer` of them.
+
+    An answer may take `seconds`. `votes` is how many solutions are made of a task, of which the best is taken.
+    """
+
+    def __init__(self, model: Model, context: int, answer: int, seconds: int, votes: int = 1) -> None:
+        self.name = model.name
+        self._model = model
+        whole = min(context, model.context)
+        self._answer = min(answer, whole // 2)
+        self._room = whole - self._answer
+        self._seconds = seconds
+        self._votes = votes
+
+    @property
+    def tokens(self) -> int:
+        """Tokens used so far."""
+        return self._model.usage.input_tokens + self._model.usage.output_tokens
+
+    def close(self) -> None:
+        """Let the model go."""
+        self._model.close()
+
+    def solve(self, errand: Errand) -> Solution:
+        """Divide a task that is too large; else write, check and mend until it passes."""
+        git = errand.peer.repo.git
+        files = Listing(git, errand.base)
+        brief = briefs.of_task(errand.peer.state, errand.task, git, errand.base, errand.feedback)
+        if errand.divisible and not errand.feedback and not self._can(errand, brief):
+            parts = self._divided(errand, brief, files)
+            if parts:
+                return Solution(0, parts=parts)
+        found: list[Candidate] = []
+        stuck = ""
+        for number in range(self._votes):
+            one = _Candidacy(self, errand, brief, files, number).run()
+            if isinstance(one, Candidate):
+                found.append(one)
+            else:
+                stuck = one
+        if not found:
+            return Solution(errand.attempts, stuck=stuck)
+        best = found[0] if len(found) == 1 else _elected(errand, found)
+        return Solution(best.attempts, best.tree, best.checked)
+
+    def ask(
+        self, errand: Errand, parts: Parts, *, most: int = 0, schema: dict[str, Any] | None = None, seed: int = 0
+    ) -> Said:
+        """The model's answer to one step. TimeUp where there is no time or there are no tokens left."""
+        seconds = min(self._seconds, errand.left())
+        fitted = prompts.fit(parts, self._model.count, self._room)
+        warmth = WARMTH if seed else 0.0
+        said = self._model.say(fitted.messages, most or self._answer, seconds, _unheard, schema, seed, warmth)
+        errand.journal.step(
+            parts.step,
+            fitted.messages,
+            said.text,
+            attempt=parts.attempt,
+            cut=fitted.cut,
+            end=said.end,
+            tokens=[said.input_tokens, said.output_tokens],
+        )
+        return said
+
+    def _can(self, errand: Errand, brief: Brief) -> bool:
+        """Whether the model says that it can be done as it is; what is neither yes nor no is a yes."""
+        verdict = answers.verdict(self.ask(errand, prompts.decide(brief), most=SHORT).text)
+        divided = verdict.solvable is False
+        errand.tell(f"it has to be divided: {verdict.why}" if divided else "it can be done as it is")
+        return not divided
+
+    def _divided(self, errand: Errand, brief: Brief, files: Listing) -> tuple[Spec, ...]:
+        """Its parts, in order; none where the answer is of no use, and then it is tried as it is."""
+        parts = prompts.divide(brief)
+        try:
+            said = self.ask(errand, parts, schema=answers.SUBTASKS)
+        except PeerError as why:
+            if why.code != "unsupported":
+                raise
+            said = self.ask(errand, parts)  # no grammar of it: the answer is looked over as any other
+        allowed = briefs.allowed(errand.task, files, errand.peer.state.log.folds)
+        division = answers.subtasks(said.text, allowed, errand.task.accept)
+        if not division.subtasks:
+            errand.tell(f"it could not be divided: {division.problems[0]}")
+        return tuple(_spec(errand, one, number) for number, one in enumerate(division.subtasks))
+
+
+def _elected(errand: Errand, found: list[Candidate]) -> Candidate:
+    """The candidate that passes most of all candidates' tests; of two alike the smaller."""
+    git = errand.peer.repo.git
+    ranks = []
+    for number, one in enumerate(found):
+        score = 0
+        for other in found:
+            if other.tests and other is not one:
+                tree = trees.edited(git, errand.base, {**_bytes(one.files), **other.tests})
+                score += errand.checker.run(tree, checking.command_for(other.tests), errand.task.id).passed
+        errand.tell(f"candidate {number + 1} of {len(found)} passes {score} others' tests: {one.size} characters")
+        ranks.append((-score, one.size, number))
+    return found[min(ranks)[2]]
+
+
+class _Wrong(NamedTuple):
+    """What was wrong with an attempt: why its answer could not be taken, or what its check said."""
+
+    problems: tuple[str, ...] = ()
+    feedback: str = ""
+
+
+class _Candidacy:
+    """One solution in the making: what is written so far, attempt after attempt."""
+
+    def __init__(self, solver: ModelSolver, errand: Errand, brief: Brief, files: Listing, number: int) -> None:
+        self._solver = solver
+        self._errand = errand
+        self._brief = brief
+        self._listing = files
+        self._seed = number
+        self._files: dict[str, str] = {}
+        self._allowed = briefs.allowed(errand.task, files, errand.peer.state.log.folds)
+
+    def run(self) -> Candidate | str:
+        """A candidate, or what was wrong with the last attempt."""
+        wrong = _Wrong()
+        for attempt in range(1, self._errand.attempts + 1):
+            found = self._attempt(attempt, wrong)
+            if isinstance(found, Candidate):
+                return found
+            wrong = found
+            told = wrong.feedback or "; ".join(wrong.problems)
+            self._errand.tell(f"attempt {attempt}: {told.strip().splitlines()[0][:200]}")
+        return "\n".join([*wrong.problems, wrong.feedback]).strip()
+
+    def _asked(self, attempt: int, last: _Wrong) -> Parts:
+        made = tuple(Source(path, said) for path, said in self._files.items())
+        feedback = last.feedback or self._brief.feedback
+        brief = replace(self._brief, made=made, feedback=feedback, problems=last.problems)
+        if attempt == 1:
+            return prompts.write(brief)
+        return prompts.mend(brief, attempt) if last.feedback else prompts.syntax(brief, attempt)
+
+    def _attempt(self, attempt: int, last: _Wrong) -> Candidate | _Wrong:
+        errand, task, brief = self._errand, self._errand.task, self._brief
+        answer = self._solver.ask(errand, self._asked(attempt, last), seed=self._seed)
+        changes = answers.files(
+            answer.text, self._text, self._allowed, only=brief.only, test=brief.test, cut=answer.end == "cut"
+        )
+        if not changes:
+            return _Wrong(changes.problems)
+        self._files |= changes.files
+        wrong = syntax.check(self._files)
+        if wrong:
+            return _Wrong((*changes.problems, *wrong))
+        tree = trees.edited(errand.peer.repo.git, errand.base, _bytes(self._files))
+        command = task.accept or checking.command_for(self._files)
+        if not command:
+            return _Wrong((*changes.problems, "there are no tests: write a file of tests for pytest, too"))
+        checked = errand.checker.run(tree, command, task.id)
+        if checked.passed:
+            return Candidate(tree, dict(self._files), checked, attempt)
+        return _Wrong(changes.problems, f"{command} failed:\n{results.feedback(checked.tests, checked.said, TOLD)}")
+
+    def _text(self, path: str) -> str | None:
+        """The text of a file as it is now; None where there is none."""
+        return self._files[path] if path in self._files else self._listing.text(path)
+
+
+def _unheard(piece: str, tokens: int) -> None:
+    """What a model says is looked at when it is whole."""
+
+
+def _bytes(files: Mapping[str, str]) -> dict[str, bytes | None]:
+    return {path: said.encode() for path, said in files.items()}
+
+
+def _spec(errand: Errand, part: answers.Subtask, number: int) -> Spec:
+    """A part as the plan has it: after the one before it, with what it inherits."""
+    task = errand.task
+    return Spec(
+        title=part.title,
+        description=part.description,
+        parent=task.id,
+        phase=task.phase,
+        priority=task.priority,
+        skills=task.skills,
+        uses=task.uses,
+        accept=part.accept,
+        paths=tuple(targets.of_path("file", path) for path in part.paths) or task.paths,
+        depends_on=(f"~{number - 1}",) if number else (),
+    )

@@ -1,0 +1,89 @@
+"""What a runner is given to do and what comes of it, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from git_peer.app import Peer
+from git_peer.core.tasks import Spec, Task
+from git_peer.runner.checking import Checked, Checker
+from git_peer.runner.journal import Journal
+
+Tell = Callable[[str], None]
+"""Told what goes on, a line each."""
+
+
+@dataclass(frozen=True)
+class Errand:
+    """One task to be solved: on which commit, how often to try, with whom to check. `left` is the seconds there are."""
+
+    peer: Peer
+    task: Task
+    base: str
+    checker: Checker
+    attempts: int
+    journal: Journal
+    tell: Tell
+    left: Callable[[], float]
+    divisible: bool = True
+    feedback: str = ""  # why it was sent back, if it was
+
+
+@dataclass(frozen=True)
+class Solution:
+    """What a solver came to: a tree that passed, parts to divide the task into, or why it cannot be done."""
+
+    attempts: int
+    tree: str = ""
+    checked: Checked | None = None
+    parts: tuple[Spec, ...] = ()
+    stuck: str = ""
+
+
+class Solver(Protocol):
+    """Something that solves tasks. PeerError `not_allowed` and `unavailable` mean that it will solve no other either.
+
+    `name` is how results name it; `tokens` what it has used so far.
+    """
+
+    name: str
+
+    @property
+    def tokens(self) -> int:
+        """Tokens used so far."""
+
+    def solve(self, errand: Errand) -> Solution:
+        """Solve it, or say why not."""
+
+    def close(self) -> None:
+        """Let go of what it holds."""
+
+
+@dataclass
+class Outcome:
+    """What became of a task, as the contract tells it."""
+
+    task: str
+    outcome: Literal["done", "blocked", "divided", "lost"]
+    attempts: int = 0
+    branch: str = ""
+    commit: str = ""
+    tests: dict[str, int] = field(default_factory=lambda: {"passed": 0, "failed": 0})
+    seconds: float = 0.0
+    tokens: int = 0
+    why: str = ""
+
+    def view(self) -> dict[str, Any]:
+        """As one JSON object."""
+        found: dict[str, Any] = {
+            "task": self.task,
+            "outcome": self.outcome,
+            "attempts": self.attempts,
+            "tests": self.tests,
+            "seconds": round(self.seconds, 1),
+            "tokens": self.tokens,
+        }
+        found |= {"branch": self.branch, "commit": self.commit} if self.commit else {}
+        return found | ({"why": self.why} if self.why else {})

@@ -1,0 +1,268 @@
+"""The worker: takes tasks one after the other, has each solved, hands the result in, and accepts others' work."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from git_peer.app import Peer
+from git_peer.core import sessions, tasks
+from git_peer.core.board import Board
+from git_peer.core.claiming import GiveUp
+from git_peer.core.edits import AddTask, EditPlan
+from git_peer.core.errors import PeerError
+from git_peer.core.tasks import Task
+from git_peer.core.working import Move
+from git_peer.ports import Sandbox
+from git_peer.runner import alive, base, handing
+from git_peer.runner.checking import Checker
+from git_peer.runner.journal import Journal
+from git_peer.runner.work import Errand, Outcome, Solution, Solver, Tell
+from git_peer.verbs import claims, integrating, trials
+
+DEPTH = 2  # how often a task may be divided, and its parts again
+BACK = 2  # how often a task may be sent back to a runner, before people look at it
+PATIENCE = 60.0  # seconds without news after which nobody is expected to accept what waits for others
+LOOK = 5.0  # seconds between two looks at an unchanged plan
+NOT_OURS = ("not_yours", "held", "fenced", "locked", "changed", "lost")  # while it was worked on, somebody else got it
+ENDS = ("not_allowed", "unavailable")  # the solver will not solve another one either
+
+
+class TimeUp(Exception):
+    """There is no time, or there are no tokens, for what is begun: it goes back."""
+
+
+@dataclass
+class Limits:
+    """How much a worker may do: tasks, tokens, and a point on the monotonic clock; None is no limit."""
+
+    tasks: int | None = None
+    tokens: int | None = None
+    until: float | None = None
+
+    def left(self) -> float:
+        """Seconds that there are."""
+        return float("inf") if self.until is None else self.until - time.monotonic()
+
+
+@dataclass
+class Options:
+    """What a worker is to do: the tasks named, else what is ready; with `loop` until nothing is left to do."""
+
+    ids: tuple[str, ...] = ()
+    loop: bool = False
+    attempts: int = 3
+    seconds: int = 30  # that a check may take
+    limits: Limits = field(default_factory=Limits)
+
+
+class Worker:
+    """`peer_of` makes a Peer of the worker's session, anew for each task: it may run for days."""
+
+    def __init__(
+        self, peer_of: Callable[[], Peer], solver: Solver, sandbox: Sandbox, options: Options, tell: Tell
+    ) -> None:
+        self._peer_of = peer_of
+        self._solver = solver
+        self._sandbox = sandbox
+        self._options = options
+        self._tell = tell
+        self._given = list(options.ids)
+        self._done = 0
+        self._seen: Mapping[str, str] = {}  # what waited for acceptance when this worker last tried to
+        self._known: trials.Known = {}
+        self.idle = 0.0  # seconds spent waiting
+
+    def run(self) -> Iterator[Outcome]:
+        """What became of each task. PeerError where none can be had, or the solver gives up for good."""
+        limits = self._options.limits
+        while self._options.limits.left() > 0 and (limits.tasks is None or self._done < limits.tasks):
+            if limits.tokens is not None and self._solver.tokens >= limits.tokens:
+                self._tell(f"{self._solver.tokens:,} tokens are used: that is all there are")
+                return
+            peer = self._peer_of()
+            task = self._take(peer)
+            if task is not None:
+                self._done += 1
+                outcome = self._do(peer, task)
+                if outcome is None:
+                    return
+                yield outcome
+            elif not self._options.loop or not self._wait(peer):
+                return
+            if not self._options.loop and not self._given:
+                return
+
+    # -- taking ---------------------------------------------------------------------------------------
+    def _take(self, peer: Peer) -> Task | None:
+        """A task that is this session's: one that it has already, one that was named, or the next that is ready."""
+        mine = [one for one in tasks.claimed_by(peer.state, peer.name) if one.status == "in_progress"]
+        mine = [one for one in mine if not one.children and (not self._options.ids or one.id in self._given)]
+        if mine:
+            ident = mine[0].id
+        elif self._given:
+            ident = self._given[0]
+        elif self._options.ids:
+            return None
+        else:
+            try:
+                return tasks.find(peer.state, claims.take_next(peer, True, None)["task"]["id"])
+            except PeerError as why:
+                if why.code != "not_found" or not self._options.loop:
+                    raise
+                return None
+        done = claims.claim(peer, ident, True, None)
+        if ident in self._given:
+            self._given.remove(ident)
+        return tasks.find(peer.state, done["task"]["id"])
+
+    # -- solving --------------------------------------------------------------------------------------
+    def _do(self, peer: Peer, task: Task) -> Outcome | None:
+        """Have a task solved and see it through; None where there was no time for it, and it went back."""
+        began, used, back = time.monotonic(), self._solver.tokens, _sent_back(task)
+        outcome = Outcome(task.id, "lost")
+        checker = Checker(peer.repo.git, self._sandbox, self._options.seconds)
+        self._tell(f"{task.id}: {task.title}")
+        try:
+            with alive.renewed(self._peer_of, _every(peer)):
+                errand = Errand(
+                    peer=peer,
+                    task=task,
+                    base=base.of(peer, task),
+                    checker=checker,
+                    attempts=self._options.attempts,
+                    journal=Journal(peer.clone.folder, task.id, peer.name),
+                    tell=lambda line: self._tell(f"{task.id}: {line}"),
+                    left=self._left,
+                    divisible=_depth(peer, task) < DEPTH,
+                    feedback=task.note if back else "",
+                )
+                if len(back) > BACK:
+                    solution = Solution(0, stuck=f"it was sent back {len(back)} times, at last: {task.note}")
+                else:
+                    solution = self._solver.solve(errand)
+                self._finish(errand, solution, outcome)
+        except TimeUp:
+            self._hand_back(peer, task, "there was no time left for it")
+            return None
+        except PeerError as why:
+            if why.code not in NOT_OURS:
+                self._hand_back(peer, task, f"could not go on: {why.message}")
+                raise
+            outcome.why = why.message
+            self._hand_back(peer, task, f"could not go on: {why.message}")
+        except BaseException:
+            self._hand_back(peer, task, "interrupted")
+            raise
+        finally:
+            checker.close()
+        outcome.seconds = time.monotonic() - began
+        outcome.tokens = self._solver.tokens - used
+        self._tell(f"{task.id}: {outcome.outcome}" + (f" ({outcome.why})" if outcome.why else ""))
+        return outcome
+
+    def _left(self) -> float:
+        """Seconds that there are; TimeUp where none, or no tokens, are left."""
+        limits = self._options.limits
+        if limits.left() <= 0 or (limits.tokens is not None and self._solver.tokens >= limits.tokens):
+            raise TimeUp
+        return limits.left()
+
+    def _finish(self, errand: Errand, solution: Solution, outcome: Outcome) -> None:
+        """What was found goes into the repository and the log."""
+        peer, task = errand.peer, errand.task
+        outcome.attempts = solution.attempts
+        if solution.checked is not None:
+            tests = solution.checked.tests
+            outcome.tests = {"passed": tests.passed, "failed": tests.failed + tests.errors}
+        if solution.parts:
+            made = tuple(AddTask(spec=one, id=f"~{at}") for at, one in enumerate(solution.parts))
+            done = peer.run(EditPlan(me=peer.me, edits=made))
+            outcome.outcome = "divided"
+            outcome.why = "into " + ", ".join(view["id"] for view in done["tasks"])
+        elif solution.tree:
+            handed = handing.hand_in(errand, solution, self._solver.name)
+            outcome.outcome, outcome.branch, outcome.commit = "done", handed.branch, handed.commit
+        else:
+            note = handing.note(solution.stuck)
+            peer.run(Move(me=peer.me, task=task.id, status="blocked", note=note))
+            outcome.outcome, outcome.why = "blocked", solution.stuck.strip().split("\n")[0][:200]
+
+    @staticmethod
+    def _hand_back(peer: Peer, task: Task, note: str) -> None:
+        """Give the task to whoever comes next; where that cannot be said, the lease runs out by itself."""
+        with suppress(PeerError):
+            peer.run(GiveUp(me=peer.me, task=task.id, note=handing.note(note)))
+
+    # -- waiting --------------------------------------------------------------------------------------
+    def _wait(self, peer: Peer) -> bool:
+        """Do for others what they wait for, or wait for them; False where nothing is to be expected."""
+        waiting = self._acceptable(peer)
+        if waiting and waiting != self._seen:
+            self._seen = waiting
+            with suppress(PeerError):  # somebody else was faster, or the remote is away: the next look tells
+                options = integrating.Options(seconds=self._options.seconds, send_back=True, known=self._known)
+                done = integrating.integrate(peer, self._sandbox, options, self._tell)
+                self._tell(f"integrated {len(done['merged'])} tasks")
+                return True
+        board, scene = Board(peer.state), peer.scene(peer.state)
+        if not self._expects(peer, board):
+            return False
+        end = time.monotonic() + min(PATIENCE if not list(board.working(scene)) else LOOK, self._options.limits.left())
+        began = tip = None
+        began, tip = time.monotonic(), peer.engine.tip()
+        while time.monotonic() < end and peer.engine.tip() == tip:
+            peer.sleep_until_news(min(LOOK, max(0.0, end - time.monotonic())))
+        self.idle += time.monotonic() - began
+        return peer.engine.tip() != tip or bool(list(board.working(scene)))
+
+    def _acceptable(self, peer: Peer) -> dict[str, str]:
+        """Task → commit of what others have handed in, and this session may accept."""
+        return {
+            one.id: one.commit
+            for one in tasks.all_of(peer.state)
+            if one.status in ("review", "merge_point") and one.commit and peer.name not in one.workers
+        }
+
+    @staticmethod
+    def _expects(peer: Peer, board: Board) -> bool:
+        """Whether something may still become ready: somebody works, or another session may accept what waits."""
+        scene = peer.scene(peer.state)
+        if any(who.name != peer.name for _, who in board.working(scene)):
+            return True
+        others = [one for one in sessions.all_of(peer.state) if one.name != peer.name and sessions.is_live(one, scene)]
+        waiting = [one for one in board.tasks.values() if one.status in ("review", "merge_point")]
+        lapsing = [
+            one
+            for one in board.tasks.values()
+            if one.status == "in_progress" and not one.children and one.assignee != peer.name
+        ]
+        return bool(lapsing) or any(who.name not in one.workers for one in waiting for who in others)
+
+
+def _every(peer: Peer) -> float:
+    """Seconds between two looks at the lease: each may come late, and it still holds."""
+    session = peer.session()
+    return max(1.0, (session.ttl if session else 1800) / 6)
+
+
+def _depth(peer: Peer, task: Task) -> int:
+    """How many tasks this one is a part of."""
+    found = 0
+    while task.parent:
+        task = tasks.find(peer.state, task.parent)
+        found += 1
+    return found
+
+
+def _sent_back(task: Task) -> list[str]:
+    """Why it was sent back since it was claimed, each time."""
+    found: list[str] = []
+    for entry in reversed(task.history):
+        if entry.what == "claimed":
+            break
+        if entry.what == "in_progress":
+            found.append(entry.note)
+    return found[::-1]
