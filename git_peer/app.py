@@ -387,14 +387,14 @@ class Peer:
                         acquired=False,
                         conflicts=answer["conflicts"],
                     )
-                self._sleep_until_news(min(left, 5.0))  # what runs out is no news, but opens the way
+                self.sleep_until_news(min(left, 5.0))  # what runs out is no news, but opens the way
                 answer = self._ask(wish)
         except BaseException:
             self.run(taking.Unwait(me=self.me, targets=wish.targets, mode=wish.mode))
             raise
         return answer
 
-    def _sleep_until_news(self, longest: float) -> None:
+    def sleep_until_news(self, longest: float) -> None:
         """Wait for the tip, or what is tentative, to change: looked at every 50 ms, fetched every second or two."""
         old, end = (self.engine.tip(), self.clone.tentative()), time.monotonic() + longest
         while (self.engine.tip(), self.clone.tentative()) == old and time.monotonic() < end:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from git_peer import layout
-from git_peer.agents import detached, memory, owed, wording
+from git_peer.agents import detached, memory, wording
 from git_peer.agents.event import LOCKING, Answer, Event
 from git_peer.agents.site import Site
 from git_peer.app import Peer
@@ -16,7 +16,6 @@ from git_peer.core import commands, locks, sessions, targets
 from git_peer.core.errors import PeerError
 from git_peer.core.locking import Wish
 from git_peer.core.targets import Target
-from git_peer.verbs import briefing, tentative
 from git_peer.wiring import Parts
 
 PATIENCE = 1.5  # seconds that a hook waits for other writers of this clone
@@ -87,6 +86,8 @@ class _Hook:
                 self.peer.engine.told()
             except PeerError as why:
                 message = f"git-peer: {why.message}"
+        from git_peer.verbs import briefing
+
         text = briefing.brief(self.peer)
         self._news()
         return Answer(context=text, message=message)
@@ -126,6 +127,8 @@ class _Hook:
             memory.subagent_over(self.site, self.name, self.event.subagent)
         if self.event.over or self.event.subagent or self.event.stopping:
             return Answer()
+        from git_peer.agents import owed
+
         debts = owed.of(self.peer)
         known = self.notes.get("owed")
         keys = sorted(debt.key for debt in debts)
@@ -189,6 +192,8 @@ class _Hook:
                 self.peer.take(wish)
                 self.peer.engine.told()
             else:
+                from git_peer.verbs import tentative
+
                 tentative.take(self.peer, wish, PATIENCE)
                 detached.ensure_sender(self.site, os.environ)
         except PeerError as why:
@@ -233,12 +238,12 @@ class _Hook:
     # -- news ---------------------------------------------------------------------------------------
     def _news(self) -> str:
         """What the agent has not been told yet and must act on; it counts as told now."""
+        tip = memory.tip(self.site)
         notices = [one for one in self.peer.notices() if one["code"] in TOLD]
         keys = sorted({wording.key(one) for one in notices})
         known = set(self.notes.get("told", ()))
         fresh = [one for one in notices if wording.key(one) not in known]
-        if keys != sorted(known):
-            self._keep(told=keys)
+        self._keep(told=keys, looked=[int(time.time()), tip])
         if notices:
             self.peer.told()
         return wording.news(fresh)

@@ -33,17 +33,26 @@ class Node:
         return next((node for name, _, node in reversed(self.members) if name == key), None)
 
 
-def read(text: str) -> Node:
-    """The tree of a text; Bad where it is no JSON object."""
+def loads(text: str) -> dict[str, Any]:
+    """The object in a text; Bad where it is no JSON object."""
     try:
         value = json.loads(text)
-        if not isinstance(value, dict):
-            raise Bad("it holds no object")
-        return _node(text, 0)[0]
     except RecursionError:
         raise Bad("too many brackets inside each other") from None
     except ValueError as why:
         raise Bad(str(why)) from None
+    if not isinstance(value, dict):
+        raise Bad("it holds no object")
+    return value
+
+
+def read(text: str) -> Node:
+    """The tree of a text; Bad where it is no JSON object."""
+    loads(text)
+    try:
+        return _node(text, 0)[0]
+    except RecursionError:
+        raise Bad("too many brackets inside each other") from None
 
 
 def _node(text: str, at: int) -> tuple[Node, int]:
@@ -99,6 +108,24 @@ def add(text: str, path: tuple[str, ...], item: Any, was_there: bool = True) -> 
             raise Bad(f"{'.'.join(path[: number + 1])} is no {'list' if number == len(path) - 1 else 'object'}")
         node, depth = below, depth + 1
     return _insert(text, node, depth, None, item, True)
+
+
+def put(text: str, path: tuple[str, ...], value: Any, was_there: bool = True) -> str:
+    """`text` with the new member `value` at `path`, the last of its object; objects are made where missing.
+
+    `was_there` as for add(). Bad where something else stands in the way.
+    """
+    node, depth = read(text), 0
+    for number, key in enumerate(path[:-1]):
+        below = node.get(key)
+        if below is None:
+            for name in reversed(path[number + 1 :]):
+                value = {name: value}
+            return _insert(text, node, depth, key, value, was_there or depth > 0)
+        if not isinstance(below.value, dict):
+            raise Bad(f"{'.'.join(path[: number + 1])} is no object")
+        node, depth = below, depth + 1
+    return _insert(text, node, depth, path[-1], value, was_there or depth > 0)
 
 
 def _insert(text: str, node: Node, depth: int, key: str | None, value: Any, was_there: bool) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 LAST = "*"  # in seen.json: what this clone saw when it looked last
 _WHOLE = ("file", "dir", "glob")  # targets that a whole file may be covered by
+NEWS_AFTER = 60  # seconds for which a session at work hears of nothing new
 APART = 600  # seconds for which a path is a subagent's after its last edit
 
 
@@ -79,8 +80,20 @@ def _session(marker: dict[str, Any]) -> dict[str, Any]:
 
 # -- what a session was told, and waits for -----------------------------------------------------------
 def of(site: Site, name: str) -> dict[str, Any]:
-    """The notes of a session: `told` (keys of notices), `owed` (what it was reminded of), `wants` (path → since)."""
+    """The notes of a session: `told` (keys of notices), `owed` (what it was reminded of), `wants` (path → since),
+    `looked` (when it was last told of news: the second, and the tip then)."""
     return sites.record(_place(site, name))
+
+
+def unheard(site: Site, name: str, now: int) -> bool:
+    """Whether there may be news that a session has not been told: the log has moved since, and that is a while ago."""
+    at, known = of(site, name).get("looked") or (now, "")
+    return bool(now - at >= NEWS_AFTER and tip(site) != known)
+
+
+def tip(site: Site) -> str:
+    """The log's tip as its ref's file has it; "" where git has packed it, and somebody has to look."""
+    return sites.read(f"{site.common}/{layout.TIP}").decode("ascii", "replace").strip()
 
 
 def keep(site: Site, name: str, notes: dict[str, Any]) -> None:

@@ -94,6 +94,24 @@ def _checked(text: str) -> str:
     return text
 
 
+def without(text: str, block: re.Match[str]) -> str | None:
+    """A text without a block and the line break put before it; None where nothing else is in it.
+
+    The line break stays where something was put behind the block since, and would end up on another line otherwise.
+    """
+    before, after = text[: block.start()], text[block.end() :]
+    if not before and not after:
+        return None
+    kept = before.removesuffix("\r\n" if "\r\n" in block[0] else "\n")
+    return (before if after and kept and not kept.endswith("\n") else kept) + after
+
+
+def named(text: str) -> list[str]:
+    """The agents that share the block of a text."""
+    block = _BLOCK.search(text)
+    return block[1].split() if block else []
+
+
 @dataclass(frozen=True)
 class BlockPart:
     """A block between markers in a Markdown file; several agents share it, and it goes with the last of them."""
@@ -105,7 +123,7 @@ class BlockPart:
     def put(self, text: str | None) -> str:
         """The text with the block at its end, or brought up to date where it stands."""
         block = _BLOCK.search(text or "")
-        names = sorted({*(block[1].split() if block else ()), self.agent})
+        names = sorted({*named(text or ""), self.agent})
         if text is None:
             return self._block(names, "\n")
         newline = "\r\n" if "\r\n" in text else "\n"
@@ -117,16 +135,13 @@ class BlockPart:
     def take(self, text: str) -> str | None:
         """The text without this agent's share in the block."""
         block = _BLOCK.search(text)
-        if block is None or self.agent not in block[1].split():
+        if block is None or self.agent not in named(text):
             return text
         newline = "\r\n" if "\r\n" in block[0] else "\n"
-        names = [name for name in block[1].split() if name != self.agent]
+        names = [name for name in named(text) if name != self.agent]
         if names:
             return text[: block.start()] + self._block(names, newline) + text[block.end() :]
-        before, after = text[: block.start()], text[block.end() :]
-        if not before and not after:
-            return None
-        return before.removesuffix(newline) + after
+        return without(text, block)
 
     def _block(self, names: list[str], newline: str) -> str:
         made = f"<!-- git-peer:begin {' '.join(names)} -->\n{self.body}<!-- git-peer:end -->\n"

@@ -218,13 +218,14 @@ def _is_ours(site: Site, paths: Sequence[str], event: Event, env: Mapping[str, s
 
 
 def _is_due(site: Site, env: Mapping[str, str]) -> bool:
-    """Whether a lease has to be looked after, or there is something to be told."""
+    """Whether a lease has to be looked after, or there may be something to be told."""
     from git_peer.agents import detached, memory
 
-    held = memory.Holdings(site, site.session(env), int(time.time()))
+    name, now = site.session(env), int(time.time())
+    held = memory.Holdings(site, name, now)
     if site.remote and held.waiting:
         detached.ensure_sender(site, env)
-    return held.due or held.lost
+    return held.due or held.lost or (name != "" and memory.unheard(site, name, now))
 
 
 def _slow(

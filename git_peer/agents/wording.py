@@ -7,7 +7,6 @@ from typing import Any
 
 from git_peer.app import Peer
 from git_peer.core import text
-from git_peer.verbs import briefing
 
 SHOWN = 5  # paths of a refusal that are spelled out
 
@@ -51,6 +50,8 @@ def refused(peer: Peer, found: Sequence[Mapping[str, Any]]) -> str:
         lines.append("Merge what has landed since, then take it again: `git peer lock PATH`.")
     if "disputed" in whys:
         lines.append("A person decides that debate; work on something else meanwhile.")
+    from git_peer.verbs import briefing  # only who is refused waits for it
+
     free = briefing.free_tasks(peer, 3)
     if free:
         lines += ["Free to do instead (`git peer task claim ID --lock`):", *(f"- {one}" for one in free)]

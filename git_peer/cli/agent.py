@@ -8,14 +8,19 @@ from typing import Any
 
 import click
 
+from git_peer.agents import health
 from git_peer.agents import install as installing
-from git_peer.agents.entries import HOOKS
 from git_peer.agents.install import Change
 from git_peer.cli._output import Call, Reply, table
 from git_peer.cli.main import command, group
 from git_peer.core.errors import PeerError
 
 _user = click.option("--user", is_flag=True, help="In the user's settings, for all projects, instead of the project's.")
+_mcp = click.option(
+    "--mcp/--no-mcp",
+    default=None,
+    help="With `git peer mcp` among its MCP servers; --no-mcp: without it, as agents with hooks begin.",
+)
 _dry = click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
 
 
@@ -27,10 +32,18 @@ def agent_command() -> None:
 @command("install")
 @click.argument("name")
 @_user
+@_mcp
 @_dry
-def install(call: Call, name: str, user: bool, dry_run: bool) -> Reply:
-    """Merge git-peer's hooks into the settings of agent NAME. Again: the same result."""
-    return _change(call, name, user, dry_run, installing.install)
+def install(call: Call, name: str, user: bool, mcp: bool | None, dry_run: bool) -> Reply:
+    """Merge git-peer into the settings of agent NAME: its hooks, or a block in AGENTS.md. Again: the same result."""
+    changes = installing.install(name, None if user else _top(call), mcp)
+
+    def note() -> str:
+        wrong = health.codex(call.parts().repo) if name == "codex" and not user else ()
+        usual = installing.NOTES.get(name, "") if changes else ""
+        return " ".join(filter(None, [usual, *(f"{text}: {hint}." for _, text, hint in wrong)]))
+
+    return _change(changes, name, user, dry_run, note)
 
 
 @command("remove")
@@ -39,13 +52,10 @@ def install(call: Call, name: str, user: bool, dry_run: bool) -> Reply:
 @_dry
 def remove(call: Call, name: str, user: bool, dry_run: bool) -> Reply:
     """Take out of the settings of agent NAME exactly what was put in."""
-    return _change(call, name, user, dry_run, installing.remove)
+    return _change(installing.remove(name, None if user else _top(call)), name, user, dry_run)
 
 
-def _change(
-    call: Call, name: str, user: bool, dry_run: bool, plan: Callable[[str, Path | None], list[Change]]
-) -> Reply:
-    changes = plan(name, None if user else _top(call))
+def _change(changes: list[Change], name: str, user: bool, dry_run: bool, note: Callable[[], str] = str) -> Reply:
     data: dict[str, Any] = {
         "agent": name,
         "scope": "user" if user else "project",
@@ -56,10 +66,9 @@ def _change(
         return Reply({**data, "dry_run": True, "diff": diff}, diff or "Nothing would change.")
     installing.write(changes)
     lines = [f"{_verb(change)} {change.path}." for change in changes] or ["Nothing to change."]
-    note = installing.NOTES.get(name, "")
-    if note and changes and plan is installing.install:
-        data["note"] = note
-        lines.append(note)
+    if told := note():
+        data["note"] = told
+        lines.append(told)
     return Reply(data, "\n".join(lines))
 
 
@@ -78,20 +87,9 @@ def _top(call: Call) -> Path:
 def list_agents(call: Call) -> Reply:
     """Which agents git-peer is set up for, here and for the user."""
     top = _top(call)
-    found = []
-    for name in HOOKS:
-        where = {scope: _state(name, place) for scope, place in (("project", top), ("user", None))}
-        found.append({"agent": name, **where})
-    rows = [[str(row["agent"]), str(row["project"]), str(row["user"])] for row in found]
-    return Reply({"agents": found}, table(rows, ["AGENT", "PROJECT", "USER"]))
-
-
-def _state(name: str, place: Path | None) -> str:
-    try:
-        changed = installing.is_installed(name, place)
-        return "no" if not changed else "yes" if not installing.install(name, place) else "outdated"
-    except PeerError:
-        return "unreadable"
+    found = installing.states(top)
+    rows = [[row["agent"], row["project"], row["user"], ", ".join(row["mcp"]) or "-"] for row in found]
+    return Reply({"agents": found}, table(rows, ["AGENT", "PROJECT", "USER", "MCP"]))
 
 
 for _one in (install, remove, list_agents):

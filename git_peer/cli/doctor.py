@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from git_peer.agents import health
 from git_peer.cli._output import Call, Reply, table
 from git_peer.cli.main import command
 from git_peer.core.errors import EXIT
@@ -18,6 +19,8 @@ def doctor_command(call: Call, fix: bool) -> Reply:
     """Tell what is wrong here, and what to do about it."""
     parts = call.parts(writing=fix)
     found = doctor.examine(parts, fix)
+    if parts.clone.is_set_up:
+        found.append(health.check(parts.repo))
     rows = [[c["status"], c["name"], c["detail"]] for c in found]
     hints = [f"hint: {c['name']}: {c['hint']}" for c in found if c["hint"] and c["status"] != "ok"]
     data: dict[str, Any] = {"checks": found}

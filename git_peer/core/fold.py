@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Union
+from functools import cache
+from typing import Any
 
 import msgspec
 
@@ -81,9 +82,22 @@ _APPLY: dict[type[Event], Callable[[State, Any, int, int], None]] = {
 }
 KINDS: dict[str, type[Event]] = {str(kind.__struct_config__.tag): kind for kind in _APPLY}
 
-_DECODER: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Union[tuple(_APPLY)])  # noqa: UP007
-
 MAX_EVENT, MAX_BATCH = 64 * 1024, 512 * 1024  # bytes
+
+
+class _Head(msgspec.Struct):
+    """What tells an event's kind."""
+
+    kind: str
+
+
+_HEAD = msgspec.json.Decoder(_Head)
+
+
+@cache
+def _decoder(kind: str) -> msgspec.json.Decoder[Event]:
+    """For each kind its own: one for all takes as long to make as all these classes, and a command reads few kinds."""
+    return msgspec.json.Decoder(KINDS[kind])
 
 
 def parse(line: bytes) -> Event:
@@ -91,7 +105,10 @@ def parse(line: bytes) -> Event:
     if len(line) > MAX_EVENT:
         raise Malformed("an event over 64 KiB")
     try:
-        event = _DECODER.decode(line)
+        kind = _HEAD.decode(line).kind
+        if kind not in KINDS:
+            raise Malformed(f"not an event: {kind!r} is no kind of event")
+        event = _decoder(kind).decode(line)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as why:
         raise Malformed(f"not an event: {why}") from None
     if encode(event) != line:

@@ -46,11 +46,8 @@ def settle(git: pygit2.Repository, idents: Sequence[str]) -> None:
     folder = objects_folder(git)
     loose = [path for ident in dict.fromkeys(idents) if (path := folder / ident[:2] / ident[2:]).exists()]
     try:
-        for path in loose:
-            files.sync(path)
-        for parent in {path.parent for path in loose}:
-            files.sync(parent)
-        files.sync(folder)
+        files.sync_all(loose)  # first what they hold, then their names: a crash leaves no empty object
+        files.sync_all({folder, *(path.parent for path in loose)})
     except OSError as why:
         raise PeerError("failed", f"cannot write {folder}: {why.strerror}", "is the disk full, or read-only?") from None
 

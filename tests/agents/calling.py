@@ -56,6 +56,14 @@ class Agent:
         return {lock["target"]: lock["guarantee"] for lock in found}
 
 
+def passes(agent: Agent, seconds: int) -> None:
+    """Time passes since the agent was last told of news."""
+    place = agent.clone.common / "peer" / "agents" / f"{agent.name}.json"
+    notes = json.loads(place.read_text())
+    notes["looked"][0] -= seconds
+    place.write_text(json.dumps(notes))
+
+
 def answer_of(result: Result) -> dict[str, Any]:
     """The JSON of a hook's answer."""
     assert result.status == 0, result

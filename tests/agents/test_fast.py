@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from tests.agents.calling import Agent
+from tests.agents.calling import Agent, passes
 from tests.world import Clone, start
 
 # Answers one event in its own process and lists what was loaded and started for it.
@@ -67,6 +67,8 @@ def test_an_edit_under_one_s_own_lock(local: Clone) -> None:
     assert is_light(probe(agent, "pre-shell", tool_input={"command": "pytest -q"}))
     assert is_light(probe(agent, "post-edit", **edit(local, "src/api.py")))
     assert is_light(probe(agent, "pre-edit", agent_id="sub", **edit(local, "src/api.py")))
+    passes(agent, 3600)  # nothing is new where the log has not moved
+    assert is_light(probe(agent, "post-edit", **edit(local, "src/api.py")))
 
 
 def test_under_a_folder_s_lock(local: Clone) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tomllib
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,7 @@ from tests.agents.calling import Agent, denied, eventually
 from tests.world import Clone, World
 
 FILES = {"claude-code": ".claude/settings.json", "codex": ".codex/hooks.json", "gemini": ".gemini/settings.json"}
+SERVERS = {"gemini": ".gemini/settings.json", "cursor": ".cursor/mcp.json"}
 
 
 def snapshot(clone: Clone) -> dict[str, bytes | None]:
@@ -27,15 +31,17 @@ def snapshot(clone: Clone) -> dict[str, bytes | None]:
     return found
 
 
-@pytest.mark.parametrize("agent", [*FILES, "cursor"])
-def test_in_and_out(world: World, agent: str) -> None:
+@pytest.mark.parametrize("more", [(), ("--mcp",), ("--no-mcp",)], ids=str)
+@pytest.mark.parametrize("agent", [*FILES, "cursor", "anything"])
+def test_in_and_out(world: World, agent: str, more: tuple[str, ...]) -> None:
     clone = world.clone("a")
     before = snapshot(clone)
-    shown = clone.peer("agent", "install", agent, "--dry-run")
+    shown = clone.peer("agent", "install", agent, *more, "--dry-run")
     assert "+++ " in shown.out
     assert snapshot(clone) == before
-    answer = clone.peer("agent", "install", agent, "--json").json()
+    answer = clone.peer("agent", "install", agent, *more, "--json").json()
     assert answer["changed"]
+    assert serves(clone, agent) is ("--mcp" in more or (agent not in FILES and not more))
     made = snapshot(clone)
     assert made != before
     assert str(world.folder) not in "".join(value.decode() for value in made.values() if value)
@@ -44,6 +50,19 @@ def test_in_and_out(world: World, agent: str) -> None:
     clone.peer("agent", "remove", agent)
     assert snapshot(clone) == before
     assert clone.peer("agent", "remove", agent, "--json").json()["changed"] == []
+
+
+def serves(clone: Clone, agent: str) -> bool:
+    """Whether a reader of an agent's settings finds `git-peer mcp` in them."""
+    if agent == "codex":
+        config = clone.path / ".codex/config.toml"
+        servers = tomllib.loads(config.read_text())["mcp_servers"] if config.exists() else {}
+    else:
+        config = clone.path / SERVERS.get(agent, ".mcp.json")
+        servers = json.loads(config.read_text()).get("mcpServers", {}) if config.exists() else {}
+    found = [(entry["command"], entry["args"]) for entry in servers.values()]
+    assert found in ([], [("git-peer", ["mcp"])])
+    return bool(found)
 
 
 @pytest.mark.parametrize("agent", FILES)
@@ -83,15 +102,162 @@ def test_for_the_user(world: World, tmp_path: Path) -> None:
     assert answer["changed"] == [str(tmp_path / "home" / ".claude" / "settings.json")]
     assert snapshot(clone) == before
     listed = clone.peer("agent", "list", "--json").json()["agents"]
-    assert listed[0] == {"agent": "claude-code", "project": "no", "user": "yes"}
+    assert listed[0] == {"agent": "claude-code", "project": "no", "user": "yes", "mcp": []}
     moved = tmp_path / "elsewhere"
     env = {"CLAUDE_CONFIG_DIR": str(moved)}
     assert clone.peer("agent", "install", "claude-code", "--user", "--json", env=env).json()["changed"]
     assert (moved / "settings.json").exists()
     clone.peer("agent", "remove", "claude-code", "--user")
     assert not (tmp_path / "home" / ".claude" / "settings.json").exists()
-    assert clone.peer("agent", "install", "cursor", "--user", "--json", status=129).json()["error"]["code"] == "usage"
+    assert clone.peer("agent", "install", "anything", "--user", "--json", status=129).json()["error"]["code"] == "usage"
     assert clone.peer("agent", "install", "no/name", "--json", status=129).json()["error"]["code"] == "usage"
+
+
+@pytest.mark.parametrize("agent", [*FILES, "cursor"])
+def test_mcp_for_the_user(world: World, tmp_path: Path, agent: str) -> None:
+    clone = world.clone("a")
+    home = tmp_path / "home"
+    config = home / {"claude-code": ".claude.json", "codex": ".codex/config.toml"}.get(agent, SERVERS.get(agent, ""))
+    assert clone.peer("agent", "install", agent, "--user", "--mcp", "--json").json()["changed"]
+    read = tomllib.loads if agent == "codex" else json.loads
+    servers = next(value for key, value in read(config.read_text()).items() if "hooks" not in key)
+    assert servers["peer"]["command"] == "git-peer"
+    clone.peer("agent", "remove", agent, "--user")
+    assert not config.exists()
+
+
+def test_codex_s_comments_stay(world: World) -> None:
+    clone = world.clone("a")
+    text = '# mine\nmodel = "m"  # the one\n\n[mcp_servers.docs]\ncommand = "docs" # theirs'
+    config = clone.write(".codex/config.toml", text)
+    clone.peer("agent", "install", "codex", "--mcp")
+    assert config.read_text().startswith(text)
+    assert tomllib.loads(config.read_text())["mcp_servers"].keys() == {"docs", "peer"}
+    assert clone.peer("agent", "install", "codex", "--json").json()["changed"] == []
+    config.write_text(config.read_text() + "[projects.x]\n")  # what is put behind it later stays, too
+    clone.peer("agent", "remove", "codex")
+    assert config.read_text() == text + "\n[projects.x]\n"
+
+
+@pytest.mark.parametrize(
+    ("agent", "file", "text"),
+    [
+        ("codex", ".codex/config.toml", "mcp_servers = {}\n"),
+        ("codex", ".codex/config.toml", '[mcp_servers.peer]\ncommand = "another"\n'),
+        ("codex", ".codex/config.toml", "no toml"),
+        ("cursor", ".cursor/mcp.json", '{"mcpServers": {"peer": {"command": "another"}}}'),
+        ("cursor", ".cursor/mcp.json", '{"mcpServers": []}'),
+        ("vscode", ".vscode/mcp.json", '{"servers": {}, // mine\n}'),
+    ],
+)
+def test_servers_that_stand_in_the_way(world: World, agent: str, file: str, text: str) -> None:
+    """Nothing is written, not even the parts that would fit."""
+    clone = world.clone("a")
+    config = clone.write(file, text)
+    before = snapshot(clone)
+    answer = clone.peer("agent", "install", agent, "--mcp", "--json", status=1).json()
+    assert answer["error"]["code"] == "invalid"
+    assert config.name in answer["error"]["message"]
+    assert snapshot(clone) == before
+
+
+def test_a_server_that_a_person_has_set_up(world: World) -> None:
+    """It counts, and stays as it is."""
+    clone = world.clone("a")
+    text = '{"mcpServers": {"mine": {"command": "/opt/git-peer", "args": ["mcp"], "env": {"X": "1"}}}}'
+    config = clone.write(".cursor/mcp.json", text)
+    clone.peer("agent", "install", "cursor")
+    assert config.read_text() == text
+    toml = clone.write(".codex/config.toml", '[mcp_servers.p]\ncommand = "git-peer"\nargs = ["mcp"]\n')
+    before = toml.read_text()
+    clone.peer("agent", "install", "codex", "--mcp")
+    assert toml.read_text() == before
+
+
+@pytest.mark.parametrize("order", list(permutations(["claude-code", "one", "two"])), ids="-".join)
+def test_agents_that_share_a_file(world: World, order: tuple[str, ...]) -> None:
+    """The MCP server goes with the last of those that it was put there for."""
+    clone = world.clone("a")
+    before = snapshot(clone)
+    for agent in ("claude-code", "one", "two"):
+        clone.peer("agent", "install", agent, "--mcp")
+    for left in (2, 1, 0):
+        clone.peer("agent", "remove", order[2 - left])
+        assert serves(clone, "any") is (left > 0)
+        listed = {row["agent"]: row for row in clone.peer("agent", "list", "--json").json()["agents"]}
+        for agent in order[3 - left :]:
+            assert (listed[agent]["project"], listed[agent]["mcp"]) == ("yes", ["project"])
+    assert snapshot(clone) == before
+
+
+def test_claude_code_leaves_what_others_share(world: World) -> None:
+    """Who never had the server takes none away."""
+    clone = world.clone("a")
+    clone.peer("agent", "install", "one")
+    before = snapshot(clone)
+    clone.peer("agent", "install", "claude-code")
+    clone.peer("agent", "remove", "claude-code")
+    assert snapshot(clone) == before
+
+
+# -- what doctor says ---------------------------------------------------------------------------------
+def agents_check(clone: Clone, path: str, status: int = 0) -> dict[str, str]:
+    checks = clone.peer("doctor", "--json", env={"PATH": path}, status=status).json()["checks"]
+    found: dict[str, str] = next(check for check in checks if check["name"] == "agents")
+    return found
+
+
+def test_doctor_says_what_keeps_hooks_from_working(local: Clone, program: Path, tmp_path: Path) -> None:
+    path = f"{program}:{os.environ['PATH']}"
+    others = [one for one in path.split(":") if shutil.which("git-peer", path=one) is None]
+    bare = ":".join(others)
+    assert agents_check(local, bare)["status"] == "ok"
+    local.peer("agent", "install", "claude-code")
+    found = agents_check(local, path)
+    assert (found["status"], found["detail"]) == ("ok", "claude-code (project)")
+    found = agents_check(local, bare, status=1)
+    assert (found["status"], "PATH" in found["hint"]) == ("fail", True)
+    broken = tmp_path / "broken" / "git-peer"
+    broken.parent.mkdir()
+    broken.write_text("#!/bin/sh\nexit 3\n")
+    broken.chmod(0o755)
+    assert "does not run" in agents_check(local, f"{broken.parent}:{bare}", status=1)["detail"]
+    broken.write_text('#!/bin/sh\necho \'{"version": "0.0.1"}\'\n')
+    assert "git-peer 0.0.1" in agents_check(local, f"{broken.parent}:{bare}")["detail"]
+    local.peer("agent", "install", "claude-code", "--user")
+    found = agents_check(local, path)
+    assert (found["status"], "twice" in found["detail"]) == ("warn", True)
+    local.peer("agent", "remove", "claude-code", "--user")
+    settings = local.path / FILES["claude-code"]
+    text = settings.read_text()
+    settings.write_text(text.replace('"timeout": 10', '"timeout": 9'))
+    found = agents_check(local, path)
+    assert (found["status"], "outdated" in found["detail"]) == ("warn", True)
+    assert "agent install claude-code" in found["hint"]
+    settings.write_text(text[:-3])
+    found = agents_check(local, path)
+    assert (found["status"], "do not parse" in found["detail"]) == ("warn", True)
+    settings.write_text('{"enabledPlugins": {"git-peer@git-peer": true}}')
+    found = agents_check(local, path)
+    assert (found["status"], found["detail"]) == ("ok", "claude-code (plugin, project)")
+    local.peer("agent", "install", "claude-code")
+    assert "plugin" in agents_check(local, path)["hint"]
+
+
+def test_doctor_knows_where_codex_looks(local: Clone, program: Path) -> None:
+    """In a linked work tree Codex goes by the hooks of the main one, where both have a .codex."""
+    path = f"{program}:{os.environ['PATH']}"
+    linked = local.worktree("two")
+    said = linked.peer("agent", "install", "codex").out
+    assert f"git -C {local.path} peer agent install codex" in said
+    found = agents_check(linked, path)
+    assert (found["status"], str(local.path) in found["hint"]) == ("warn", True)
+    local.peer("agent", "install", "codex")
+    assert agents_check(linked, path)["status"] == "ok"
+    assert "git -C" not in linked.peer("agent", "install", "codex").out
+    linked.peer("agent", "remove", "codex")
+    found = agents_check(linked, path)
+    assert (found["status"], "without a .codex" in found["detail"]) == ("warn", True)
 
 
 def test_uninstalling_git_peer_leaves_them(local: Clone) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from git_peer.agents import jsontext
 from git_peer.agents.entries import HOOKS
 from git_peer.agents.parts import BlockPart, HooksPart
+from git_peer.agents.servers import CLAUDES, JsonServer
 
 PARTS = [HooksPart(Path("x"), hooks) for hooks in HOOKS.values()]
 OTHER: dict[str, Any] = {"matcher": "Bash", "hooks": [{"type": "command", "command": "echo mine"}]}
@@ -54,6 +55,43 @@ def test_in_and_out(part: HooksPart, text: str) -> None:
         assert hooks[event][: len(groups)] == groups
     for event, group in part.hooks.groups():
         assert group in hooks[event]
+
+
+SERVERS = [JsonServer(Path("x")), JsonServer(Path("x"), mark=CLAUDES), JsonServer(Path("x"), "servers")]
+SERVER_TEXTS = [
+    '{"mcpServers":{}}',
+    '{\n  "mcpServers": {}, "servers": { }\n}\n',
+    json.dumps({"mcpServers": {"a": {"command": "a"}}, "servers": {"b": {"command": "b"}}}),
+    json.dumps(
+        {"x": 1, "mcpServers": {"a": {"command": "a", "args": "git-peer mcp"}}, "servers": {"b": 1}}, indent="\t"
+    ),
+]
+
+
+@pytest.mark.parametrize("part", SERVERS, ids=["shared", "claude", "vscode"])
+@pytest.mark.parametrize("text", [*TEXTS, *SERVER_TEXTS])
+def test_a_server_in_and_out(part: JsonServer, text: str) -> None:
+    made = part.put(text)
+    before, after = json.loads(text), json.loads(made)
+    assert after[part.key].pop("peer")["command"] == "git-peer"
+    assert after.pop(part.key) == before.pop(part.key, {})
+    assert after == before
+    assert part.is_in(made)
+    assert not part.is_in(text)
+    assert part.put(made) == made
+    assert part.take(made) == text
+    assert part.take(text) == text
+    assert part.take(part.put(None)) is None
+
+
+@pytest.mark.parametrize("text", ["", "no json", "[]", '{"mcpServers": {"peer": {"command": "git-peer", "args": 3}}}'])
+def test_a_server_in_a_file_that_is_no_help(text: str) -> None:
+    """It is refused when the server is to go in, and left alone otherwise."""
+    for part in SERVERS[:2]:
+        assert part.take(text) == text
+        assert not part.is_in(text)
+        with pytest.raises(jsontext.Bad):
+            part.put(text)
 
 
 @pytest.mark.parametrize("part", PARTS, ids=list(HOOKS))
@@ -131,7 +169,8 @@ def test_block(text: str) -> None:
     assert other.take(codex.take(both) or "") == text
     assert other.take(made) == made
     below = made + "below\n"
-    assert codex.take(below) == text + "below\n"
+    ended = "" if text.endswith("\n") or not text else "\r\n" if "\r\n" in text else "\n"
+    assert codex.take(below) == f"{text}{ended}below\n"  # never on the end of a line that was there before
 
 
 def test_block_alone() -> None:

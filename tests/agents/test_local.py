@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests.agents.calling import Agent, context, denied
+from tests.agents.calling import Agent, context, denied, passes
 from tests.world import Clone
 
 
@@ -253,6 +253,18 @@ def test_after_an_edit_the_lease_is_renewed(local: Clone) -> None:
     (after,) = local.peer("locks", "--json").json()["locks"]
     assert after["expires_at"] > before["expires_at"]
     assert after["token"] == before["token"]
+
+
+def test_an_agent_at_work_hears_the_news(local: Clone) -> None:
+    """Between two prompts, too, with an edit of a file that it has locked already; within a minute or so."""
+    agent = Agent(local)
+    agent.edit("src/api.py")
+    local.peer("push-delta", "--type", "blocker", "--summary", "careful", as_="anna")
+    assert agent.call("post-edit", tool_name="Edit") == {}
+    passes(agent, 61)
+    assert "careful" in context(agent.call("post-edit", tool_name="Edit"))
+    passes(agent, 61)
+    assert agent.call("post-edit", tool_name="Edit") == {}
 
 
 def test_a_dispute_refuses(local: Clone) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from tests.real.anthropic_api import AnthropicApi
 from tests.real.clients import PROGRAMS, Clients, git_peer, program
+from tests.real.gemini_api import GeminiApi
 from tests.real.kinds import CLAUDE, PATH
+from tests.real.openai_api import OpenAIApi
 from tests.real.scripted import Say, Use
 from tests.world import Clone, Result, World, start
 from tools.plugin_check import PLUGIN, ROOT, problems
@@ -69,10 +70,26 @@ def test_without_the_program_it_says_so(world: World, clients: Clients) -> None:
     assert "return" in clone.read(PATH)
 
 
+def test_codex_finds_the_server_in_its_settings(world: World, clients: Clients) -> None:
+    """It has its model search for the tools of servers, but offers their resources from the start."""
+    clone = _set_up(world)
+    clone.peer("agent", "install", "codex", "--mcp")
+    with OpenAIApi([Use("list_mcp_resources", {"server": "peer"})]) as api:
+        clients.codex(clone, api).finish()
+        assert "peer://locks" in api.told[1]
+
+
+def test_gemini_finds_the_server_in_its_settings(world: World, clients: Clients) -> None:
+    clone = _set_up(world)
+    clone.peer("agent", "install", "gemini", "--mcp")
+    with GeminiApi([Use("mcp_peer_lock_file", {"paths": [PATH]})]) as api:
+        clients.gemini(clone, api).finish()
+        assert f'"target": "{PATH}"' in api.told[1]
+
+
 def test_a_projects_mcp_json(world: World, clients: Clients) -> None:
     clone = _set_up(world)
-    server = {"command": "git-peer", "args": ["mcp"], "alwaysLoad": True}
-    clone.write(".mcp.json", json.dumps({"mcpServers": {"peer": server}}))
+    clone.peer("agent", "install", "claude-code", "--mcp")
     clone.peer("lock", "docs/guide.md", "--reason", "words", as_="bob")
     lock = [Use("mcp__peer__lock_file", {"paths": [PATH]})]
     refused = [Use("mcp__peer__lock_file", {"paths": ["docs/"]})]
