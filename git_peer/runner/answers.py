@@ -371,8 +371,8 @@ def subtasks(text: str, allowed: Callable[[str], str], accept: str = "") -> Divi
         own = [re.sub(r"\A(?:\./)+", "", path).removesuffix("/") for path in one.paths[: texts.ITEMS]]
         wrong_ones = ((path, paths.problem(path) or allowed(path)) for path in own)
         problems += [f"subtask {number}: the path {texts.quoted(path, 100)} {why}" for path, why in wrong_ones if why]
-        command = texts.line((one.accept or "")[:500])
-        if command != accept and (not _ACCEPT.fullmatch(command) or ".." in command):
+        command = (one.accept or "").strip()
+        if command != accept and (len(command) > 500 or not _ACCEPT.fullmatch(command) or ".." in command):
             command = ""
         parts.append(Subtask(title, description, tuple(dict.fromkeys(own)), command))
     return Division((), tuple(problems[:SHOWN])) if problems else Division(tuple(parts))

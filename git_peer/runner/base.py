@@ -9,7 +9,6 @@ from git_peer.app import Peer
 from git_peer.core import tasks, text
 from git_peer.core.errors import PeerError
 from git_peer.core.tasks import Task
-from git_peer.runner import trees
 from git_peer.store import merges, remote
 
 
@@ -27,7 +26,7 @@ def of(peer: Peer, task: Task) -> str:
     needed = [one.commit for one in _before(peer, task) if one.status == "done" and one.commit in git]
     wanted = [*tips[1:], *needed]
     made = merges.merge_all(
-        git, tips[0], wanted, lambda one: f"Bring {one[:12]} in for {task.id}", trees.signature(git)
+        git, tips[0], wanted, lambda one: f"Bring {one[:12]} in for {task.id}", merges.signature(git)
     )
     if made.commit:
         return made.commit

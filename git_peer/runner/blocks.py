@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 _FENCE = re.compile(r"([ \t]*)(`{3,}|~{3,})[ \t]*([^\n]*)")
-_FILE = re.compile(
-    r"[ \t>*#_`]*(?:\d+[.)][ \t]+)?[*_`]*(?:new[ \t]+)?(?:file(?:[ \t]*(?:name|path))?|path)"
-    r"[*_`]*[ \t]*:[*_`]*[ \t]*(\S.*)",
-    re.IGNORECASE,
-)
+_FILE = re.compile(r"(?:new +)?(?:file(?: ?(?:name|path))?|path)[*_`]*[ \t]*:[*_`]*(.+)", re.IGNORECASE)
+_DRESS = " \t>*#_`"
+_NUMBER = re.compile(r"\d{1,3}[.)][ \t]")
+_LINE = 1_000  # characters of a line that could name a file
 _HEADING = re.compile(r"[ \t]*#{1,6}[ \t]+(.+)")
-_COMMENT = re.compile(r"[ \t]*(?:#|//|--|;|%|<!--|/\*)[ \t]*(\S.*?)[ \t]*(?:-->|\*/)?[ \t]*")
+_COMMENTS = ("#", "//", "--", ";", "%", "<!--", "/*")
 _TICKED = re.compile(r"`([^`\s]+)`|\*\*([^*\s]+)\*\*")
 _KEY = re.compile(r"(?:title|file|filename|path|name)\s*=\s*[\"']?([^\"'\s}]+)", re.IGNORECASE)
 _LONGEST = 20_000  # lines of a block in which strings are followed
@@ -26,7 +25,8 @@ _BARE_NAMES = frozenset({"Makefile", "Dockerfile", "LICENSE", "README", "Jenkins
 _WORD = re.compile(r"[^\s`*\"'<>|]+\.[A-Za-z][A-Za-z0-9]{0,9}|[^\s`*\"'<>|]*/[^\s`*\"'<>|]+")
 _SUFFIXES = {
     "python": "py pyi", "py": "py pyi", "python3": "py pyi", "markdown": "md", "md": "md", "toml": "toml",
-    "json": "json", "yaml": "yaml yml", "yml": "yaml yml", "ini": "ini cfg", "cfg": "cfg", "html": "html", "css": "css", "sql": "sql",
+    "json": "json", "yaml": "yaml yml", "yml": "yaml yml", "ini": "ini cfg", "cfg": "cfg", "html": "html",
+    "css": "css", "sql": "sql",
     "javascript": "js", "js": "js", "typescript": "ts", "ts": "ts", "rst": "rst", "text": "txt", "txt": "txt",
 }  # fmt: skip
 _SEARCH = re.compile(r"<{5,9} ?(?:SEARCH|ORIGINAL)\b.*")
@@ -267,7 +267,12 @@ def _escaped(line: str, at: int) -> bool:
 # -- names ----------------------------------------------------------------------------------------------
 def file_line(line: str) -> str:
     """The path that a line `FILE: path` names, in whatever dress; "" for any other line."""
-    found = _FILE.fullmatch(line) if len(line) < 4_000 else None
+    if len(line) > _LINE or ":" not in line:
+        return ""
+    said = line.lstrip(_DRESS)
+    if number := _NUMBER.match(said):
+        said = said[number.end() :].lstrip(_DRESS)
+    found = _FILE.fullmatch(said.rstrip())
     return _undressed(found[1]) if found else ""
 
 
@@ -283,7 +288,7 @@ def _undressed(said: str) -> str:
 
 def _info(info: str) -> tuple[str, str]:
     """(language, path) that stand behind a fence."""
-    said = info.strip()[:2_000]
+    said = info.strip()[:_LINE]
     if not said:
         return "", ""
     first = said.split()[0]
@@ -300,12 +305,12 @@ def _info(info: str) -> tuple[str, str]:
 
 
 def _looks_like_path(said: str) -> bool:
-    return said in _BARE_NAMES or (len(said) < 2_000 and _WORD.fullmatch(said) is not None)
+    return said in _BARE_NAMES or (len(said) < _LINE and _WORD.fullmatch(said) is not None)
 
 
 def _name_of(line: str, language: str) -> tuple[str, Told]:
     """The name that a line above a block gives it."""
-    if len(line) > 4_000:
+    if len(line) > _LINE:
         return "", Told.NOT
     if name := file_line(line):
         return name, Told.NAMED
@@ -327,11 +332,13 @@ def _name_of(line: str, language: str) -> tuple[str, Told]:
 
 def _first(line: str) -> tuple[str, Told]:
     """The name that the first line inside of a block gives it."""
-    if len(line) > 2_000:
+    if len(line) > _LINE:
         return "", Told.NOT
-    comment = _COMMENT.fullmatch(line)
-    if name := file_line(comment[1] if comment else line):
-        return name, Told.NAMED if comment is None else Told.COMMENT
-    if comment and _looks_like_path(bare := _undressed(comment[1])):
+    said = line.strip()
+    mark = next((one for one in _COMMENTS if said.startswith(one)), "")
+    inner = said[len(mark) :].removesuffix("-->").removesuffix("*/").strip() if mark else said
+    if name := file_line(inner):
+        return name, Told.COMMENT if mark else Told.NAMED
+    if mark and _looks_like_path(bare := _undressed(inner)):
         return bare, Told.COMMENT
     return "", Told.NOT

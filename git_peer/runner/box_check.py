@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import tempfile
 from collections.abc import Iterator
@@ -28,12 +29,9 @@ class Limit:
 
 def check(sandbox: Sandbox, memory: int, pids: int) -> Iterator[Limit]:
     """Try each limit, `memory` MiB and `pids` processes among them. PeerError where nothing can be run."""
-    with tempfile.TemporaryDirectory(prefix="git-peer-") as folder:
-        code = Path(folder)
-        code.chmod(0o755)
-        (code / "inside.py").write_text(Path(inside.__file__).read_text("utf-8"), "utf-8")
-        yield from _tried(sandbox, code, memory, pids)
-        hungry = f"exec python3 -c 'x = bytearray({2 * memory} << 20)'"
+    yield from tried(sandbox, memory, pids)
+    hungry = f"exec python3 -c 'x = bytearray({2 * memory} << 20)'"
+    with _folder() as code:
         for name, command, ended, seconds in (
             ("memory", hungry, "memory", _SECONDS),
             ("time", f"trap '' TERM; {_LOOP}", "time", 1),
@@ -44,14 +42,24 @@ def check(sandbox: Sandbox, memory: int, pids: int) -> Iterator[Limit]:
             yield Limit(name, ran.ended == ended, detail)
 
 
-def _tried(sandbox: Sandbox, code: Path, memory: int, pids: int) -> Iterator[Limit]:
-    ran = sandbox.run(Job(code, f"python3 -I inside.py {memory} {pids}", _SECONDS, "check"))
+def tried(sandbox: Sandbox, memory: int, pids: int) -> Iterator[Limit]:
+    """Those that a job can try without being ended for it."""
+    with _folder() as code:
+        (code / "inside.py").write_text(Path(inside.__file__).read_text("utf-8"), "utf-8")
+        ran = sandbox.run(Job(code, f"python3 -I inside.py {memory} {pids}", _SECONDS, "check"))
     try:
         found = json.loads(ran.output)
         limits = [Limit(str(name), holds is True, text.line(str(seen))) for name, (holds, seen) in found.items()]
     except (ValueError, AttributeError, TypeError):
         why = text.line(ran.output, 200) or ran.ended or f"exit status {ran.status}"
-        raise PeerError(
-            "unavailable", f"python3 cannot be run in the sandbox: {why}", "`git peer sandbox build` makes an image"
-        ) from None
+        hint = "`git peer sandbox build` makes an image"
+        raise PeerError("unavailable", f"python3 cannot be run in the sandbox: {why}", hint) from None
     yield from limits
+
+
+@contextlib.contextmanager
+def _folder() -> Iterator[Path]:
+    """A folder that anybody may read."""
+    with tempfile.TemporaryDirectory(prefix="git-peer-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)

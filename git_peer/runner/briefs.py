@@ -32,7 +32,7 @@ NEWS = 40  # deltas
 _IMPORT = re.compile(
     r"^[ \t]*(?:from[ \t]+(\.*[\w.]*)[ \t]+import[ \t]+([^\n#]+)|import[ \t]+([\w., \t]+))", re.MULTILINE
 )
-_PATH = re.compile(r"[\w][\w./-]*\.\w{1,8}")
+_PATH = re.compile(r"(?<![\w./-])\w[\w./-]{0,300}\.\w{1,8}")
 
 
 class Entry(NamedTuple):

@@ -55,8 +55,7 @@ def debate(
         found = debates.get(peer.state, ident)
         if found is None or debates.status(found, peer.scene(peer.state)) != "active":
             return {"turns": turns, "debate": ident}
-        mine = debates.side_of(found, peer.name)
-        if mine is not None and peer.name not in debates.waited_for(found):
+        if not _is_turn(found, peer.name):
             time.sleep(limits.interval)
             look()
             continue
@@ -70,6 +69,14 @@ def debate(
             look()
             continue
         turns, late = turns + 1, 0
+
+
+def _is_turn(found: Debate, name: str) -> bool:
+    """Whether that session should speak now. It may begin a round, but it hears the others' answers first."""
+    if debates.side_of(found, name) is None:
+        return True
+    waited = debates.waited_for(found)
+    return name in waited and (waited == [name] or found.turns[-1].session != name)
 
 
 def _turn(peer: Peer, model: Model, found: Debate, limits: Limits, progress: Progress) -> dict[str, Any]:

@@ -65,9 +65,9 @@ def apply(old: str | None, edits: Sequence[Edit]) -> tuple[str, str]:
 
 
 def _one(text: str, edit: Edit) -> tuple[str | None, str]:
-    """The text after one edit, or why not. A line of `=` may be of the file: then the division that fits is taken."""
+    """The text after one edit, or why not. A line of `=` may be of the file: the longest SEARCH that fits is taken."""
     why = ""
-    for middle in edit.middles[:20]:
+    for middle in reversed(edit.middles[:20]):
         search, replace = edit.lines[:middle], edit.lines[middle + 1 :]
         if not any(line.strip() for line in search):
             if text.strip():

@@ -67,14 +67,13 @@ class Chain:
         )
 
     @contextmanager
-    def runners(self, count: int, options: Sequence[str]) -> Iterator[Runners]:
+    def runners(self, found: Runners, count: int, options: Sequence[str]) -> Iterator[None]:
         """So many `git peer run --loop`; they have ended, and what they had begun is given back, when this is left."""
-        found = Runners()
         try:
             for number in range(1, count + 1):
                 limit = [] if self._until is None else [f"--max-time={max(1, int(self.left))}s"]
                 found.add(self._start(f"{self._name}-{number}", "run", "--loop", *limit, *options), self._tell)
-            yield found
+            yield
         finally:
             found.end()
 
@@ -105,6 +104,11 @@ class Runners:
         self._children.append(child)
         self._readers.append(threading.Thread(target=read, daemon=True))
         self._readers[-1].start()
+
+    @property
+    def solved(self) -> int:
+        """How many tasks they have handed in."""
+        return sum(one["outcome"] == "done" for one in self.outcomes)
 
     @property
     def running(self) -> int:
@@ -149,26 +153,33 @@ def go(
     else:
         tell("planning")
         there = chain.ask("plan", "new", goal, "--yes", *plan)
-    tell(f"{count} runners begin")
-    partial, seen = False, 0
-    with chain.runners(count, run) as runners:
-        while runners.running:
-            if chain.left <= 0:
-                partial = True
-                tell("the time is up")
-                break
-            solved = sum(one["outcome"] == "done" for one in runners.outcomes)
-            if solved > seen:  # what waits for it can begin once it is accepted
-                seen = solved
-                chain.ask("integrate", *integrate, may_fail=True)
-            time.sleep(min(EVERY, chain.left))
-    done = chain.ask("integrate", *integrate, may_fail=True)
+    found = Runners()
+    while True:
+        tell(f"{count} runners begin")
+        with chain.runners(found, count, run):
+            _watched(chain, found, integrate, tell)
+        done = chain.ask("integrate", *integrate, may_fail=True)
+        if chain.left <= 0 or found.errors or not (done.get("merged") and chain.ask("task", "ready")["tasks"]):
+            break  # else what was waited for is there now
     left = [one for one in chain.ask("plan", "show")["tasks"] if one["status"] not in ("done", "dropped")]
     return {
         **{key: value for key, value in done.items() if key not in ("ok", "error", "session", "notices")},
         "goal": goal,
-        "runs": runners.outcomes,
-        "errors": runners.errors,
+        "runs": found.outcomes,
+        "errors": found.errors,
         "open": [{"task": one["id"], "status": one["status"], "note": one.get("note", "")} for one in left],
-        "partial": partial or bool(left),
+        "partial": bool(left),
     }
+
+
+def _watched(chain: Chain, found: Runners, integrate: Sequence[str], tell: Tell) -> None:
+    """Integrate what they hand in as they do, for others wait for it; until they have ended, or the time is up."""
+    seen = found.solved
+    while found.running:
+        if chain.left <= 0:
+            tell("the time is up")
+            return
+        if found.solved > seen:
+            seen = found.solved
+            chain.ask("integrate", *integrate, may_fail=True)
+        time.sleep(min(EVERY, chain.left))

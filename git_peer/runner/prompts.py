@@ -16,6 +16,7 @@ from git_peer.runner.shown import Source
 from git_peer.runner.wording import Step
 
 Count = Callable[[Sequence[Message]], int]
+AGAIN = ("mend", "syntax")  # the steps that follow an attempt
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,7 @@ class _Cuts:
     output: int = 0
     drop: int = 0
     shrink: int = 0
+    bare: bool = False  # the task alone
 
 
 _PLAN = 8  # the goal's and the plan's steps; one more, when all else is cut
@@ -140,7 +142,7 @@ def fit(parts: Parts, count: Count, room: int) -> Fitted:
     # A bound on what is looked at at all, far above what fits, so that no count costs more than a few rooms' worth.
     brief = _bounded(parts.brief, max(room, 256) * 12)
     parts = Parts(parts.step, brief, parts.attempt)
-    ladder = _ladder(len(_droppable(brief)))
+    ladder = _ladder(len(_droppable(parts)))
     tried: dict[int, Fitted] = {}
 
     def at(rung: int) -> Fitted:
@@ -176,12 +178,13 @@ def _ladder(drops: int) -> list[_Cuts]:
     rungs += [_Cuts(_PLAN, _NEWS, output) for output in range(1, _OUTPUT + 1)]
     rungs += [_Cuts(_PLAN, _NEWS, _OUTPUT, drop) for drop in range(1, drops + 1)]
     rungs += [_Cuts(_PLAN, _NEWS, _OUTPUT, drops, shrink) for shrink in range(1, _SHRINK + 1)]
-    return [*rungs, _Cuts(_PLAN + 1, _NEWS, _OUTPUT, drops, _SHRINK)]
+    return [*rungs, _Cuts(_PLAN + 1, _NEWS, _OUTPUT, drops, _SHRINK), _Cuts(bare=True)]
 
 
-def _droppable(brief: Brief) -> list[Source]:
+def _droppable(parts: Parts) -> list[Source]:
     """The files that may go whole, the least relevant first: not the task's own, unless they were written anew."""
-    again = {one.path for one in brief.made}
+    brief = parts.brief
+    again = {one.path for one in brief.made} if parts.step in AGAIN else set[str]()
     others = [one for one in brief.files if one.relevance > 0 or one.path in again]
     order = {one.path: at for at, one in enumerate(brief.files)}
     return sorted(others, key=lambda one: (-one.relevance, -order[one.path]))
@@ -234,17 +237,21 @@ def _head(said: str, most: int) -> str:
 def _messages(parts: Parts, cuts: _Cuts) -> tuple[list[Message], list[str]]:
     """The prompt with those cuts, and what they are in words."""
     brief, cut = parts.brief, list[str]()
-    sections = [_project(brief, cuts.plan, cut), _task(brief)]
-    sections += _news(brief, cuts.news, cut)
-    sections += _files(parts, cuts, cut)
-    if parts.step in {"mend", "syntax"}:
-        if brief.problems:
-            told = "\n".join(f"- {texts.line(one, 400)}" for one in brief.problems)
-            sections.append(_data("why your last answer could not be taken", told))
-        if brief.feedback:
-            sections.append(_data("what the last run said", _output(brief.feedback, cuts.output, cut)))
-    elif brief.feedback:
-        sections.append(_data("what was said of an earlier attempt", _output(brief.feedback, cuts.output, cut)))
+    again = parts.step in AGAIN
+    if cuts.bare:
+        cut.append("everything but the task" + " and why your last answer could not be taken" * bool(brief.problems))
+        sections = [_task(brief)]
+    else:
+        sections = [_project(brief, cuts.plan, cut), _task(brief)]
+        sections += _news(brief, cuts.news, cut)
+        sections += _files(parts, cuts, cut)
+    if again and brief.problems:
+        shortest = cuts.bare or cuts.shrink == _SHRINK
+        told = [f"- {texts.line(one, 200 if shortest else 400)}" for one in brief.problems[: 3 if shortest else None]]
+        sections.append(_data("why your last answer could not be taken", "\n".join(told)))
+    if brief.feedback and not cuts.bare:
+        what = "what the last run said" if again else "what was said of an earlier attempt"
+        sections.append(_data(what, _output(brief.feedback, cuts.output, cut)))
     if cut:
         sections.append("Left out for want of room: " + "; ".join(cut) + ".")
     sections.append(wording.ASKED[parts.step] + _where(parts))
@@ -338,8 +345,8 @@ def _output(said: str, level: int, cut: list[str]) -> str:
 def _files(parts: Parts, cuts: _Cuts, cut: list[str]) -> list[str]:
     """Files as they are, and what the last attempt wrote; what it replaced is the first to go."""
     brief = parts.brief
-    again = parts.step in {"mend", "syntax"}
-    drops = _droppable(brief) if cuts.drop else []
+    again = parts.step in AGAIN
+    drops = _droppable(parts) if cuts.drop else []
     gone = {one.path for one in drops[: cuts.drop]}
     kept = [one for one in brief.files if one.path not in gone]
     made = list(brief.made) if again else []
@@ -355,13 +362,11 @@ def _files(parts: Parts, cuts: _Cuts, cut: list[str]) -> list[str]:
     partly: list[str] = []
     for at, one in enumerate((*kept, *made)):
         text, is_whole = shown.regions(one, budgets[at], words, spots)
-        if not is_whole:
-            partly.append(one.path)
-        if text:
-            told.append(shown.file(one.path, text, made=at >= len(kept), whole=is_whole))
-        else:
+        if not text and not is_whole:
             gone.add(one.path)
-            partly.pop()
+            continue
+        told.append(shown.file(one.path, text, made=at >= len(kept), whole=is_whole))
+        partly += [] if is_whole else [one.path]
     absent = [*brief.absent, *(one.path for one in (*kept, *made, *drops) if one.path in gone)]
     cut += shown.listed("the file", "the files", dict.fromkeys(absent))
     cut += shown.listed("parts of", "parts of", dict.fromkeys(partly))

@@ -138,7 +138,7 @@ _SCRUBBED = (
     (re.compile(r" in \d+(?:\.\d+)?s(?: \(\d+:\d\d:\d\d\))?(?=[ =]|$)", re.MULTILINE), ""),
     (re.compile(r"^\d+\.\d+s (?=call|setup|teardown)", re.MULTILINE), ""),
     (re.compile(r"\b\d+(?:\.\d+)? ?(?:seconds|ms|µs)\b"), "<duration>"),
-    (re.compile(r"^(?:platform |rootdir:|cachedir:|plugins:|configfile:|- generated xml file:).*\n?", re.MULTILINE), ""),
+    (re.compile(r"^(?:platform |rootdir:|cachedir:|plugins:|configfile:|- generated xml).*\n?", re.MULTILINE), ""),
 )  # fmt: skip
 _LOUD = re.compile(r"^(?:E\s|>\s|\S+:\d+: )|\b\w*(?:Error|Exception|Warning)\b")
 

@@ -13,7 +13,7 @@ _AROUND = 6  # lines around one that matters
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]{3,59}")
 _SPOT = re.compile(r"([\w./-]{1,200}\.\w{1,5}):(\d{1,6})")
 _OPENS = re.compile(
-    r"[ \t]*(?:async def|def|class|func|fn|function|interface|struct|enum|type|impl|module|from|import|export|pub|@\w)\b"
+    r"[ \t]*(?:async def|def|class|func|fn|function|interface|struct|enum|type|impl|module|from|import|export|@\w)\b"
 )
 _TEMPLATE = re.compile(r"<\|([A-Za-z_]\w{0,40})\|>|<(/?(?:s|INST|SYS|tool_call|tool_response|think))>|\[(/?INST)\]")
 _COMMON = frozenset(

@@ -171,8 +171,8 @@ class _Candidacy:
             found = self._attempt(attempt, wrong)
             if isinstance(found, Candidate):
                 return found
-            wrong = found
-            told = wrong.feedback or "; ".join(wrong.problems)
+            wrong = _Wrong(found.problems, found.feedback or wrong.feedback)
+            told = found.feedback or "; ".join(found.problems)
             self._errand.tell(f"attempt {attempt}: {told.strip().splitlines()[0][:200]}")
         return "\n".join([*wrong.problems, wrong.feedback]).strip()
 

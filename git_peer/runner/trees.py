@@ -8,6 +8,7 @@ import pygit2
 from pygit2.enums import FileMode
 
 from git_peer import layout
+from git_peer.store import merges
 
 
 def edited(git: pygit2.Repository, base: str, files: Mapping[str, bytes | None]) -> str:
@@ -34,16 +35,8 @@ def _mode(root: pygit2.Tree, path: str) -> FileMode | None:
 
 def commit(git: pygit2.Repository, tree: str, parent: str, message: str) -> str:
     """A commit by the user of this repository; its id."""
-    who = signature(git)
+    who = merges.signature(git)
     return str(git.create_commit(None, who, who, message, tree, [parent]))
-
-
-def signature(git: pygit2.Repository) -> pygit2.Signature:
-    """The user as git's settings name it, else git-peer."""
-    try:
-        return git.default_signature
-    except (KeyError, pygit2.GitError):
-        return pygit2.Signature("git-peer", "git-peer@localhost")
 
 
 def changed(git: pygit2.Repository, base: str, tree: str) -> list[str]:

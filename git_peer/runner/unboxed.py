@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Literal
 
-from git_peer.adapters.capture import FLOOD, REPORT, Heard, environment
+from git_peer.adapters.capture import FLOOD, REPORT, Heard, copy, environment
 from git_peer.ports import Job, Ran
 
 _MARK = "GIT_PEER_JOB"  # by which what a job has started is known, whatever group it has moved to
@@ -40,7 +40,7 @@ class Unboxed:
         """See ports.Sandbox."""
         folder = Path(tempfile.mkdtemp(prefix="git-peer-"))
         try:
-            shutil.copytree(job.code, folder / "code", symlinks=True)
+            copy(job.code, folder / "code")
             (folder / "home").mkdir()
             return self._ran(job, folder)
         finally:
@@ -139,6 +139,8 @@ def _report(path: Path) -> bytes:
         file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return b""
-    with open(file, "rb") as opened:
+    try:
         found = os.fstat(file)
-        return opened.read(REPORT) if stat.S_ISREG(found.st_mode) and found.st_size <= REPORT else b""
+        return os.read(file, REPORT) if stat.S_ISREG(found.st_mode) and found.st_size <= REPORT else b""
+    finally:
+        os.close(file)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from git_peer.verbs import claims, integrating, trials
 DEPTH = 2  # how often a task may be divided, and its parts again
 BACK = 2  # how often a task may be sent back to a runner, before people look at it
 PATIENCE = 60.0  # seconds without news after which nobody is expected to accept what waits for others
+RECENT = 3600  # seconds since its last word for which another runner is taken to be there
 LOOK = 5.0  # seconds between two looks at an unchanged plan
 NOT_OURS = ("not_yours", "held", "fenced", "locked", "changed", "lost")  # while it was worked on, somebody else got it
 ENDS = ("not_allowed", "unavailable")  # the solver will not solve another one either
@@ -73,6 +75,7 @@ class Worker:
         self._done = 0
         self._seen: Mapping[str, str] = {}  # what waited for acceptance when this worker last tried to
         self._known: trials.Known = {}
+        self._quiet = 0.0  # seconds without news
         self.idle = 0.0  # seconds spent waiting
 
     def run(self) -> Iterator[Outcome]:
@@ -108,11 +111,12 @@ class Worker:
             return None
         else:
             try:
-                return tasks.find(peer.state, claims.take_next(peer, True, None)["task"]["id"])
+                taken = claims.take_next(peer, True, None)["task"]["id"]
             except PeerError as why:
                 if why.code != "not_found" or not self._options.loop:
                     raise
                 return None
+            return tasks.find(peer.state, taken)
         done = claims.claim(peer, ident, True, None)
         if ident in self._given:
             self._given.remove(ident)
@@ -201,22 +205,27 @@ class Worker:
         """Do for others what they wait for, or wait for them; False where nothing is to be expected."""
         waiting = self._acceptable(peer)
         if waiting and waiting != self._seen:
-            self._seen = waiting
-            with suppress(PeerError):  # somebody else was faster, or the remote is away: the next look tells
-                options = integrating.Options(seconds=self._options.seconds, send_back=True, known=self._known)
+            options = integrating.Options(seconds=self._options.seconds, send_back=True, known=self._known)
+            try:
                 done = integrating.integrate(peer, self._sandbox, options, self._tell)
+            except PeerError as why:  # somebody else was faster, or the remote is away
+                self._tell(f"not integrated: {why.message}")
+            else:
+                self._seen = waiting
                 self._tell(f"integrated {len(done['merged'])} tasks")
                 return True
-        board, scene = Board(peer.state), peer.scene(peer.state)
+        board = Board(peer.state)
         if not self._expects(peer, board):
+            self._tell(f"nothing is left to do: {_counted(board)}")
             return False
-        end = time.monotonic() + min(PATIENCE if not list(board.working(scene)) else LOOK, self._options.limits.left())
-        began = tip = None
         began, tip = time.monotonic(), peer.engine.tip()
+        end = began + min(LOOK, self._options.limits.left())
         while time.monotonic() < end and peer.engine.tip() == tip:
-            peer.sleep_until_news(min(LOOK, max(0.0, end - time.monotonic())))
-        self.idle += time.monotonic() - began
-        return peer.engine.tip() != tip or bool(list(board.working(scene)))
+            peer.sleep_until_news(max(0.0, end - time.monotonic()))
+        took = time.monotonic() - began
+        self.idle += took
+        self._quiet = 0.0 if peer.engine.tip() != tip else self._quiet + took
+        return self._quiet < PATIENCE or bool(list(board.working(peer.scene(peer.state))))
 
     def _acceptable(self, peer: Peer) -> dict[str, str]:
         """Task → commit of what others have handed in, and this session may accept."""
@@ -228,18 +237,26 @@ class Worker:
 
     @staticmethod
     def _expects(peer: Peer, board: Board) -> bool:
-        """Whether something may still become ready: somebody works, or another session may accept what waits."""
-        scene = peer.scene(peer.state)
-        if any(who.name != peer.name for _, who in board.working(scene)):
-            return True
-        others = [one for one in sessions.all_of(peer.state) if one.name != peer.name and sessions.is_live(one, scene)]
-        waiting = [one for one in board.tasks.values() if one.status in ("review", "merge_point")]
-        lapsing = [
-            one
-            for one in board.tasks.values()
-            if one.status == "in_progress" and not one.children and one.assignee != peer.name
+        """Whether something may still become ready: somebody works, or another runner may accept what waits.
+
+        Who holds nothing shows no signs of life: a runner that is idle is one that was heard of not long ago.
+        """
+        now = time.time()
+        others = [
+            one.name
+            for one in sessions.all_of(peer.state)
+            if one.agent == peer.me.agent and one.name != peer.name and now - one.at < RECENT
         ]
-        return bool(lapsing) or any(who.name not in one.workers for one in waiting for who in others)
+        leaves = [one for one in board.tasks.values() if not one.children]
+        working = [one for one in leaves if one.status == "in_progress" and one.assignee != peer.name]
+        waiting = [one for one in leaves if one.status in ("review", "merge_point")]
+        return bool(working) or any(who not in one.workers for one in waiting for who in others)
+
+
+def _counted(board: Board) -> str:
+    """How many tasks there are of each status."""
+    found = Counter(one.status for one in board.tasks.values())
+    return ", ".join(f"{count} {status}" for status, count in sorted(found.items())) or "there is no plan"
 
 
 def _every(peer: Peer) -> float:
