@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,6 +63,26 @@ def open_model(spec: str, settings: Settings) -> Model:
     if spec.startswith(("http://", "https://")):
         return _server(spec, settings)
     return _llama(_file(spec), settings)
+
+
+def check(settings: Settings) -> dict[str, str] | None:
+    """The doctor's check `model`: {name, status, detail, hint}; None where none is named and none was fetched.
+
+    It loads nothing and asks no server.
+    """
+    spec = settings.get("runnerModel")
+    if not spec and not here():
+        return None
+    found = {"name": "model", "status": "ok", "detail": text.line(spec, 200), "hint": ""}
+    if spec.startswith((ANTHROPIC, "http://", "https://")):
+        return found
+    try:
+        path = _file(spec or DEFAULT)
+    except PeerError as why:
+        return found | {"status": "warn", "detail": f"{why.message}; only a runner needs it", "hint": why.hint}
+    if find_spec("llama_cpp") is None:
+        return found | {"status": "warn", "detail": f"{path}, and no llama-cpp-python to load it", "hint": INSTALL}
+    return found | {"detail": str(path)}
 
 
 def _file(spec: str) -> Path:

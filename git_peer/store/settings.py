@@ -140,6 +140,7 @@ class Settings:
     """The values in force, read once: environment and command line of git, its config, the project's file."""
 
     def __init__(self, git: pygit2.Repository, top: Path | None) -> None:
+        self.top = top  # of the work tree, if there is one
         self.warnings: list[str] = []
         self._given: dict[str, str] = {}
         self.log_id = ""

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import os
 import re
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any, Protocol
@@ -33,6 +37,7 @@ class Parts(Protocol):
 
 
 OLDEST_GIT = (2, 34)
+_PATIENCE = 1.5  # seconds for the sandbox's engine
 YOUNG = 10  # seconds; a ref lock of that age may be a living git's
 
 
@@ -62,6 +67,7 @@ def examine(parts: Parts, fix: bool) -> list[Check]:
                 "the next writing command gives it an id of its own",
             )
         )
+    found.extend(_sandbox(parts))
     found.append(_hooks(parts, fix))
     found.append(_notes(parts, fix))
     found.extend(_locks(parts, fix))
@@ -81,6 +87,27 @@ def _git(parts: Parts) -> Check:
     if numbers < OLDEST_GIT:
         return _check("git", "fail", text, "git-peer wants git 2.34 or newer")
     return _check("git", "ok", text)
+
+
+def _sandbox(parts: Parts) -> list[Check]:
+    """Whether the runner's sandbox can be used; nothing where its library is not installed. Slow it never is."""
+    if importlib.util.find_spec("docker") is None:
+        return []
+    from git_peer.adapters import docker_image
+
+    try:
+        image = parts.settings.get("sandboxImage") or docker_image.declared(parts.settings.top).tag
+        # In a process of its own, which can be ended whatever the engine does, and has the library instead of this one.
+        args = [sys.executable, "-P", "-m", "git_peer.adapters.docker", image]
+        wrong = json.loads(subprocess.run(args, capture_output=True, timeout=_PATIENCE).stdout or "[]")
+    except PeerError as why:
+        wrong = [why.message, why.hint]
+    except subprocess.TimeoutExpired:
+        wrong = ["the Docker engine does not answer", "look at its service"]
+    if wrong is None:
+        return [_check("sandbox", "ok", f"Docker, {image}")]
+    message, hint = wrong or ["its check does not run", "`git peer sandbox check` says why"]
+    return [_check("sandbox", "warn", f"{message}; only `git peer run` needs it", hint)]
 
 
 def _hooks(parts: Parts, fix: bool) -> Check:
