@@ -19,7 +19,7 @@ NAME = "scripted"
 class Chat(CutServer):
     """`replies`: (regular expression, answer) pairs; the first that matches the prompt's last line is the answer.
 
-    `asked` are the messages of every request, with what was answered; `slow` holds answers back until it is set.
+    `asked` are the messages of every request, with what was answered.
     """
 
     def __init__(self, replies: Mapping[str, str]) -> None:
@@ -27,14 +27,26 @@ class Chat(CutServer):
         self.replies = dict(replies)
         self.asked: list[tuple[list[dict[str, str]], str]] = []
         self.spec = f"http://{HOST}:{self.server_address[1]}/v1#{NAME}"
-        self.hold: dict[str, threading.Event] = {}
+        self._gates: dict[str, threading.Event] = {}
+        self._ending = threading.Event()
+
+    def held_at(self, pattern: str) -> threading.Event:
+        """Such a prompt is not answered any more; the event is set when one has come."""
+        came = threading.Event()
+        self._gates[pattern] = came
+        return came
+
+    def end(self) -> None:
+        """Let go of what is held."""
+        self._ending.set()
 
     def answer(self, messages: list[dict[str, str]]) -> str:
         """The answer to a conversation."""
         last = messages[-1]["content"].rstrip().rsplit("\n", 1)[-1]
-        for pattern, event in self.hold.items():
+        for pattern, came in self._gates.items():
             if re.search(pattern, last):
-                event.wait(120)
+                came.set()
+                self._ending.wait(120)
         found = next((text for pattern, text in self.replies.items() if re.search(pattern, last)), "")
         with self._lock:
             self.asked.append((messages, found))
@@ -42,16 +54,15 @@ class Chat(CutServer):
 
 
 @contextmanager
-def chat(replies: Mapping[str, str]) -> Iterator[Chat]:
+def chat(replies: Mapping[str, str], kind: type[Chat] = Chat) -> Iterator[Chat]:
     """Such a server, while it is needed."""
-    server = Chat(replies)
+    server = kind(replies)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:
         yield server
     finally:
-        for event in server.hold.values():
-            event.set()
+        server.end()
         server.shutdown()
         server.server_close()
         thread.join(10)

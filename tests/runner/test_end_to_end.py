@@ -94,7 +94,9 @@ def work_off(team: list[Clone], model: str) -> None:
     team[0].peer("sync")
     tasks = {one["id"]: one for one in team[0].peer("plan", "show", "--json").json()["tasks"]}
     ends = {ident: one["status"] for ident, one in tasks.items()}
-    assert ends == {**dict.fromkeys(("t1", "t2", "t3", "t5", "t6", "t7"), "done"), "t4": "blocked"}, "\n".join(map(str, ended))
+    assert ends == {**dict.fromkeys(("t1", "t2", "t3", "t5", "t6", "t7"), "done"), "t4": "blocked"}, "\n".join(
+        map(str, ended)
+    )
     done = [one["task"] for one in _events(team[0], "task.move") if one["status"] == "done"]
     assert sorted(done) == ["t1", "t2", "t5", "t6", "t7"]
     claims = [(one["task"], one["by"]) for one in _events(team[0], "task.claim")]
