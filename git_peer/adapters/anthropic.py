@@ -29,6 +29,9 @@ _AGAIN = "nothing was written; try again later"
 class Conversation:
     """A ports.Planner. `seconds` is for all of its calls together, the SDK's retries and their pauses too."""
 
+    denied = "failed"  # the code of an error about the key or what it may use
+    late = ("unavailable", "plannerTimeout")  # that of one about the time, and the setting that gives more
+
     def __init__(self, model: str, max_tokens: int, seconds: float, retries: int) -> None:
         """PeerError("unavailable") where the package or a key is missing."""
         self.usage = Usage()
@@ -69,11 +72,15 @@ class Conversation:
     # -- talking ----------------------------------------------------------------------------------
     def ask(self, system: str, prompt: str, tools: Sequence[Tool], progress: Progress) -> Answer:
         """See ports.Planner."""
+        return self.begin(system, [{"role": "user", "content": prompt}], tools, progress)
+
+    def begin(self, system: str, messages: list[dict[str, Any]], tools: Sequence[Tool], progress: Progress) -> Answer:
+        """The same from several turns on; without tools the answer is text, told as it comes."""
         self._system = system
         self._tools = [
             {"name": tool.name, "description": tool.description, "input_schema": tool.schema} for tool in tools
         ]
-        self._messages = [{"role": "user", "content": prompt}]
+        self._messages = messages
         self._end = time.monotonic() + self._seconds
         return self._answer(progress)
 
@@ -91,13 +98,13 @@ class Conversation:
             try:
                 return self._sent(progress)
             except sdk.BadRequestError:
-                if not self._forced:
+                if not self._forced or not self._tools:
                     raise
                 # Models that always think, and others, refuse to be made to call a tool: they are asked to.
                 self._forced = False
                 return self._sent(progress)
         except sdk.APIStatusError as why:
-            raise _refusal(why, self._model) from None
+            raise _refusal(why, self._model, self.denied) from None
         except (sdk.APITimeoutError, TimeoutError):
             raise self._late() from None
         except sdk.APIConnectionError as why:
@@ -109,23 +116,26 @@ class Conversation:
 
     def _sent(self, progress: Progress) -> Answer:
         """One request, and its answer as it streams in."""
-        choice: dict[str, Any] = {"type": "auto", "disable_parallel_tool_use": True}
-        if self._forced:
-            name = {"name": self._tools[0]["name"]} if len(self._tools) == 1 else {}
-            choice |= {"type": "tool" if name else "any", **name}
+        more: dict[str, Any] = {}
+        if self._system:
+            more["system"] = self._system
+        if self._tools:
+            choice: dict[str, Any] = {"type": "auto", "disable_parallel_tool_use": True}
+            if self._forced:
+                name = {"name": self._tools[0]["name"]} if len(self._tools) == 1 else {}
+                choice |= {"type": "tool" if name else "any", **name}
+            more |= {"tools": self._tools, "tool_choice": choice}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a model's coming end is its user's to read about
             opened = self._create(
                 model=self._model,
                 max_tokens=self._max_tokens,
-                system=self._system,
                 messages=self._messages,
-                tools=self._tools,
-                tool_choice=choice,
                 stream=True,
                 timeout=self._left(),
+                **more,
             )
-        message = _Message(self.usage, progress)
+        message = _Message(self.usage, progress, tells=not self._tools)
         try:
             with opened as response:
                 self.usage.calls += 1
@@ -179,11 +189,9 @@ class Conversation:
         return left
 
     def _late(self) -> PeerError:
-        return PeerError(
-            "unavailable",
-            f"the model has not answered within {self._seconds:.0f} s",
-            "nothing was written; `git config peer.plannerTimeout` gives it more time",
-        )
+        told = f"the model has not answered within {self._seconds:.0f} s"
+        hint = f"nothing was written; `git config peer.{self.late[1]}` gives it more time"
+        return PeerError(self.late[0], told, hint)
 
     def _attempt(self, request: APIRequest, call_next: CallNext) -> Any:
         """One attempt of the SDK's: none begins past the end, and no pause is kept that would lead past it."""
@@ -198,7 +206,7 @@ class Conversation:
 class _Message:
     """An answer's blocks, put together from the events of its stream; `inputs`: block → the JSON of its input."""
 
-    def __init__(self, usage: Usage, progress: Progress) -> None:
+    def __init__(self, usage: Usage, progress: Progress, tells: bool) -> None:
         self.blocks: list[dict[str, Any]] = []
         self.inputs: dict[int, str] = {}
         self.stop = ""
@@ -208,6 +216,7 @@ class _Message:
         self._usage = usage
         self._before = (usage.input_tokens, usage.output_tokens)
         self._progress = progress
+        self._tells = tells  # what it says is the answer
 
     def take(self, data: str) -> None:
         """One event. PeerError("failed") for what is none."""
@@ -250,7 +259,8 @@ class _Message:
         for name in ("text", "thinking", "signature"):
             if delta["type"] == f"{name}_delta":
                 block[name] = str(block.get(name) or "") + str(delta[name])
-                self._progress("", self._usage.output_tokens)
+                told = str(delta[name]) if self._tells and name == "text" else ""
+                self._progress(told, self._usage.output_tokens)
 
     def _count(self, usage: dict[str, Any]) -> None:
         """The counts are totals of the message so far; what was read from a cache is input too."""
@@ -294,17 +304,17 @@ def _sdk() -> Any:
     return anthropic
 
 
-def _refusal(why: anthropic.APIStatusError, model: str) -> PeerError:
+def _refusal(why: anthropic.APIStatusError, model: str, denied: str) -> PeerError:
     """What the API said no with, after the SDK's retries."""
     status, kind = why.status_code, str(why.type or "")
     said = text.line(str(why.api_message or why.message or ""), 300)
     told = f"Anthropic's API answered {status}: {said}"
     if status == 401 or kind == "authentication_error":
-        return PeerError("failed", told, "is ANTHROPIC_API_KEY right?")
+        return PeerError(denied, told, "is ANTHROPIC_API_KEY right?")
     if status == 402 or kind == "billing_error" or "credit balance" in said.lower() or "spend" in str(why.error_code):
-        return PeerError("failed", told, "the account's credit or spending limit is used up")
+        return PeerError(denied, told, "the account's credit or spending limit is used up")
     if status == 403:
-        return PeerError("failed", told, "may this key use that model?")
+        return PeerError(denied, told, "may this key use that model?")
     if status == 404:
         return PeerError("failed", told, f"is {model} a model? `--model NAME` names another")
     if status == 429:

@@ -1,10 +1,11 @@
-"""git peer debate start|respond|escalate|resolve|show|list."""
+"""git peer debate start|respond|escalate|resolve|run|show|list."""
 
 from __future__ import annotations
 
 import sys
 
 import click
+import msgspec
 
 from git_peer.cli import _news, _targets
 from git_peer.cli._output import Call, Reply
@@ -21,7 +22,7 @@ _alternative = click.option("--alternative", "alternatives", multiple=True, meta
 
 @group("debate")
 def debate_command() -> None:
-    """Come to an agreement: start, respond, escalate, resolve, show, list."""
+    """Come to an agreement: start, respond, escalate, resolve, run, show, list."""
 
 
 @command("start")
@@ -141,6 +142,30 @@ def resolve(
     return Reply(done, _news.debate(done["debate"]), network=True, wrote=True)
 
 
+@command("run")
+@click.argument("ident", metavar="ID")
+@click.option("--model", metavar="M", default="", help="A GGUF file, a name of `model list`, a server, anthropic:M.")
+@click.option("--interval", type=click.FloatRange(0.1), default=5.0, metavar="S", help="Seconds between looks.")
+def run(call: Call, ident: str, model: str, interval: float) -> Reply:
+    """Have a model speak for this session's side until the debate is resolved, or before a person."""
+    from git_peer.cli.history import look
+    from git_peer.runner import debater
+    from git_peer.runner.models import open_model
+
+    peer = call.peer(writing=True)
+    news.debate_of(peer, ident)
+    get = peer.settings.get
+    limits = debater.Limits(get("runnerAnswer"), get("runnerTimeout"), interval)
+    speaker = open_model(model, peer.settings)
+    try:
+        done = debater.debate(peer, speaker, ident, limits, lambda: look(peer), lambda _piece, _tokens: None)
+    finally:
+        speaker.close()
+    view = moderating.describe(news.debate_of(peer, done["debate"]), peer.scene(peer.state))
+    data = {"debate": view, "turns": done["turns"], "usage": msgspec.to_builtins(speaker.usage)}
+    return Reply(data, _news.debate(view), network=True, wrote=True)
+
+
 @command("show")
 @click.argument("ident", metavar="ID")
 @click.option("--format", "form", type=click.Choice(["text", "md"]), default="text", help="md: for a pull request.")
@@ -163,5 +188,5 @@ def list_(call: Call, everything: bool) -> Reply:
     return Reply({"debates": views}, "\n".join(lines) or "Nobody debates.")
 
 
-for _one in (start, respond, escalate, resolve, show, list_):
+for _one in (start, respond, escalate, resolve, run, show, list_):
     debate_command.add_command(_one)

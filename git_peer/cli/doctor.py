@@ -10,6 +10,7 @@ from git_peer.agents import health
 from git_peer.cli._output import Call, Reply, table
 from git_peer.cli.main import command
 from git_peer.core.errors import EXIT
+from git_peer.runner import models
 from git_peer.verbs import doctor
 
 
@@ -21,6 +22,8 @@ def doctor_command(call: Call, fix: bool) -> Reply:
     found = doctor.examine(parts, fix)
     if parts.clone.is_set_up:
         found.append(health.check(parts.repo))
+        if (model := models.check(parts.settings)) is not None:
+            found.append(model)
     rows = [[c["status"], c["name"], c["detail"]] for c in found]
     hints = [f"hint: {c['name']}: {c['hint']}" for c in found if c["hint"] and c["status"] != "ok"]
     data: dict[str, Any] = {"checks": found}

@@ -172,11 +172,12 @@ def watch_command(
             if count is not None and told >= count:
                 return 0
         time.sleep(interval if not news else 0)
-        before, at = at, _look(peer)
+        before, at = at, look(peer)
         news = list(rows(peer, at, before)) if at != before else []
 
 
-def _look(peer: Peer) -> str:
+def look(peer: Peer) -> str:
+    """Bring what others have written, where the remote can be reached; the tip."""
     if peer.remote is not None:
         try:
             with peer.clone.writing(peer.settings.get("retryTimeout")):

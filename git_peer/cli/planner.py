@@ -17,6 +17,7 @@ from git_peer.core.errors import PeerError
 
 if TYPE_CHECKING:  # `plan show` does without it
     from git_peer.ports import Planner
+    from git_peer.store.settings import Settings
     from git_peer.verbs.planner import Proposed
 
 _TITLE = '"title"'  # each task has one
@@ -73,7 +74,13 @@ def _options(function: Any) -> Any:
         click.option("--ask", is_flag=True, help="The model may first put questions to the team."),
         click.option("--max-tokens", type=click.IntRange(1), metavar="N", help="Tokens that one answer may take."),
         click.option("--model", metavar="NAME", help="Which model."),
-        click.option("--planner", "kind", type=click.Choice(["anthropic"]), default="anthropic", help="Whose models."),
+        click.option(
+            "--planner",
+            "kind",
+            type=click.Choice(["anthropic", "llama"]),
+            default="anthropic",
+            help="Anthropic's API, or what `run --model` takes.",
+        ),
     ):
         function = option(function)
     return function
@@ -111,14 +118,7 @@ def _plan(call: Call, given: dict[str, Any], **what: Any) -> Reply:
     wanted = planner.Wanted(**what, ask=given["ask"], most=get("plannerMaxTasks"))
     planner.refuse(peer.state, wanted)
     seconds = get("plannerTimeout")
-    from git_peer.adapters.anthropic import Conversation  # it loads the SDK, which takes a second
-
-    model: Planner = Conversation(
-        given["model"] or get("plannerModel"),
-        given["max_tokens"] or get("plannerMaxTokens"),
-        seconds,
-        get("plannerRetries"),
-    )
+    model = _planner(peer.settings, given, seconds)
     progress = _Progress(call, model.usage)
     with planner.holding(peer, wanted.goal, 2 * seconds + MARGIN, given["wait"]) as lease:
         try:
@@ -139,6 +139,19 @@ def _plan(call: Call, given: dict[str, Any], **what: Any) -> Reply:
     shown = _shown(found, wanted.replan) if given["yes"] else ""
     told = "Nothing was to be changed." if nothing else f"{shown}\nWritten: {_count(found)}.".lstrip()
     return Reply(data, told, network=True, wrote=True)
+
+
+def _planner(settings: Settings, given: dict[str, Any], seconds: int) -> Planner:
+    """Each loads what takes a second or more."""
+    most = given["max_tokens"] or settings.get("plannerMaxTokens")
+    if given["kind"] == "llama":
+        from git_peer.runner.forms import FormPlanner
+        from git_peer.runner.models import open_model
+
+        return FormPlanner(open_model(given["model"] or "", settings), most, seconds)
+    from git_peer.adapters.anthropic import Conversation
+
+    return Conversation(given["model"] or settings.get("plannerModel"), most, seconds, settings.get("plannerRetries"))
 
 
 def _agreed(call: Call, yes: bool, found: Proposed, data: dict[str, Any], replan: bool) -> None:

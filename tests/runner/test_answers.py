@@ -205,6 +205,10 @@ def test_settings_are_written_by_a_task_that_names_them_only(path: str) -> None:
     assert read(text, own=(path,)).files == {path: "x\n"}
 
 
+def test_a_folder_of_code_may_be_called_hooks() -> None:
+    assert not of_paths("src/")("src/hooks/use.py")
+
+
 def test_only_the_tasks_own_paths_and_their_tests() -> None:
     rule = of_paths("src/calc.py")
     for path in ("src/calc.py", "tests/test_calc.py", "tests/unit/test_calc_more.py", "src/test_calc.py"):

@@ -139,6 +139,18 @@ def test_a_task_of_a_folder(git: pygit2.Repository, commit: str) -> None:
     }
 
 
+def test_more_files_than_are_listed(git: pygit2.Repository, commit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is one file too many to be listed is still read, and still no link to write through."""
+    monkeypatch.setattr(briefs, "TREE", 3)
+    listing = Listing(git, commit)
+    assert len(listing.files) == 3
+    assert all(listing.text(path) == raw.decode() for path, raw in FILES.items() if path.endswith("s.py"))
+    assert listing.taken("pkg/link.py")
+    assert listing.taken("pkg/link.py/x.py")
+    assert not listing.taken("pkg/new.py")
+    assert listing.entry("pkg") is None
+
+
 def test_nothing_is_written_through_a_link(git: pygit2.Repository, commit: str) -> None:
     """Nor over what the model was not shown."""
     mine = task("t1", targets.of_path("dir", "pkg"), file("sub"))

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.models.served import serving
 from tests.runner.chat import Chat, chat
 from tests.world import Clone
 
@@ -70,7 +71,7 @@ def test_handed_in(task: Clone) -> None:
     assert _task(task) | {"status": "review", "commit": outcome["commit"]} == _task(task)
     commit = task.git("log", "-1", "--format=%H %P%n%s%n%(trailers)", "origin/peer/task/t1").out
     assert commit.startswith(f"{outcome['commit']} {task.head()}\nWrite words (t1)\n")
-    assert "Peer-Task: t1\nPeer-Session: r1\nPeer-Model: scripted\n" in commit
+    assert "Peer-Task: t1\nPeer-Session: r1\nPeer-Model: some-model\n" in commit
     assert task.git("diff", "--name-only", "HEAD", outcome["commit"]).out == "test_words.py\nwords.py\n"
     assert "1 passed" in task.git("notes", "--ref=peer", "show", outcome["commit"]).out
     assert task.git("rev-parse", "HEAD").line == task.head("main"), "the user's own branch is where it was"
@@ -122,11 +123,10 @@ def test_the_best_of_three_lands(task: Clone) -> None:
     replies = iter([wrong + own, long + TEST, CODE + TEST])
 
     class Voting(Chat):
-        def answer(self, messages: list[dict[str, str]]) -> str:
-            last = messages[-1]["content"]
+        def answer(self, last: str) -> str:
             return "yes" if "Step: decide" in last else next(replies)
 
-    with chat({}, Voting) as model:
+    with serving(Voting({})) as model:
         ran = task.peer("run", "--model", model.spec, BOX, "--votes", "3", "--json")
     commit = ran.objects()[0]["commit"]
     assert task.git("show", f"{commit}:words.py").out == "def words(text):\n    return text.split()\n"

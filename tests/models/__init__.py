@@ -1,0 +1,1 @@
+"""Models: what writes, loads and fetches them. The tests make their own, of the true architecture and very small."""

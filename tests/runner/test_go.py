@@ -1,0 +1,79 @@
+"""`git peer go`: from a goal to the branch that has it, with one command."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.planner.plans import plan, task
+from tests.runner.chat import chat
+from tests.world import Clone
+
+GOAL = "Words and their number"
+PLAN = plan(
+    task("words", phase="build", paths=["words.py"], accept="python3 -m pytest -q -p no:cacheprovider test_words.py"),
+    task("count", "words", phase="build", paths=["count.py"], accept="python3 -m pytest -q -p no:cacheprovider"),
+    phases=[{"id": "build", "name": "Build it"}],
+)
+
+
+def _file(path: str, text: str) -> str:
+    return f"FILE: {path}\n```python\n{text}```\n"
+
+
+REPLIES = {
+    r"Step: decide": "yes",
+    r"Step: .* Task: t1\.": _file("words.py", "def words(text):\n    return text.split()\n")
+    + _file("test_words.py", "from words import words\n\n\ndef test_words():\n    assert words('a b') == ['a', 'b']\n"),
+    r"Step: .* Task: t2\.": _file(
+        "count.py", "from words import words\n\n\ndef count(text):\n    return len(words(text))\n"
+    )
+    + _file("test_count.py", "from count import count\n\n\ndef test_count():\n    assert count('a b') == 2\n"),
+    r"": json.dumps(PLAN),
+}
+
+
+def go(clone: Clone, spec: str, *more: str, status: int = 0) -> dict[str, Any]:
+    """Run it with one model for everything."""
+    options = ["--planner=llama", f"--planner-model={spec}", f"--model={spec}", "--sandbox=none", "--json"]
+    return clone.peer("go", GOAL, *options, *more, status=status).json()
+
+
+@pytest.mark.parametrize("runners", ["1", "2"])
+def test_the_whole_chain(pair: tuple[Clone, Clone], runners: str) -> None:
+    one, two = pair
+    with chat(REPLIES) as model:
+        done = go(one, model.spec, "--runners", runners)
+        assert (done["partial"], done["open"], done["errors"]) == (False, [], [])
+        assert sorted(run["task"] for run in done["runs"]) == ["t1", "t2"]
+        asked = len(model.asked)
+        again = go(one, model.spec)
+        assert len(model.asked) == asked, "what is done is not done again"
+        assert again["runs"] == []
+    two.git("fetch", "-q")
+    names = two.git("ls-tree", "-r", "--name-only", "origin/peer/integration").out.split()
+    assert {"words.py", "test_words.py", "count.py", "test_count.py"} <= set(names)
+    told = one.peer("go", GOAL, "--planner=llama", "--model=x", "--sandbox=none").out
+    assert "peer/integration" in told
+
+
+def test_partial_when_the_time_is_up(pair: tuple[Clone, Clone]) -> None:
+    with chat(REPLIES) as model:
+        model.held_at(r"Task: t2\.")
+        done = go(pair[0], model.spec, "--timeout", "25s", "--runners", "1", status=1)
+    assert done["partial"]
+    assert [one["task"] for one in done["open"]] == ["t2"]
+    assert done["open"][0]["status"] == "todo", "what was begun went back"
+    names = pair[0].git("ls-tree", "-r", "--name-only", "FETCH_HEAD", check=False).out
+    assert "count.py" not in names
+
+
+def test_another_goal_is_refused(pair: tuple[Clone, Clone]) -> None:
+    one = pair[0]
+    one.peer("task", "add", "Something else")
+    with chat(REPLIES) as model:
+        done = go(one, model.spec, status=1)
+        assert model.asked == []
+    assert done["error"]["code"] == "exists"
