@@ -13,7 +13,21 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import agents, committing, history, locking, planning, scale, startup, writers
+from benchmarks import (
+    agents,
+    committing,
+    duplicate_work,
+    history,
+    locking,
+    model,
+    planning,
+    runners,
+    sandbox,
+    scale,
+    solve,
+    startup,
+    writers,
+)
 from benchmarks.bench import Bench
 from benchmarks.figures import Figure, table
 from benchmarks.scratch import Scratch
@@ -27,6 +41,9 @@ TOPICS: dict[str, Callable[[Bench], Iterator[Figure]]] = {
     "plan": planning.measure,
     "writers": writers.measure,
     "agents": agents.measure,
+    "sandbox": sandbox.measure,
+    "runners": runners.measure,
+    "model": model.measure,
 }
 README = Path(__file__).resolve().parent.parent / "README.md"
 _BEGIN, _END = "<!-- benchmarks -->", "<!-- /benchmarks -->"
@@ -55,6 +72,10 @@ def into_readme(text: str) -> None:
 
 def main() -> int:
     """Measure what was asked for; 1 where a target was missed."""
+    if sys.argv[1:2] == ["duplicate_work"]:  # of another kind: simulated time, a table and options of its own
+        return duplicate_work.main(sys.argv[2:])
+    if sys.argv[1:2] == ["solve"]:  # measures a model, which has to be there
+        return solve.main(sys.argv[2:])
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="What git-peer costs, beside floors.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(TOPICS)}; all where none is given")
     parser.add_argument("--runs", type=int, default=9, metavar="N", help="runs behind each median (default: 9)")

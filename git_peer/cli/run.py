@@ -68,11 +68,11 @@ def _outcomes(call: Call, ids: tuple[str, ...], given: dict[str, Any], held: Exi
     from git_peer.runner.worker import Limits, Options, Worker
 
     name = call.name or os.environ.get("GIT_PEER_SESSION") or f"{AGENT}-{secrets.token_hex(3)}"
-    peer = _peer(name, given["capabilities"])
+    peer = peer_of(name, given["capabilities"])
     get = peer.settings.get
     if given["program"] is not None:
         _move_into_work_tree(peer, held)
-        peer = _peer(name, given["capabilities"])
+        peer = peer_of(name, given["capabilities"])
     sandbox = open_sandbox(given["box"], peer.settings, _warn)
     held.callback(sandbox.close)
     solver = _solver(peer, given)
@@ -86,10 +86,10 @@ def _outcomes(call: Call, ids: tuple[str, ...], given: dict[str, Any], held: Exi
         limits=Limits(given["max_tasks"], given["max_tokens"], until),
     )
     tell = (lambda _: None) if call.quiet else _tell
-    yield from Worker(lambda: _peer(name, given["capabilities"]), solver, sandbox, options, tell).run()
+    yield from Worker(lambda: peer_of(name, given["capabilities"]), solver, sandbox, options, tell).run()
 
 
-def _peer(name: str, capabilities: tuple[str, ...]) -> Peer:
+def peer_of(name: str, capabilities: tuple[str, ...]) -> Peer:
     """A Peer of the runner's session: a runner is an agent, whoever started it."""
     from git_peer.wiring import Parts
 

@@ -42,13 +42,18 @@ class Entry(NamedTuple):
     plain: bool
 
 
+def _entry(found: pygit2.Object) -> Entry:
+    return Entry(found.id, found.filemode in {FileMode.BLOB, FileMode.BLOB_EXECUTABLE})
+
+
 class Listing:
     """The files of a commit's tree by path, read as they are asked for; at most TREE of them."""
 
     def __init__(self, git: pygit2.Repository, commit: str) -> None:
         self._git = git
+        self._root = git[commit].peel(pygit2.Tree)
         self.files: dict[str, Entry] = {}
-        todo: list[tuple[str, pygit2.Tree]] = [("", git[commit].peel(pygit2.Tree))]
+        todo: list[tuple[str, pygit2.Tree]] = [("", self._root)]
         while todo:
             folder, tree = todo.pop()
             for one in tree:
@@ -58,12 +63,21 @@ class Listing:
                     if isinstance(one, pygit2.Tree):
                         todo.append((path, one))
                 elif len(self.files) < TREE:
-                    plain = one.filemode in {FileMode.BLOB, FileMode.BLOB_EXECUTABLE}
-                    self.files[path] = Entry(one.id, plain)
+                    self.files[path] = _entry(one)
+
+    def entry(self, path: str) -> Entry | None:
+        """What is at a path, also where it is one file too many to be listed; None for nothing, or a folder."""
+        if path in self.files or len(self.files) < TREE:
+            return self.files.get(path)
+        try:
+            found = self._root[path]
+        except (KeyError, ValueError):
+            return None
+        return None if isinstance(found, pygit2.Tree) else _entry(found)
 
     def size(self, path: str) -> int:
         """Bytes of a plain file that this clone has; -1 for anything else."""
-        entry = self.files.get(path)
+        entry = self.entry(path)
         if entry is None or not entry.plain:
             return -1
         try:
@@ -74,9 +88,10 @@ class Listing:
 
     def text(self, path: str) -> str | None:
         """The text of a plain file of at most LARGE bytes; None for any other, and where there is none."""
-        if not 0 <= self.size(path) <= LARGE:
+        entry = self.entry(path)
+        if entry is None or not 0 <= self.size(path) <= LARGE:
             return None
-        raw = bytes(self._git.odb.read(self.files[path].blob)[1])
+        raw = bytes(self._git.odb.read(entry.blob)[1])
         if b"\0" in raw:
             return None
         try:
@@ -88,10 +103,9 @@ class Listing:
         """Why a file cannot be written over, as a clause; "" where it can, or is not there."""
         parts = path.split("/")
         for depth in range(1, len(parts)):
-            above = self.files.get("/".join(parts[:depth]))
-            if above is not None:
+            if self.entry("/".join(parts[:depth])) is not None:
                 return "would be inside of a link or a file"
-        entry = self.files.get(path)
+        entry = self.entry(path)
         if entry is not None and not entry.plain:
             return "is a link or a submodule"
         if entry is not None and self.text(path) is None:

@@ -14,7 +14,7 @@ _DRIVE = re.compile(r"[A-Za-z]:|[A-Za-z][A-Za-z0-9+.-]+://")
 # What runs, or is obeyed, without that anybody asked for it: CI, hooks, git's filters, editors, coding agents, ours.
 _FOLDERS = frozenset(
     ".github .gitlab .gitea .forgejo .circleci .buildkite .woodpecker .teamcity .azure-pipelines .ci .husky .githooks "
-    ".git-hooks .hooks hooks .devcontainer .vscode .idea .claude .claude-plugin .codex .gemini .cursor .agents "
+    ".git-hooks .hooks .devcontainer .vscode .idea .claude .claude-plugin .codex .gemini .cursor .agents "
     ".direnv".split()
 )
 _FILES = re.compile(
@@ -55,7 +55,7 @@ def problem(path: str) -> str:
 def is_setting(path: str) -> bool:
     """Whether CI, git, an editor or an agent obeys what stands there; only a task that names it may write it."""
     parts = path.lower().split("/")
-    return any(part in _FOLDERS for part in parts) or _FILES.fullmatch(parts[-1]) is not None
+    return parts[0] == "hooks" or any(part in _FOLDERS for part in parts) or _FILES.fullmatch(parts[-1]) is not None
 
 
 def is_test(path: str) -> bool:

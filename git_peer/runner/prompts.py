@@ -129,6 +129,7 @@ _PLAN = 8  # the goal's and the plan's steps; one more, when all else is cut
 _NEWS = 6
 _OUTPUT = 6
 _SHRINK = 24
+_WIDEST = 8  # characters of a token, at most, in what is worth looking at
 _SHARE = 0.82  # of a step of the files to the one before it
 
 
@@ -140,14 +141,15 @@ def fit(parts: Parts, count: Count, room: int) -> Fitted:
     where even the bare task does not fit.
     """
     # A bound on what is looked at at all, far above what fits, so that no count costs more than a few rooms' worth.
-    brief = _bounded(parts.brief, max(room, 256) * 12)
+    most = max(room, 256) * _WIDEST
+    brief = _bounded(parts.brief, most)
     parts = Parts(parts.step, brief, parts.attempt)
     ladder = _ladder(len(_droppable(parts)))
     tried: dict[int, Fitted] = {}
 
     def at(rung: int) -> Fitted:
         if rung not in tried:
-            messages, cut = _messages(parts, ladder[rung])
+            messages, cut = _messages(parts, ladder[rung], most)
             tried[rung] = Fitted(messages, cut, count(messages))
         return tried[rung]
 
@@ -234,7 +236,7 @@ def _head(said: str, most: int) -> str:
 
 
 # -- the text -------------------------------------------------------------------------------------
-def _messages(parts: Parts, cuts: _Cuts) -> tuple[list[Message], list[str]]:
+def _messages(parts: Parts, cuts: _Cuts, most: int) -> tuple[list[Message], list[str]]:
     """The prompt with those cuts, and what they are in words."""
     brief, cut = parts.brief, list[str]()
     again = parts.step in AGAIN
@@ -244,7 +246,7 @@ def _messages(parts: Parts, cuts: _Cuts) -> tuple[list[Message], list[str]]:
     else:
         sections = [_project(brief, cuts.plan, cut), _task(brief)]
         sections += _news(brief, cuts.news, cut)
-        sections += _files(parts, cuts, cut)
+        sections += _files(parts, cuts, most, cut)
     if again and brief.problems:
         shortest = cuts.bare or cuts.shrink == _SHRINK
         told = [f"- {texts.line(one, 200 if shortest else 400)}" for one in brief.problems[: 3 if shortest else None]]
@@ -264,13 +266,13 @@ def _where(parts: Parts) -> str:
     brief = parts.brief
     if parts.step in {"decide", "divide"}:
         return ""
-    where = f" The code goes into {brief.only}." if brief.only else ""
-    return where + (f" Tests go into {brief.test}." if brief.test else "")
+    where = f" The code goes into {shown.name(brief.only, 300)}." if brief.only else ""
+    return where + (f" Tests go into {shown.name(brief.test, 300)}." if brief.test else "")
 
 
 def _data(what: str, said: str) -> str:
     """A stranger's text between tags that it cannot close, without marks that a model's template has."""
-    said = shown.harmless(texts.clean(said)).replace("</data", "< /data")
+    said = shown.untagged(shown.harmless(texts.clean(said)))
     return f'<data about="{what}">\n{said}\n</data>'
 
 
@@ -342,7 +344,7 @@ def _output(said: str, level: int, cut: list[str]) -> str:
     return results.middle_cut(said, most)
 
 
-def _files(parts: Parts, cuts: _Cuts, cut: list[str]) -> list[str]:
+def _files(parts: Parts, cuts: _Cuts, longest: int, cut: list[str]) -> list[str]:
     """Files as they are, and what the last attempt wrote; what it replaced is the first to go."""
     brief = parts.brief
     again = parts.step in AGAIN
@@ -352,12 +354,9 @@ def _files(parts: Parts, cuts: _Cuts, cut: list[str]) -> list[str]:
     made = list(brief.made) if again else []
     words = shown.words(brief.task.id, brief.task.title, brief.task.description, *brief.task.checklist, brief.feedback)
     spots = shown.spots(brief.feedback)
-    if cuts.shrink:
-        whole = sum(len(one.text) for one in (*kept, *made))
-        most = 0 if cuts.shrink == _SHRINK else int(whole * _SHARE**cuts.shrink)
-        budgets = shown.shares([len(one.text) for one in (*kept, *made)], most)
-    else:
-        budgets = [len(one.text) for one in (*kept, *made)]
+    sizes = [len(one.text) for one in (*kept, *made)]
+    most = 0 if cuts.shrink == _SHRINK else int(min(sum(sizes), longest) * _SHARE**cuts.shrink)
+    budgets = shown.shares(sizes, most)
     told: list[str] = []
     partly: list[str] = []
     for at, one in enumerate((*kept, *made)):

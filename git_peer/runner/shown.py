@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from git_peer.core import text as texts
 
@@ -16,6 +17,8 @@ _OPENS = re.compile(
     r"[ \t]*(?:async def|def|class|func|fn|function|interface|struct|enum|type|impl|module|from|import|export|@\w)\b"
 )
 _TEMPLATE = re.compile(r"<\|([A-Za-z_]\w{0,40})\|>|<(/?(?:s|INST|SYS|tool_call|tool_response|think))>|\[(/?INST)\]")
+_CLOSING = re.compile(r"<[ \t]*/(?=[ \t]*data)", re.IGNORECASE)
+_PLAIN = re.compile(r"[\w./@+-]+")
 _COMMON = frozenset(
     "this that with from have been must each into when then than they them their there which where what will should "
     "would could task tests test file files path paths code write writes return returns python none true false".split()
@@ -34,6 +37,17 @@ class Source:
 def harmless(said: str) -> str:
     """A text without the marks by which a model's template tells who speaks."""
     return _TEMPLATE.sub(lambda found: f"{found[0][0]} {found[0][1:]}", said)
+
+
+def untagged(said: str) -> str:
+    """A text that does not close the tag which marks it as data."""
+    return _CLOSING.sub("< /", said)
+
+
+def name(path: str, most: int) -> str:
+    """A path among our own words, in quotes unless it is plain."""
+    said = untagged(harmless(texts.line(path, most)))
+    return said if _PLAIN.fullmatch(said) else texts.quoted(said, most)
 
 
 def words(*said: str) -> frozenset[str]:
@@ -122,13 +136,13 @@ def file(path: str, text: str, *, made: bool, whole: bool) -> str:
     fence = "`" * max(3, max((len(run) for run in re.findall("`{3,}", body)), default=0) + 1)
     what = "as you wrote it in your last attempt" if made else "as it is"
     part = "" if whole else ", in part"
-    return f"{harmless(texts.line(path, 300))} {what}{part}:\n{fence}\n{body}\n{fence}"
+    return f"{name(path, 300)} {what}{part}:\n{fence}\n{body}\n{fence}"
 
 
-def listed(one: str, several: str, names: Iterable[str]) -> list[str]:
+def listed(one: str, several: str, names: Collection[str]) -> list[str]:
     """What was left out, in words: [] for nothing."""
-    found = [harmless(texts.line(name, 100)) for name in names]
-    if not found:
+    if not names:
         return []
-    more = f" and {len(found) - _NAMED:,} more" if len(found) > _NAMED else ""
-    return [f"{one if len(found) == 1 else several} {', '.join(found[:_NAMED])}{more}"]
+    first = [name(path, 100) for path in islice(names, _NAMED)]
+    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    return [f"{one if len(names) == 1 else several} {', '.join(first)}{more}"]

@@ -258,6 +258,7 @@ def test_half_a_file_is_none(case: str) -> None:
     found = read(text, old, ("calc.py", "calc.json"), only="calc.py", cut=cut)
     assert not found.files
     assert found.problems
+    assert ("limit of the answer" in found.problems[0]) is case.startswith("fence")
 
 
 FLOODS = {

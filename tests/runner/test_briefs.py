@@ -106,8 +106,8 @@ def test_a_brief(git: pygit2.Repository, commit: str) -> None:
     assert brief.contracts[0].startswith("reader (free, version 1, this task uses it):\nAs in")
     assert [one.split(" news ")[1] for one in brief.deltas] == ["04", "03", "02"]
     assert [(one.path, one.relevance) for one in brief.files] == [
-        ("pkg/parse.py", 0), ("tests/test_parse.py", 1), ("pkg/words.py", 2), ("pkg/__init__.py", 2), ("pkg/marks.py", 2),
-        ("schema/reader.json", 3), ("tests/conftest.py", 4),
+        ("pkg/parse.py", 0), ("tests/test_parse.py", 1), ("pkg/words.py", 2), ("pkg/__init__.py", 2),
+        ("pkg/marks.py", 2), ("schema/reader.json", 3), ("tests/conftest.py", 4),
     ]  # fmt: skip
     assert brief.symbols == "pkg/other.py:\n  def other(a: int) -> int"
     fitted = prompts.fit(prompts.write(brief), lambda said: sum(len(one.content) for one in said), 10**6)
