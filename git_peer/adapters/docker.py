@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 PATIENCE = 30  # seconds for the engine to answer a request
 HELLO = 5  # the same, for the first one
 _OLDEST = "1.40"  # version of the API that has all that is asked for here
+SWEPT = 60.0  # seconds after which a runner looks again for what dead ones have left
 LABEL = "git-peer"  # what our containers are labelled with, and the prefix of its parts
 NOBODY = "65534:65534"  # a user and a group that own no file, in the image or on this machine
 CODE = "/code"  # where a job finds its files
@@ -105,7 +106,7 @@ def asking(what: str) -> Iterator[None]:
 
 
 class Docker:
-    """A ports.Sandbox. Containers of runners of this machine that are dead are removed when it is opened."""
+    """A ports.Sandbox. What dead runners of this machine have left is removed now and then, and at its ends."""
 
     kind = "docker"
 
@@ -114,19 +115,26 @@ class Docker:
         self.image = image
         self.limits = limits
         self._api = api or connect()
+        self._warn = warn
         self._left: set[str] = set()  # names of containers that may still be there
         try:
             has_image(self._api, image)
-            for name in sweep(self._api):
-                warn(f"removed {name}, which a runner that is dead had left")
+            self._sweep()
         except BaseException:
             self._api.close()
             raise
+
+    def _sweep(self) -> None:
+        self._swept = time.monotonic()
+        for name in sweep(self._api):
+            self._warn(f"removed {name}, which a runner that is dead had left")
 
     # -- one job ----------------------------------------------------------------------------------
     def run(self, job: Job) -> Ran:
         """See ports.Sandbox."""
         self._clear()
+        if time.monotonic() - self._swept > SWEPT:
+            self._sweep()
         name = f"{LABEL}-{secrets.token_hex(6)}"
         with _readable(job.code) as code:
             self._left.add(name)
@@ -241,6 +249,8 @@ class Docker:
     def close(self) -> None:
         """See ports.Sandbox."""
         self._clear()
+        with contextlib.suppress(PeerError):
+            self._sweep()
         self._api.close()
 
 

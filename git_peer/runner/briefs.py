@@ -209,8 +209,10 @@ def _own(task: Task) -> list[str]:
 
 
 def _test_path(listing: Listing, task: Task, only: str) -> str:
-    """Where tests of the task go: the file that it names, one that is there, or the most usual place."""
+    """Where tests of the task go: a file that it names, or that its acceptance runs, or is there; else as is usual."""
     named = [one.real for one in task.paths if one.kind == "file" and paths.is_test(one.real)]
+    run = (word.strip("\"'").partition("::")[0].removeprefix("./") for word in task.accept.split())
+    named = named or [path for path in dict.fromkeys(run) if paths.is_test(path)]
     if named:
         return named[0] if len(named) == 1 else ""
     if not only:

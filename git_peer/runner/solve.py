@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+import pygit2
+
 from git_peer.core import targets
 from git_peer.core.errors import PeerError
+from git_peer.core.targets import Target
 from git_peer.core.tasks import Spec
 from git_peer.ports import Model, Said
 from git_peer.runner import answers, briefs, checking, prompts, results, syntax, trees
@@ -230,6 +233,14 @@ def _spec(errand: Errand, part: answers.Subtask, number: int) -> Spec:
         skills=task.skills,
         uses=task.uses,
         accept=part.accept,
-        paths=tuple(targets.of_path("file", path) for path in part.paths) or task.paths,
+        paths=tuple(_target(errand, path) for path in part.paths) or task.paths,
         depends_on=(f"~{number - 1}",) if number else (),
     )
+
+
+def _target(errand: Errand, path: str) -> Target:
+    """A path of a part: a folder where the task or the repository has one of that name, else a file."""
+    known = any(one.kind == "dir" and one.real == path for one in errand.task.paths)
+    root = errand.peer.repo.git[errand.base].peel(pygit2.Tree)
+    there = path in root and isinstance(root[path], pygit2.Tree)
+    return targets.of_path("dir" if known or there else "file", path)
