@@ -92,10 +92,16 @@ class _Hook:
         self._news()
         return Answer(context=text, message=message)
 
+    @property
+    def _is_a_runners(self) -> bool:
+        """Whether the agent works for `git peer run`, whose session this is: it commits, hands in, and goes on."""
+        session = self.peer.session()
+        return session is not None and session.agent == sessions.RUNNER
+
     def _end(self) -> Answer:
         """The session is over; what it holds ends with it."""
         memory.forget(self.site, self.name)
-        if self.peer.session() is None and not self.peer.locks(mine=True):
+        if self._is_a_runners or (self.peer.session() is None and not self.peer.locks(mine=True)):
             return Answer()
         if self.peer.remote is not None:
             detached.start(os.environ, "session", "end")
@@ -129,7 +135,7 @@ class _Hook:
             return Answer()
         from git_peer.agents import owed
 
-        debts = owed.of(self.peer)
+        debts = [one for one in owed.of(self.peer) if not (one.is_work and self._is_a_runners)]
         known = self.notes.get("owed")
         keys = sorted(debt.key for debt in debts)
         if known != keys:

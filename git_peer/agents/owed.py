@@ -19,6 +19,11 @@ class Debt(NamedTuple):
     key: str
     text: str
 
+    @property
+    def is_work(self) -> bool:
+        """Whether it is work to be handed in, and not an answer."""
+        return self.key.startswith(("dirty:", "task:"))
+
 
 def of(peer: Peer) -> list[Debt]:
     """All that this run owes, what others wait for first."""

@@ -19,13 +19,12 @@ import msgspec
 from git_peer.cli._output import Call, clean, write
 from git_peer.cli._params import Duration
 from git_peer.cli.main import command
+from git_peer.core import sessions
 from git_peer.core.errors import PeerError
 
 if TYPE_CHECKING:
     from git_peer.app import Peer
     from git_peer.runner.work import Outcome, Solver
-
-AGENT = "runner"  # the kind of agent that a runner's session is
 
 
 @command("run")
@@ -67,7 +66,7 @@ def _outcomes(call: Call, ids: tuple[str, ...], given: dict[str, Any], held: Exi
     from git_peer.runner.sandboxes import open_sandbox
     from git_peer.runner.worker import Limits, Options, Worker
 
-    name = call.name or os.environ.get("GIT_PEER_SESSION") or f"{AGENT}-{secrets.token_hex(3)}"
+    name = call.name or os.environ.get("GIT_PEER_SESSION") or f"{sessions.RUNNER}-{secrets.token_hex(3)}"
     peer = peer_of(name, given["capabilities"])
     get = peer.settings.get
     if given["program"] is not None:
@@ -94,7 +93,7 @@ def peer_of(name: str, capabilities: tuple[str, ...]) -> Peer:
     from git_peer.wiring import Parts
 
     parts = Parts(name, writing=True)
-    parts.me = msgspec.structs.replace(parts.me, name=name, agent=AGENT, capabilities=capabilities)
+    parts.me = msgspec.structs.replace(parts.me, name=name, agent=sessions.RUNNER, capabilities=capabilities)
     return parts.peer(writing=True)
 
 

@@ -13,6 +13,7 @@ from git_peer.core import leases, naming
 from git_peer.core.errors import Malformed, PeerError
 from git_peer.core.state import Event, Record, State
 
+RUNNER = "runner"  # the kind of agent that `git peer run` is, whatever works for it
 SILENT = 7 * 86400  # seconds without a sign of life after which a session may leave the tree
 
 

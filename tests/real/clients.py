@@ -108,14 +108,14 @@ class Clients:
     def claude(self, clone: Clone, api: ScriptedApi, *args: str, name: str = "claude", prompt: str = "Go.") -> Agent:
         """Claude Code with one prompt, its events as they come on stdout; edits and commands need no consent."""
         options = ["--output-format", "stream-json", "--verbose", *_WILLING]
-        return self._start([program("claude"), "-p", prompt, *options, *args], clone, self._claude(api, name))
+        return self._start([program("claude"), "-p", prompt, *options, *args], clone, self.claude_env(api, name))
 
     def claude_in_terminal(self, clone: Clone, api: ScriptedApi, prompt: str = "Go.") -> Agent:
         """Claude Code as a person has it, who has been welcomed and trusts the project: it stays when it has answered.
 
         Its session begins with `prompt`; what it draws is read and dropped.
         """
-        env = self._claude(api, "terminal") | {"TERM": "xterm-256color"}
+        env = self.claude_env(api, "terminal") | {"TERM": "xterm-256color"}
         welcomed = {
             "hasCompletedOnboarding": True,
             "theme": "dark",
@@ -134,7 +134,8 @@ class Clients:
         threading.Thread(target=_drop, args=(ours,), daemon=True).start()
         return agent
 
-    def _claude(self, api: ScriptedApi, name: str) -> dict[str, str]:
+    def claude_env(self, api: ScriptedApi, name: str) -> dict[str, str]:
+        """What Claude Code lives in."""
         env = self.environment(
             name, api, ANTHROPIC_BASE_URL=api.url, ANTHROPIC_API_KEY=KEY, CLAUDE_CODE_MAX_RETRIES="0",
             CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC="1", DISABLE_TELEMETRY="1", DISABLE_AUTOUPDATER="1",
