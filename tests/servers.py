@@ -103,6 +103,7 @@ class CutServer(ThreadingHTTPServer):
     def __init__(self, handler: type[BaseHTTPRequestHandler]) -> None:
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
+        self.ending = threading.Event()  # what a handler holds back is let go
         super().__init__((HOST, 0), handler)
 
     def get_request(self) -> tuple[socket.socket, object]:
@@ -120,12 +121,22 @@ class CutServer(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def server_close(self) -> None:
-        """Cut what is open, wait for the threads."""
+        """Let go of what hangs, cut what is open, wait for the threads."""
+        self.ending.set()
         with self._lock:
             for client in self._open:
                 with contextlib.suppress(OSError):
                     client.shutdown(socket.SHUT_RDWR)
         super().server_close()
+
+
+class QuietHandler(BaseHTTPRequestHandler):
+    """Answers over connections that stay, and writes no log."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+        """Nobody reads it."""
 
 
 class HttpServer(CutServer):

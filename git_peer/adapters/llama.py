@@ -23,6 +23,9 @@ from git_peer.ports import Message, Progress, Said, Usage
 BATCH = 128  # tokens evaluated at once: as fast as more, and ^C is heeded after each
 _KEPT = 200_000  # tokens of texts that are remembered: whoever fits a prompt counts the same parts again and again
 _MARK = "\ue000{}\ue001"  # stands for a text while the template is filled in
+# What it logs is dropped, by a function of C: one of Python's would run in the middle of it, and lose a ^C. It is the
+# library's as a whole, and is called when a model goes, too: so it is here for as long as the process is.
+_SILENCE = llama_cpp.llama_log_callback("".format)
 _MARKS = re.compile("\ue000([0-9]+)\ue001")
 
 
@@ -45,9 +48,7 @@ class Llama:
         self.name = path.stem
         self.usage = Usage()
         self._path = path
-        # What it logs is dropped, by a function of C: one of Python's would run in the middle of it, and lose a ^C.
-        self._silence = llama_cpp.llama_log_callback("".format)
-        llama_cpp.llama_log_set(self._silence, None)
+        llama_cpp.llama_log_set(_SILENCE, None)
         self._llama = self._loaded(context, threads(workers))
         trained = self._llama._model.n_ctx_train()
         if trained < context:

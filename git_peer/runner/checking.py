@@ -3,62 +3,39 @@
 from __future__ import annotations
 
 import shlex
-import time
 from collections.abc import Iterable
 from typing import NamedTuple
 
 import pygit2
 
-from git_peer.ports import Job, Ran, Sandbox
+from git_peer.ports import Sandbox
 from git_peer.runner import results
 from git_peer.runner.results import Tests
-from git_peer.store.scratch import Scratch
-
-_WORDS = {
-    "time": "it was ended at its time limit",
-    "memory": "it was ended for the memory that it used",
-    "output": "it was ended for what it wrote",
-}
+from git_peer.verbs import trials
 
 
 class Checked(NamedTuple):
-    """How a tree stood its check."""
+    """How a tree stood its check. `said` is the output, and how it ended where that was not well."""
 
-    command: str
     passed: bool
     tests: Tests
-    ran: Ran
-
-    @property
-    def said(self) -> str:
-        """The output, and how it ended where that was not by itself."""
-        if self.ran.status == 0:
-            return self.ran.output
-        how = _WORDS.get(self.ran.ended) or f"exit status {self.ran.status}"
-        return f"{self.ran.output.rstrip()}\n({how})"
+    said: str
 
 
 class Checker:
-    """Runs commands on trees of one repository. `spent` is the seconds that they took."""
+    """Runs commands on trees of one repository, each once; what it has run `known` holds."""
 
-    def __init__(self, git: pygit2.Repository, sandbox: Sandbox, seconds: int) -> None:
-        self.spent = 0.0
-        self._git = git
-        self._sandbox = sandbox
-        self._seconds = seconds
-        self._scratch = Scratch()
+    def __init__(self, git: pygit2.Repository, sandbox: Sandbox, seconds: int, known: trials.Known) -> None:
+        self._trials = trials.Trials(git, sandbox, seconds, known)
 
     def close(self) -> None:
         """Remove what was laid out."""
-        self._scratch.close()
+        self._trials.close()
 
     def run(self, tree: str, command: str, label: str) -> Checked:
-        """Run a command on a tree; it has passed where its exit status is 0."""
-        began = time.monotonic()
-        folder = self._scratch.lay(self._git, tree)
-        ran = self._sandbox.run(Job(folder, command, self._seconds, label))
-        self.spent += time.monotonic() - began
-        return Checked(command, ran.status == 0, results.parse(ran.report), ran)
+        """Run a command on a tree."""
+        ran = self._trials.run(tree, command, label)
+        return Checked(trials.passed(ran), results.parse(ran.report), trials.said(ran))
 
 
 def tests_among(paths: Iterable[str]) -> list[str]:

@@ -7,8 +7,6 @@ import os
 import re
 import shlex
 import shutil
-import signal
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -19,6 +17,7 @@ from git_peer.core import targets
 from git_peer.core.errors import PeerError
 from git_peer.runner import checking, results
 from git_peer.runner.work import Errand, Solution
+from git_peer.store import shell
 from git_peer.store.remote import run as run_git
 from git_peer.verbs.briefing import brief
 
@@ -127,7 +126,7 @@ class CommandSolver:
             file.write_text(prompt, "utf-8", "replace")
             command = self._command.replace(PLACE, shlex.quote(str(file)))
             env = {**os.environ, "GIT_PEER_SESSION": errand.peer.name, "GIT_PEER_TASK": errand.task.id}
-            status, output = _run(command, self._top, seconds, env)
+            status, output = shell.run(command, self._top, seconds, KEPT, env)
         errand.journal.step(f"command-{attempt}", [], output, prompt=prompt, status=status)
         return status, output
 
@@ -140,29 +139,6 @@ def _words(command: str) -> list[str]:
     if not words:
         raise PeerError("usage", "--exec is empty", "--exec 'claude -p {prompt_file}'")
     return words
-
-
-def _run(command: str, top: Path, seconds: float, env: dict[str, str]) -> tuple[int | None, str]:
-    with tempfile.TemporaryFile() as said:
-        child = subprocess.Popen(
-            ["sh", "-c", command],
-            cwd=top,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            stdout=said,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            status: int | None = child.wait(None if seconds == float("inf") else seconds)
-        except subprocess.TimeoutExpired:
-            status = None
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(child.pid, signal.SIGKILL)
-            child.wait()
-        said.seek(max(0, said.seek(0, os.SEEK_END) - KEPT))
-        return status, said.read().decode("utf-8", "replace")
 
 
 def used(output: str) -> int:

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from git_peer.app import Peer
 from git_peer.core import sessions, tasks
@@ -29,7 +29,7 @@ PATIENCE = 60.0  # seconds without news after which nobody is expected to accept
 RECENT = 3600  # seconds since its last word for which another runner is taken to be there
 LOOK = 5.0  # seconds between two looks at an unchanged plan
 NOT_OURS = ("not_yours", "held", "fenced", "locked", "changed", "lost")  # while it was worked on, somebody else got it
-ENDS = ("not_allowed", "unavailable")  # the solver will not solve another one either
+STOPS = ("changed", "failed", "invalid", "unsupported")  # another try would come to the same
 
 
 class TimeUp(Exception):
@@ -75,6 +75,7 @@ class Worker:
         self._done = 0
         self._seen: Mapping[str, str] = {}  # what waited for acceptance when this worker last tried to
         self._known: trials.Known = {}
+        self._lost: set[str] = set()  # tasks that were given up, and may come again
         self._quiet = 0.0  # seconds without news
         self.idle = 0.0  # seconds spent waiting
 
@@ -95,7 +96,7 @@ class Worker:
                 yield outcome
             elif not self._options.loop or not self._wait(peer):
                 return
-            if not self._options.loop and not self._given:
+            if not self._given and (self._options.ids or not self._options.loop):
                 return
 
     # -- taking ---------------------------------------------------------------------------------------
@@ -125,29 +126,24 @@ class Worker:
     # -- solving --------------------------------------------------------------------------------------
     def _do(self, peer: Peer, task: Task) -> Outcome | None:
         """Have a task solved and see it through; None where there was no time for it, and it went back."""
-        began, used, back = time.monotonic(), self._solver.tokens, _sent_back(task)
+        began, used = time.monotonic(), self._solver.tokens
         outcome = Outcome(task.id, "lost")
-        checker = Checker(peer.repo.git, self._sandbox, self._options.seconds)
+        checker = Checker(peer.repo.git, self._sandbox, self._options.seconds, {})
         self._tell(f"{task.id}: {task.title}")
         try:
             with alive.renewed(self._peer_of, _every(peer)):
                 errand = Errand(
                     peer=peer,
                     task=task,
-                    base=base.of(peer, task),
+                    base="",
                     checker=checker,
                     attempts=self._options.attempts,
                     journal=Journal(peer.clone.folder, task.id, peer.name),
                     tell=lambda line: self._tell(f"{task.id}: {line}"),
                     left=self._left,
                     divisible=_depth(peer, task) < DEPTH,
-                    feedback=task.note if back else "",
                 )
-                if len(back) > BACK:
-                    solution = Solution(0, stuck=f"it was sent back {len(back)} times, at last: {task.note}")
-                else:
-                    solution = self._solver.solve(errand)
-                self._finish(errand, solution, outcome)
+                self._finish(*self._solved(errand), outcome)
         except TimeUp:
             self._hand_back(peer, task, "there was no time left for it")
             return None
@@ -156,7 +152,7 @@ class Worker:
                 self._hand_back(peer, task, f"could not go on: {why.message}")
                 raise
             outcome.why = why.message
-            self._hand_back(peer, task, f"could not go on: {why.message}")
+            self._lose(peer, task, why, outcome)
         except BaseException:
             self._hand_back(peer, task, "interrupted")
             raise
@@ -166,6 +162,30 @@ class Worker:
         outcome.tokens = self._solver.tokens - used
         self._tell(f"{task.id}: {outcome.outcome}" + (f" ({outcome.why})" if outcome.why else ""))
         return outcome
+
+    def _solved(self, errand: Errand) -> tuple[Errand, Solution]:
+        """The solution, and the errand with what it began from; what no other try would mend is a reason to stop."""
+        back = _sent_back(errand.task)
+        if len(back) > BACK:
+            return errand, Solution(0, stuck=f"it was sent back {len(back)} times, at last: {errand.task.note}")
+        try:
+            begun = replace(errand, base=base.of(errand.peer, errand.task), feedback=errand.task.note if back else "")
+            return begun, self._solver.solve(begun)
+        except PeerError as why:
+            if why.code not in STOPS:
+                raise
+            self._left()  # a model that was cut off because the time is up has not failed
+            return errand, Solution(0, stuck=why.message)
+
+    def _lose(self, peer: Peer, task: Task, why: PeerError, outcome: Outcome) -> None:
+        """Give up a task that somebody stands in the way of; for good, where that was so before."""
+        if task.id in self._lost:
+            with suppress(PeerError):
+                peer.run(Move(me=peer.me, task=task.id, status="blocked", note=handing.note(why.message)))
+                outcome.outcome = "blocked"
+                return
+        self._lost.add(task.id)
+        self._hand_back(peer, task, f"could not go on: {why.message}")
 
     def _left(self) -> float:
         """Seconds that there are; TimeUp where none, or no tokens, are left."""

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
-import subprocess
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +12,7 @@ from git_peer.core import tasks
 from git_peer.core.errors import PeerError
 from git_peer.core.tasks import Task
 from git_peer.core.working import Record
+from git_peer.store import shell
 from git_peer.store.remote import run as run_git
 from git_peer.verbs import noting
 
@@ -75,25 +71,7 @@ def recorded(peer: Peer, task: Task, on: str, passed: bool, output: str) -> dict
 
 def _ran(command: str, top: Path, timeout: int) -> tuple[bool, str]:
     """(whether the command succeeded, the end of what it said); what it started is gone when this returns."""
-    with tempfile.TemporaryFile() as said:
-        started = subprocess.Popen(
-            ["sh", "-c", command],
-            cwd=top,
-            stdin=subprocess.DEVNULL,
-            stdout=said,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            status: int | None = started.wait(timeout)
-        except subprocess.TimeoutExpired:
-            status = None
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(started.pid, signal.SIGKILL)
-            started.wait()
-        said.seek(max(0, said.seek(0, os.SEEK_END) - 2 * KEPT))
-        output = said.read().decode("utf-8", "replace")
+    status, output = shell.run(command, top, timeout, 2 * KEPT)
     if status == 0:
         return True, output
     return False, f"{output}\n({f'ended after {timeout} s' if status is None else f'exit status {status}'})"

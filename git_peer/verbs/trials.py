@@ -33,7 +33,7 @@ class Trials:
 
     def run(self, commit: str, command: str, label: str) -> Ran:
         """Run a command on the tree of a commit. PeerError `invalid`: its tree cannot be written to a folder."""
-        tree = str(self._git[commit].peel(pygit2.Commit).tree_id)
+        tree = str(self._git[commit].peel(pygit2.Tree).id)
         ran = self._known.get((tree, command))
         if ran is None:
             folder = self._scratch.lay(self._git, tree)

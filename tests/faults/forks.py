@@ -11,7 +11,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from git_peer import layout
 from tests.world import Clone, Result, merged
+
+STEPS = 400  # more than any command has; each loop ends when the command survives
+KILLED = -9
+
+
+def attempts(clone: Clone) -> set[str]:
+    """The publishes that nobody has settled."""
+    folder = clone.path / ".git" / layout.FOLDER / layout.D_ATTEMPTS
+    return {path.name for path in folder.glob("[!.]*")} if folder.is_dir() else set()
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ import pytest
 from filelock import FileLock
 
 from git_peer import layout
-from tests.faults.forks import Ask, Forks
+from tests.faults.forks import KILLED, STEPS, Ask, Forks, attempts
 from tests.faults.history import code, sound, takes, winners
 from tests.faults.test_answers import QUICK, SLOW, behind_proxy
-from tests.faults.test_kill import KILLED, STEPS, attempts, held, prepare
+from tests.faults.test_kill import held, prepare
 from tests.world import Clone, Result, Running, World
 
 pytestmark = pytest.mark.faults

@@ -6,21 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from git_peer import layout
-from tests.faults.forks import Forks
+from tests.faults.forks import KILLED, STEPS, Forks, attempts
 from tests.faults.history import code, sound
 from tests.world import Clone, World
 
-STEPS = 400  # more than any command has; each loop ends when the command survives
-KILLED = -9
-
 pytestmark = pytest.mark.faults
-
-
-def attempts(clone: Clone) -> set[str]:
-    """The publishes that nobody has settled."""
-    folder = clone.path / ".git" / layout.FOLDER / layout.D_ATTEMPTS
-    return {path.name for path in folder.glob("[!.]*")} if folder.is_dir() else set()
 
 
 def prepare(world: World, forks: Forks, mode: str) -> Clone:

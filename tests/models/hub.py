@@ -6,10 +6,9 @@ import contextlib
 import hashlib
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler
 
 from tests.proxies import HOST
-from tests.servers import CutServer
+from tests.servers import CutServer, QuietHandler
 
 REPO, FILE = "Some/Model-GGUF", "model-q8_0.gguf"
 
@@ -27,21 +26,11 @@ class Hub(CutServer):
         self.ranges: list[str | None] = []  # of each download that was begun
         self.paths: list[str] = []
         self.tokens: list[str | None] = []
-        self.ending = threading.Event()
         self.status = 200
 
-    def server_close(self) -> None:
-        """Let go of what hangs, then as its base."""
-        self.ending.set()
-        super().server_close()
 
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(QuietHandler):
     server: Hub
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-        pass
 
     def _begin(self, status: int, size: int, **more: str) -> None:
         self.send_response(status)

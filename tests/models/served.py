@@ -7,11 +7,10 @@ import json
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler
 from typing import Any, Literal, TypeVar
 
 from tests.proxies import HOST
-from tests.servers import CutServer
+from tests.servers import CutServer, QuietHandler
 
 NAME = "some-model"
 
@@ -52,7 +51,6 @@ class Api(CutServer):
         self.names = [NAME]
         self.context = 4096
         self.tells = threading.Event()  # a step drips now
-        self.ending = threading.Event()
 
     @property
     def spec(self) -> str:
@@ -63,18 +61,9 @@ class Api(CutServer):
         """What a chat is answered."""
         return self.script.pop(0) if self.script else Step(status=500, error={"message": "no script"})
 
-    def server_close(self) -> None:
-        """Let go of what hangs, then as its base."""
-        self.ending.set()
-        super().server_close()
 
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(QuietHandler):
     server: Api
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-        pass
 
     def _json(self, value: Any, status: int = 200) -> None:
         raw = json.dumps(value).encode()

@@ -7,11 +7,10 @@ import json
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from tests.proxies import HOST
-from tests.servers import CutServer
+from tests.servers import CutServer, QuietHandler
 
 KEY = "sk-dummy"
 
@@ -65,7 +64,6 @@ class Api(CutServer):
         self.requests: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.unasked = 0
-        self.ending = threading.Event()
         self.reached = threading.Event()  # a step hangs now
 
     @property
@@ -83,18 +81,9 @@ class Api(CutServer):
             self.unasked += 1
             return failed(400, "invalid_request_error", "the script is at its end")
 
-    def server_close(self) -> None:
-        """Let go of what hangs, then as its base."""
-        self.ending.set()
-        super().server_close()
 
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(QuietHandler):
     server: Api
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-        pass
 
     def do_POST(self) -> None:
         with contextlib.suppress(OSError):  # the client went away

@@ -243,3 +243,44 @@ def test_every_step_is_kept(task: Clone) -> None:
     assert [one["step"] for one in steps] == ["decide", "write"]
     assert steps[1]["said"] == CODE + TEST
     assert steps[1]["asked"][-1][1].endswith("Step: write. Task: t1. Attempt: 1.")
+
+
+def test_what_it_builds_on_does_not_merge(task: Clone) -> None:
+    """Two done tasks that it waited for conflict: it is blocked, and the runner does not take it again and again."""
+    done = []
+    for number, text in enumerate(("one", "two")):
+        task.git("checkout", "-q", "-b", f"w{number}", "main")
+        task.write("shared.txt", f"{text}\n")
+        commit = task.commit(text)
+        task.git("push", "-q", "origin", f"w{number}")
+        ident = task.peer("task", "add", text, "--json").json()["task"]["id"]
+        task.peer("task", "claim", ident, as_="w")
+        task.peer("task", "review", ident, "--commit", commit, as_="w")
+        task.peer("task", "merge-point", ident, as_="x")
+        task.peer("task", "done", ident, as_="x")
+        done.append(ident)
+    task.peer("task", "edit", "t1", "--after-task", done[0], "--after-task", done[1])
+    ran = task.peer("run", "--loop", "--exec", "true", BOX, "--json", status=1)
+    assert [one["outcome"] for one in ran.objects()] == ["blocked"]
+    assert "shared.txt" in _task(task)["note"]
+
+
+def test_who_stands_in_the_way_twice(task: Clone) -> None:
+    """Somebody has locked the file of tests: it is tried again once, and then blocked with who it is."""
+    task.peer("lock", "test_words.py", as_="other")
+    with chat({"decide": "yes", "write": CODE + TEST}) as model:
+        ran = task.peer("run", "--loop", "--model", model.spec, BOX, "--json", status=1)
+    assert [one["outcome"] for one in ran.objects()] == ["lost", "blocked"]
+    assert "other" in _task(task)["note"]
+    assert [one["session"] for one in _held(task)] == ["other"]
+    assert "peer/task/t1" not in task.git("branch", "-r").out
+
+
+def test_a_model_that_fails_blocks_one_task_only(task: Clone) -> None:
+    task.git("config", "peer.runnerTimeout", "1s")
+    task.peer("task", "add", "Another", "--priority", "1")
+    with chat({"decide": "yes"}) as model:
+        model.held_at(r"write\. Task: t1")
+        ran = task.peer("run", "--loop", "--model", model.spec, BOX, "--attempts", "1", "--json", status=1)
+    assert [(one["task"], one["outcome"]) for one in ran.objects()] == [("t1", "blocked"), ("t2", "blocked")]
+    assert "had not answered after 1 s" in _task(task)["note"]
