@@ -26,6 +26,7 @@ _DROPPED_PREFIXES = (
 _DROPPED = (
     "LANG", "LANGUAGE", "EMAIL", "EDITOR", "VISUAL", "PAGER", "BROWSER", "COLUMNS", "NO_COLOR", "FORCE_COLOR",
     "CLICOLOR", "CLICOLOR_FORCE",
+    "PYTHONDONTWRITEBYTECODE",  # thousands of processes would each compile everything anew
 )  # fmt: skip
 _CONFIG = """\
 [user]
