@@ -27,6 +27,7 @@ DEPTH = 2  # how often a task may be divided, and its parts again
 BACK = 2  # how often a task may be sent back to a runner, before people look at it
 PATIENCE = 60.0  # seconds without news after which nobody is expected to accept what waits for others
 RECENT = 3600  # seconds since its last word for which another runner is taken to be there
+KNOWN = 500  # runs on trees that are remembered
 LOOK = 5.0  # seconds between two looks at an unchanged plan
 NOT_OURS = ("not_yours", "held", "fenced", "locked", "changed", "lost")  # while it was worked on, somebody else got it
 STOPS = ("changed", "failed", "invalid", "unsupported")  # another try would come to the same
@@ -225,7 +226,11 @@ class Worker:
         """Do for others what they wait for, or wait for them; False where nothing is to be expected."""
         waiting = self._acceptable(peer)
         if waiting and waiting != self._seen:
-            options = integrating.Options(seconds=self._options.seconds, send_back=True, known=self._known)
+            if len(self._known) > KNOWN:
+                self._known.clear()
+            options = integrating.Options(
+                seconds=self._options.seconds, until=self._options.limits.until, send_back=True, known=self._known
+            )
             try:
                 done = integrating.integrate(peer, self._sandbox, options, self._tell)
             except PeerError as why:  # somebody else was faster, or the remote is away
