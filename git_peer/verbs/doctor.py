@@ -90,7 +90,7 @@ def _git(parts: Parts) -> Check:
 
 
 def _sandbox(parts: Parts) -> list[Check]:
-    """Whether the runner's sandbox can be used; nothing where its library is not installed. Slow it never is."""
+    """Whether the runner's sandbox can be used; nothing where it cannot, and nobody wants it. Slow it never is."""
     if importlib.util.find_spec("docker") is None:
         return []
     from git_peer.adapters import docker_image
@@ -106,6 +106,8 @@ def _sandbox(parts: Parts) -> list[Check]:
         wrong = ["the Docker engine does not answer", "look at its service"]
     if wrong is None:
         return [_check("sandbox", "ok", f"Docker, {image}")]
+    if not (parts.settings.get("sandboxImage") or parts.settings.get("runnerModel")):
+        return []
     message, hint = wrong or ["its check does not run", "`git peer sandbox check` says why"]
     return [_check("sandbox", "warn", f"{message}; only `git peer run` needs it", hint)]
 

@@ -222,3 +222,13 @@ def test_doctor(local: Clone, image: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         status, detail = sandbox(DOCKER_HOST=f"tcp://127.0.0.1:{server.getsockname()[1]}")
     assert (status, "answer" in detail) == ("warn", True), detail
+
+
+def test_doctor_where_nobody_runs_anything(local: Clone, tmp_path: Path) -> None:
+    """Who has no engine, and set nothing up for runners, is not warned of it; the control is who has."""
+    env = {"DOCKER_HOST": f"unix://{tmp_path}/none.sock"}
+    for setting, told in ((None, []), ("peer.runnerModel", ["warn"])):
+        if setting:
+            local.git("config", setting, "http://127.0.0.1:9/v1")
+        checks = local.peer("doctor", "--json", env=env).json()["checks"]
+        assert [check["status"] for check in checks if check["name"] == "sandbox"] == told
