@@ -79,15 +79,15 @@ def _killed_at(team: list[Clone], runners: dict[str, Running], ident: str) -> st
 def tiny() -> str:
     """A model in the runner's own process: a real one, of Qwen2's architecture, that has learned the story by heart.
 
-    GIT_PEER_PAIRS=F, this test with the scripted model, and `python -m tests.models.train F tests/runner/story.gguf`
-    make it anew.
+    This test with the scripted model (`-m soak`) and GIT_PEER_PAIRS=F, and then
+    `python -m tests.models.train F tests/runner/story.gguf`, make it anew.
     """
     require("llama_cpp", lambda: importlib.util.find_spec("llama_cpp") is not None)
     return str(Path(__file__).with_name("story.gguf"))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", ["scripted", "tiny"])
+@pytest.mark.parametrize("model", [pytest.param("scripted", marks=pytest.mark.soak), "tiny"])
 def test_a_plan_is_worked_off(team: list[Clone], model: str, request: pytest.FixtureRequest) -> None:
     """Three runners, one of which is killed: every task is done once, in order, or ends as it must."""
     work_off(team, request.getfixturevalue(model))
