@@ -75,6 +75,12 @@ class Call:
             sys.stderr.flush()
 
     # -- what goes out ----------------------------------------------------------------------------
+    def progress(self, line: str) -> None:
+        """Say on stderr what goes on."""
+        if not self.quiet:
+            sys.stderr.write(f"{clean(line)}\n")
+            sys.stderr.flush()
+
     def emit(self, reply: Reply) -> int:
         """Write a reply; its exit status."""
         extra = self._common(reply.network)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import secrets
-import sys
 import time
 from typing import Any
 
 import click
 
-from git_peer.cli._output import Call, Reply, clean
+from git_peer.cli._output import Call, Reply
 from git_peer.cli._params import Duration, given_text
 from git_peer.cli.main import command
 from git_peer.core.errors import PeerError
@@ -45,23 +44,17 @@ def go_command(call: Call, goal: str, **given: Any) -> Reply:
         raise PeerError("usage", "an empty goal", "git peer help go")
     peer = call.peer(writing=True)
     until = time.monotonic() + given["timeout"] if given["timeout"] else None
-    tell = (lambda _: None) if call.quiet else _tell
     name = call.name or f"go-{secrets.token_hex(3)}"
-    chain = going.Chain(peer.repo.top or peer.repo.gitdir, name, until, tell)
+    chain = going.Chain(peer.repo.top or peer.repo.gitdir, name, until, call.progress)
     plan = [f"--planner={given['planner']}", *_option("model", given["planner_model"])]
     run = [*_option("model", given["model"]), *_option("exec", given["program"]), f"--sandbox={given['box']}"]
     integrate = [*_option("into", given["into"]), f"--sandbox={given['box']}", "--send-back"]
-    done = going.go(chain, goal.strip(), given["runners"], plan, run, integrate, tell)
+    done = going.go(chain, goal.strip(), given["runners"], plan, run, integrate, call.progress)
     return Reply(done, _told(done), status=1 if done["partial"] else 0, network=True, wrote=True)
 
 
 def _option(name: str, value: str | None) -> list[str]:
     return [f"--{name}={value}"] if value else []
-
-
-def _tell(line: str) -> None:
-    sys.stderr.write(f"{clean(line)}\n")
-    sys.stderr.flush()
 
 
 def _told(done: dict[str, Any]) -> str:

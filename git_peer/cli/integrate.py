@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
 
 import click
 
 from git_peer import layout
-from git_peer.cli._output import Call, Reply, clean, write
+from git_peer.cli._output import Call, Reply, write
 from git_peer.cli._params import Duration
 from git_peer.cli.main import command
 from git_peer.core.errors import PeerError
@@ -55,11 +54,6 @@ def integrate_command(call: Call, into: str, phase: str, box: str, max_time: int
     """
     from git_peer.verbs import integrating, integration_words
 
-    def tell(line: str) -> None:
-        if not call.quiet:
-            sys.stderr.write(f"{clean(line)}\n")
-            sys.stderr.flush()
-
     def count(report: bytes) -> tuple[int, int]:
         from git_peer.runner import results
 
@@ -69,7 +63,7 @@ def integrate_command(call: Call, into: str, phase: str, box: str, max_time: int
     def opened() -> Sandbox:
         from git_peer.runner import sandboxes  # with it comes what talks to an engine
 
-        return sandboxes.open_sandbox(box, peer.settings, tell)
+        return sandboxes.open_sandbox(box, peer.settings, call.progress)
 
     peer = call.peer(writing=True)
     options = integrating.Options(
@@ -82,7 +76,7 @@ def integrate_command(call: Call, into: str, phase: str, box: str, max_time: int
     )
     sandbox = _Later(box, opened)
     try:
-        done = integrating.integrate(peer, sandbox, options, tell)
+        done = integrating.integrate(peer, sandbox, options, call.progress)
     finally:
         sandbox.close()
     said = integration_words.in_words(done)

@@ -84,8 +84,7 @@ def _outcomes(call: Call, ids: tuple[str, ...], given: dict[str, Any], held: Exi
         seconds=get("sandboxTimeout"),
         limits=Limits(given["max_tasks"], given["max_tokens"], until),
     )
-    tell = (lambda _: None) if call.quiet else _tell
-    yield from Worker(lambda: peer_of(name, given["capabilities"]), solver, sandbox, options, tell).run()
+    yield from Worker(lambda: peer_of(name, given["capabilities"]), solver, sandbox, options, call.progress).run()
 
 
 def peer_of(name: str, capabilities: tuple[str, ...]) -> Peer:
@@ -141,11 +140,6 @@ def _interruptible() -> Iterator[None]:
 
 def _warn(text: str) -> None:
     sys.stderr.write(f"warning: {clean(text)}\n")
-    sys.stderr.flush()
-
-
-def _tell(line: str) -> None:
-    sys.stderr.write(f"{clean(line)}\n")
     sys.stderr.flush()
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from typing import Any
 
 import click
 
-from git_peer.cli._output import Call, Reply, clean, table
+from git_peer.cli._output import Call, Reply, table
 from git_peer.cli.main import command, group
 from git_peer.core.errors import EXIT, PeerError
 
@@ -34,7 +33,7 @@ def build(call: Call, base: str, tag: str | None) -> Reply:
     if ":" not in name.rpartition("/")[2]:
         name = f"{name}:latest"
     with contextlib.closing(docker.connect()) as api:
-        docker_image.build(api, name, wanted, base, lambda what: _tell(call, f"{what} …"))
+        docker_image.build(api, name, wanted, base, lambda what: call.progress(f"{what} …"))
     data = {"image": name, "from": base, "requirements": list(wanted.requirements), "file": str(wanted.file or "")}
     text = f"Made {name}."
     if name not in (wanted.tag, settings.get("sandboxImage")):
@@ -49,9 +48,9 @@ def check(call: Call) -> Reply:
     from git_peer.runner import box_check, sandboxes
 
     limits = sandboxes.limits(settings)
-    sandbox = sandboxes.open_sandbox("docker", settings, lambda what: _tell(call, what))
+    sandbox = sandboxes.open_sandbox("docker", settings, call.progress)
     try:
-        _tell(call, "trying …")
+        call.progress("trying …")
         found = list(box_check.check(sandbox, limits.memory, limits.pids))
     finally:
         sandbox.close()
@@ -67,9 +66,3 @@ def check(call: Call) -> Reply:
 
 sandbox_command.add_command(build)
 sandbox_command.add_command(check)
-
-
-def _tell(call: Call, what: str) -> None:
-    if not call.quiet:
-        sys.stderr.write(f"{clean(what)}\n")
-        sys.stderr.flush()

@@ -15,7 +15,7 @@ from typing import Any
 
 from git_peer.core import targets
 from git_peer.core.errors import PeerError
-from git_peer.runner import checking, results
+from git_peer.runner import checking, results, trees
 from git_peer.runner.work import Errand, Solution
 from git_peer.store import shell
 from git_peer.store.remote import run as run_git
@@ -77,7 +77,7 @@ class CommandSolver:
             status, output = self._ask(errand, said, attempt)
             self._tokens += used(output)
             tree = self._tree()
-            changed = _changed(errand, tree)
+            changed = trees.changed(errand.peer.repo.git, errand.base, tree)
             if status != 0 and not changed and _NO_KEY.search(output[-4000:]):
                 line = next(filter(None, map(str.strip, reversed(output.splitlines()))), "no word of why")
                 raise PeerError("not_allowed", f"{self.name} may not work: {line[:200]}", "look after its key or quota")
@@ -148,12 +148,6 @@ def used(output: str) -> int:
             found: Any = json.loads(line)["usage"]
             return sum(int(found.get(key, 0)) for key in ("input_tokens", "output_tokens"))
     return 0
-
-
-def _changed(errand: Errand, tree: str) -> list[str]:
-    from git_peer.runner import trees
-
-    return trees.changed(errand.peer.repo.git, errand.base, tree)
 
 
 def outside(errand: Errand, changed: list[str]) -> list[str]:

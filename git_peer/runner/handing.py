@@ -10,14 +10,12 @@ from git_peer.app import Peer
 from git_peer.core import notes
 from git_peer.core.errors import PeerError
 from git_peer.core.locks import held_by
-from git_peer.core.working import Move, Record
+from git_peer.core.working import Move
 from git_peer.runner import trees
 from git_peer.runner.work import Errand, Solution
 from git_peer.store import merges, refs
-from git_peer.verbs import noting
+from git_peer.verbs import accepting, noting
 from git_peer.verbs.pushing import Push
-
-MOST = 3000  # bytes of an output or a note that go into the log: its end
 
 
 class HandedIn(NamedTuple):
@@ -38,10 +36,8 @@ def hand_in(errand: Errand, solution: Solution, model: str) -> HandedIn:
     _noted(peer, commit, task.id)
     _publish(peer, branch, commit)
     if checked is not None:
-        said = note(checked.said)
-        peer.run(Record(me=peer.me, task=task.id, commit=commit, passed=True, seen=task.accept, output=said))
+        accepting.recorded(peer, task, commit, True, checked.said)
     peer.run(Move(me=peer.me, task=task.id, status="review", note=_summary(solution), commit=commit))
-    noting.after(peer)
     return HandedIn(branch, commit)
 
 
@@ -71,8 +67,3 @@ def _summary(solution: Solution) -> str:
     tests = solution.checked.tests if solution.checked is not None else None
     told = f"{tests.passed} tests passed" if tests is not None and tests.passed else "no tests were counted"
     return f"{told}, attempt {solution.attempts}"
-
-
-def note(said: str) -> str:
-    """The end of a text, short enough for the log."""
-    return said.strip().encode("utf-8", "replace")[-MOST:].decode("utf-8", "ignore")

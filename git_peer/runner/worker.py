@@ -21,7 +21,7 @@ from git_peer.runner import alive, base, handing
 from git_peer.runner.checking import Checker
 from git_peer.runner.journal import Journal
 from git_peer.runner.work import Errand, Outcome, Solution, Solver, Tell
-from git_peer.verbs import claims, integrating, trials
+from git_peer.verbs import accepting, claims, integrating, trials
 
 DEPTH = 2  # how often a task may be divided, and its parts again
 BACK = 2  # how often a task may be sent back to a runner, before people look at it
@@ -78,7 +78,6 @@ class Worker:
         self._known: trials.Known = {}
         self._lost: set[str] = set()  # tasks that were given up, and may come again
         self._quiet = 0.0  # seconds without news
-        self.idle = 0.0  # seconds spent waiting
 
     def run(self) -> Iterator[Outcome]:
         """What became of each task. PeerError where none can be had, or the solver gives up for good."""
@@ -182,7 +181,7 @@ class Worker:
         """Give up a task that somebody stands in the way of; for good, where that was so before."""
         if task.id in self._lost:
             with suppress(PeerError):
-                peer.run(Move(me=peer.me, task=task.id, status="blocked", note=handing.note(why.message)))
+                peer.run(Move(me=peer.me, task=task.id, status="blocked", note=accepting.end_of(why.message)))
                 outcome.outcome = "blocked"
                 return
         self._lost.add(task.id)
@@ -211,7 +210,7 @@ class Worker:
             handed = handing.hand_in(errand, solution, self._solver.name)
             outcome.outcome, outcome.branch, outcome.commit = "done", handed.branch, handed.commit
         else:
-            note = handing.note(solution.stuck)
+            note = accepting.end_of(solution.stuck)
             peer.run(Move(me=peer.me, task=task.id, status="blocked", note=note))
             outcome.outcome, outcome.why = "blocked", solution.stuck.strip().split("\n")[0][:200]
 
@@ -219,7 +218,7 @@ class Worker:
     def _hand_back(peer: Peer, task: Task, note: str) -> None:
         """Give the task to whoever comes next; where that cannot be said, the lease runs out by itself."""
         with suppress(PeerError):
-            peer.run(GiveUp(me=peer.me, task=task.id, note=handing.note(note)))
+            peer.run(GiveUp(me=peer.me, task=task.id, note=accepting.end_of(note)))
 
     # -- waiting --------------------------------------------------------------------------------------
     def _wait(self, peer: Peer) -> bool:
@@ -248,7 +247,6 @@ class Worker:
         while time.monotonic() < end and peer.engine.tip() == tip:
             peer.sleep_until_news(max(0.0, end - time.monotonic()))
         took = time.monotonic() - began
-        self.idle += took
         self._quiet = 0.0 if peer.engine.tip() != tip else self._quiet + took
         return self._quiet < PATIENCE or bool(list(board.working(peer.scene(peer.state))))
 

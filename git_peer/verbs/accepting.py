@@ -63,7 +63,7 @@ def run(peer: Peer, ident: str, timeout: int) -> dict[str, Any]:
 
 def recorded(peer: Peer, task: Task, on: str, passed: bool, output: str) -> dict[str, Any]:
     """What the acceptance command of `task`, as it was seen, said of a commit: in the log, and as a note on it."""
-    command = Record(me=peer.me, task=task.id, commit=on, passed=passed, seen=task.accept, output=_end(output))
+    command = Record(me=peer.me, task=task.id, commit=on, passed=passed, seen=task.accept, output=end_of(output))
     done = peer.run(command)
     noting.after(peer)
     return done
@@ -77,5 +77,6 @@ def _ran(command: str, top: Path, timeout: int) -> tuple[bool, str]:
     return False, f"{output}\n({f'ended after {timeout} s' if status is None else f'exit status {status}'})"
 
 
-def _end(output: str) -> str:
+def end_of(output: str) -> str:
+    """The end of a text, short enough for the log."""
     return output.strip().encode("utf-8", "replace")[-KEPT:].decode("utf-8", "ignore")
