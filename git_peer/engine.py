@@ -169,7 +169,9 @@ class Engine:
                     outcome = decide(state, self.scene(state), fresh)
                 except PeerError as refusal:
                     if fresh or is_final(refusal):
-                        self.settle(mine, deadline)
+                        landed = self.settle(mine, deadline)
+                        if landed is not None:
+                            return self._won(mine, landed, None)
                         raise
                     self.refresh(refusal, deadline)
                     fresh = True
@@ -241,7 +243,9 @@ class Engine:
             pushed = push(candidate, tip, deadline - time.monotonic())
         except PeerError:  # it refused before anything was sent
             self._closed(mine, attempt)
-            self.settle(mine, deadline)
+            landed = self.settle(mine, deadline)
+            if landed is not None:
+                return self._won(mine, landed, None)
             raise
         if pushed.end == "ok":
             return self._won(mine, attempt, tip)
@@ -384,8 +388,11 @@ class Engine:
         return PeerError("busy", f"lost the race for the log for {self.patience:.0f} s", "try again")
 
     # -- settling ---------------------------------------------------------------------------------
-    def settle(self, mine: Sequence[Attempt], deadline: float) -> None:
-        """Before a refusal is told: no attempt of this command may still land. A void commit takes its place."""
+    def settle(self, mine: Sequence[Attempt], deadline: float) -> Attempt | None:
+        """Before a refusal is told: no attempt of this command may still land. A void commit takes its place.
+
+        The attempt that landed before the void could is left open and returned: it is no refusal then.
+        """
         said = ""
         for attempt in list(mine):
             for turn in range(1 << 30):
@@ -401,9 +408,12 @@ class Engine:
                 else:
                     said = pushed.text
                     self.advance(deadline - time.monotonic())
-            if attempt.base == self.tip() or self.chain.descends(self.tip(), attempt.candidate):
+            if attempt.base == self.tip():
                 raise self._out_of_time(list(mine), *([said] if said else []))
+            if self.chain.descends(self.tip(), attempt.candidate):
+                return attempt
             attempt.close()
+        return None
 
     def _void(self, attempt: Attempt) -> log.LogVoid:
         return log.LogVoid(

@@ -30,10 +30,7 @@ def recover(engine: Engine) -> None:
 def _settle(engine: Engine, attempt: Attempt) -> None:
     if attempt.base == engine.tip() and engine.remote is not None:
         engine.advance(engine.patience)
-    if engine.chain.descends(engine.tip(), attempt.candidate):
-        give_back(engine, _untold(engine, attempt))
-        attempt.close()
-    elif attempt.base == engine.tip() and engine.remote is not None:
+    if attempt.base == engine.tip() and engine.remote is not None:
         try:
             engine.settle([attempt], time.monotonic() + engine.patience)
         except PeerError as why:
@@ -42,8 +39,9 @@ def _settle(engine: Engine, attempt: Attempt) -> None:
             # It is the earlier command that is not known; this one has not begun.
             said = why.message.partition(": ")[2]
             raise PeerError("busy", f"an earlier command cannot be settled yet: {said}", "try again later") from None
-    else:
-        attempt.close()  # another commit stands on its base, or it never left this machine
+    if engine.chain.descends(engine.tip(), attempt.candidate):  # now, too: a push outlives the program that began it
+        give_back(engine, _untold(engine, attempt))
+    attempt.close()  # where it has not landed: another commit stands on its base, or it never left this machine
 
 
 def _untold(engine: Engine, attempt: Attempt) -> list[Fresh]:

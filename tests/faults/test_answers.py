@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import pytest
 
-from tests.faults.forks import Forks
+from tests.faults.forks import Forks, attempts
 from tests.faults.history import code, sound, takes, winners
 from tests.proxies import HOST, Proxy, Traffic, finish, received
 from tests.servers import CutProxy, git_daemon, hang, smart_http
@@ -276,4 +276,34 @@ def test_slow_server(world: World, forks: Forks, hook: str, later: Callable[[Wor
         forks.peer(scene.witness, "sync")
         held = forks.peer(scene.witness, "locks", "a.py", "--json").json()["locks"]
         assert [lock["session"] for lock in held] == ["witness" if answer.status else "victim"]
+        sound(forks, scene.clone, scene.witness)
+
+
+LANDS_LATE = """#!/bin/sh
+if [ -e second ]; then exit 0; fi
+if [ -e armed ]; then rm armed; await=second; fi
+for _ in $(seq 100); do
+    if [ "$await" ]; then [ ! -e second ] || exit 0
+    else : > second; [ "$(git rev-parse "$1")" = "$2" ] || exit 0; fi
+    sleep 0.1
+done
+"""
+
+
+def test_landed_before_the_void(world: World, forks: Forks) -> None:
+    """A dead command's push lands between the next one's fetch and its void: settled, and no reason to refuse."""
+    with behind_proxy(world, forks, "git") as scene:
+        script = world.remote / "hooks" / "update"
+        script.write_text(LANDS_LATE)
+        script.chmod(0o755)
+        (world.remote / "armed").touch()
+        answer = forks.peer(scene.clone, "lock", "a.py", "--json", as_="victim", status=3, env=QUICK)
+        assert code(answer) == "unknown"
+        assert not (world.remote / "second").exists()
+        after = forks.peer(scene.clone, "lock", "a.py", "--json", as_="next").json()
+        assert (world.remote / "second").exists(), "the two pushes were meant to meet"
+        script.unlink()
+        assert after["locks"][0]["session"] == "next"
+        assert len(takes(forks, scene.clone)["a.py"]) == 2, "the first was meant to land"
+        assert attempts(scene.clone) == set()
         sound(forks, scene.clone, scene.witness)
