@@ -16,6 +16,7 @@ INTEGRATION = "refs/peer/integration"  # the integration branch as it was last f
 TASKS = "refs/peer/tasks/"  # + task id: a task's branch as it was last fetched to be integrated
 ONTO = "refs/peer/onto"  # the branch that tasks are brought together on, as it was last fetched
 TENTATIVE = "refs/peer/tentative/"  # + sid
+VOTES = "refs/peer/votes/"  # + task id/: <sid>, a call for candidates, and <random>, what others offer
 STAGE = "refs/peer/stage/"  # + sid, on the remote: code on its way into an atomic push
 NOTES = "refs/notes/peer"  # notes on code commits, where git shows them and copies them at an amend or a rebase
 NOTES_KEPT = (

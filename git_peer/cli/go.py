@@ -23,6 +23,9 @@ from git_peer.core.errors import PeerError
 @click.option("--model", metavar="M", help="The model that runners ask, as `git peer run --model` takes it.")
 @click.option("--exec", "program", metavar="CMD", help="An agent's command line instead, as `git peer run --exec`.")
 @click.option(
+    "--votes", type=click.IntRange(1, 9), metavar="N", help="Candidates of each task, as `git peer run --votes`."
+)
+@click.option(
     "--planner", type=click.Choice(["anthropic", "llama"]), default="anthropic", show_default=True,
     help="Whose models plan.",
 )  # fmt: skip
@@ -42,18 +45,21 @@ def go_command(call: Call, goal: str, **given: Any) -> Reply:
     goal = given_text(goal) or ""
     if not goal.strip():
         raise PeerError("usage", "an empty goal", "git peer help go")
+    if given["program"] and (given["model"] or given["votes"]):
+        raise PeerError("usage", "--exec goes without --model and --votes", "git peer help go")
     peer = call.peer(writing=True)
     until = time.monotonic() + given["timeout"] if given["timeout"] else None
     name = call.name or f"go-{secrets.token_hex(3)}"
     chain = going.Chain(peer.repo.top or peer.repo.gitdir, name, until, call.progress)
     plan = [f"--planner={given['planner']}", *_option("model", given["planner_model"])]
     run = [*_option("model", given["model"]), *_option("exec", given["program"]), f"--sandbox={given['box']}"]
+    run += _option("votes", given["votes"])
     integrate = [*_option("into", given["into"]), f"--sandbox={given['box']}", "--send-back"]
     done = going.go(chain, goal.strip(), given["runners"], plan, run, integrate, call.progress)
     return Reply(done, _told(done), status=1 if done["partial"] else 0, network=True, wrote=True)
 
 
-def _option(name: str, value: str | None) -> list[str]:
+def _option(name: str, value: object) -> list[str]:
     return [f"--{name}={value}"] if value else []
 
 

@@ -81,6 +81,7 @@ def _outcomes(call: Call, ids: tuple[str, ...], given: dict[str, Any], held: Exi
         ids=ids,
         loop=given["loop"],
         attempts=given["attempts"] or get("runnerAttempts"),
+        votes=given["votes"],
         seconds=get("sandboxTimeout"),
         limits=Limits(given["max_tasks"], given["max_tokens"], until),
     )
@@ -121,7 +122,7 @@ def _solver(peer: Peer, given: dict[str, Any]) -> Solver:
     from git_peer.runner.solve import ModelSolver
 
     model = open_model(spec, peer.settings)
-    return ModelSolver(model, get("runnerContext"), get("runnerAnswer"), get("runnerTimeout"), given["votes"])
+    return ModelSolver(model, get("runnerContext"), get("runnerAnswer"), get("runnerTimeout"))
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from typing import Any
 
 from git_peer.core import targets
 from git_peer.core.errors import PeerError
+from git_peer.core.tasks import Spec
 from git_peer.runner import checking, results, trees
 from git_peer.runner.work import Errand, Solution
 from git_peer.store import shell
@@ -69,8 +70,12 @@ class CommandSolver:
     def close(self) -> None:
         """Nothing is held."""
 
-    def solve(self, errand: Errand) -> Solution:
-        """Have the agent work until its changes pass."""
+    def parts(self, errand: Errand) -> tuple[Spec, ...]:  # noqa: ARG002 - the port's
+        """Nothing: an agent divides its work itself."""
+        return ()
+
+    def candidate(self, errand: Errand, seed: int) -> Solution:  # noqa: ARG002 - the port's
+        """Have the agent work until its changes pass; a seed it has none."""
         self._begin(errand.base)
         said = errand.feedback
         for attempt in range(1, errand.attempts + 1):
@@ -96,7 +101,7 @@ class CommandSolver:
             else:
                 checked = errand.checker.run(tree, command, errand.task.id)
                 if checked.passed:
-                    return Solution(attempt, tree, checked)
+                    return Solution(attempt, tree, checked, model=self.name)
                 said = f"`{command}` failed:\n{results.feedback(checked.tests, checked.said, TOLD)}"
             errand.tell(f"attempt {attempt}: {said.splitlines()[0][:200]}")
         return Solution(errand.attempts, stuck=said)

@@ -25,10 +25,11 @@ class HandedIn(NamedTuple):
     commit: str
 
 
-def hand_in(errand: Errand, solution: Solution, model: str) -> HandedIn:
+def hand_in(errand: Errand, solution: Solution) -> HandedIn:
     """Commit a solution on `peer/task/<id>`, push it, record what the acceptance said, ask for review."""
     peer, task, checked = errand.peer, errand.task, solution.checked
-    trailers = {"Peer-Task": task.id, "Peer-Session": peer.name, "Peer-Model": model}
+    trailers = {"Peer-Task": task.id, "Peer-Session": peer.name, "Peer-Model": solution.model}
+    trailers |= {"Peer-Candidate": solution.by} if solution.by else {}
     subject = " ".join(f"{task.title} ({task.id})".split())
     text = merges.with_trailers(f"{subject}\n\n{task.description}", trailers)
     commit = trees.commit(peer.repo.git, solution.tree, errand.base, text)

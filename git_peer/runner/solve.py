@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import pygit2
@@ -15,7 +15,6 @@ from git_peer.core.tasks import Spec
 from git_peer.ports import Model, Said
 from git_peer.runner import answers, briefs, checking, prompts, results, syntax, trees
 from git_peer.runner.briefs import Listing
-from git_peer.runner.checking import Checked
 from git_peer.runner.prompts import Brief, Parts
 from git_peer.runner.shown import Source
 from git_peer.runner.work import Errand, Solution
@@ -25,40 +24,19 @@ TOLD = 6000  # characters of a failed check that the model is shown
 SHORT = 256  # tokens of a yes or no, with a reason
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """A tree that passed its own check, the files that were written for it, and the attempts that it took."""
-
-    tree: str
-    files: Mapping[str, str]
-    checked: Checked
-    attempts: int
-
-    @property
-    def size(self) -> int:
-        """Characters that were written."""
-        return sum(map(len, self.files.values()))
-
-    @property
-    def tests(self) -> dict[str, bytes | None]:
-        """Its files of tests."""
-        return {path: self.files[path].encode() for path in checking.tests_among(self.files)}
-
-
 class ModelSolver:
     """Solves with a model: prompt and answer have `context` tokens together, the answer `answer` of them.
 
-    An answer may take `seconds`. `votes` is how many solutions are made of a task, of which the best is taken.
+    An answer may take `seconds`.
     """
 
-    def __init__(self, model: Model, context: int, answer: int, seconds: int, votes: int = 1) -> None:
+    def __init__(self, model: Model, context: int, answer: int, seconds: int) -> None:
         self.name = model.name
         self._model = model
         whole = min(context, model.context)
         self._answer = min(answer, whole // 2)
         self._room = whole - self._answer
         self._seconds = seconds
-        self._votes = votes
 
     @property
     def tokens(self) -> int:
@@ -69,27 +47,16 @@ class ModelSolver:
         """Let the model go."""
         self._model.close()
 
-    def solve(self, errand: Errand) -> Solution:
-        """Divide a task that is too large; else write, check and mend until it passes."""
-        git = errand.peer.repo.git
-        files = Listing(git, errand.base)
-        brief = briefs.of_task(errand.peer.state, errand.task, git, errand.base, errand.feedback)
+    def parts(self, errand: Errand) -> tuple[Spec, ...]:
+        """What the model divides a task into that it cannot do as it is."""
+        brief, files = _brief(errand)
         if errand.divisible and not errand.feedback and not self._can(errand, brief):
-            parts = self._divided(errand, brief, files)
-            if parts:
-                return Solution(0, parts=parts)
-        found: list[Candidate] = []
-        stuck = ""
-        for number in range(self._votes):
-            one = _Candidacy(self, errand, brief, files, number).run()
-            if isinstance(one, Candidate):
-                found.append(one)
-            else:
-                stuck = one
-        if not found:
-            return Solution(errand.attempts, stuck=stuck)
-        best = found[0] if len(found) == 1 else _elected(errand, found)
-        return Solution(best.attempts, best.tree, best.checked)
+            return self._divided(errand, brief, files)
+        return ()
+
+    def candidate(self, errand: Errand, seed: int) -> Solution:
+        """Write, check and mend until it passes."""
+        return _Candidacy(self, errand, *_brief(errand), seed).run()
 
     def ask(
         self, errand: Errand, parts: Parts, *, most: int = 0, schema: dict[str, Any] | None = None, seed: int = 0
@@ -133,21 +100,6 @@ class ModelSolver:
         return tuple(_spec(errand, one, number) for number, one in enumerate(division.subtasks))
 
 
-def _elected(errand: Errand, found: list[Candidate]) -> Candidate:
-    """The candidate that passes most of all candidates' tests; of two alike the smaller."""
-    git = errand.peer.repo.git
-    ranks = []
-    for number, one in enumerate(found):
-        score = 0
-        for other in found:
-            if other.tests and other is not one:
-                tree = trees.edited(git, errand.base, {**_bytes(one.files), **other.tests})
-                score += errand.checker.run(tree, checking.command_for(other.tests), errand.task.id).passed
-        errand.tell(f"candidate {number + 1} of {len(found)} passes {score} others' tests: {one.size} characters")
-        ranks.append((-score, one.size, number))
-    return found[min(ranks)[2]]
-
-
 class _Wrong(NamedTuple):
     """What was wrong with an attempt: why its answer could not be taken, or what its check said."""
 
@@ -158,26 +110,26 @@ class _Wrong(NamedTuple):
 class _Candidacy:
     """One solution in the making: what is written so far, attempt after attempt."""
 
-    def __init__(self, solver: ModelSolver, errand: Errand, brief: Brief, files: Listing, number: int) -> None:
+    def __init__(self, solver: ModelSolver, errand: Errand, brief: Brief, files: Listing, seed: int) -> None:
         self._solver = solver
         self._errand = errand
         self._brief = brief
         self._listing = files
-        self._seed = number
+        self._seed = seed
         self._files: dict[str, str] = {}
         self._allowed = briefs.allowed(errand.task, files, errand.peer.state.log.folds)
 
-    def run(self) -> Candidate | str:
-        """A candidate, or what was wrong with the last attempt."""
+    def run(self) -> Solution:
+        """A tree that passed, or what was wrong with the last attempt."""
         wrong = _Wrong()
         for attempt in range(1, self._errand.attempts + 1):
             found = self._attempt(attempt, wrong)
-            if isinstance(found, Candidate):
+            if isinstance(found, Solution):
                 return found
             wrong = _Wrong(found.problems, found.feedback or wrong.feedback)
             told = found.feedback or "; ".join(found.problems)
             self._errand.tell(f"attempt {attempt}: {told.strip().splitlines()[0][:200]}")
-        return "\n".join([*wrong.problems, wrong.feedback]).strip()
+        return Solution(self._errand.attempts, stuck="\n".join([*wrong.problems, wrong.feedback]).strip())
 
     def _asked(self, attempt: int, last: _Wrong) -> Parts:
         made = tuple(Source(path, said) for path, said in self._files.items())
@@ -187,7 +139,7 @@ class _Candidacy:
             return prompts.write(brief)
         return prompts.mend(brief, attempt) if last.feedback else prompts.syntax(brief, attempt)
 
-    def _attempt(self, attempt: int, last: _Wrong) -> Candidate | _Wrong:
+    def _attempt(self, attempt: int, last: _Wrong) -> Solution | _Wrong:
         errand, task, brief = self._errand, self._errand.task, self._brief
         answer = self._solver.ask(errand, self._asked(attempt, last), seed=self._seed)
         changes = answers.files(
@@ -205,12 +157,19 @@ class _Candidacy:
             return _Wrong((*changes.problems, "there are no tests: write a file of tests for pytest, too"))
         checked = errand.checker.run(tree, command, task.id)
         if checked.passed:
-            return Candidate(tree, dict(self._files), checked, attempt)
+            return Solution(attempt, tree, checked, model=self._solver.name)
         return _Wrong(changes.problems, f"{command} failed:\n{results.feedback(checked.tests, checked.said, TOLD)}")
 
     def _text(self, path: str) -> str | None:
         """The text of a file as it is now; None where there is none."""
         return self._files[path] if path in self._files else self._listing.text(path)
+
+
+def _brief(errand: Errand) -> tuple[Brief, Listing]:
+    """What the model is told of the task, and the files that it may see."""
+    git = errand.peer.repo.git
+    files = Listing(git, errand.base)
+    return briefs.of_task(errand.peer.state, errand.task, git, errand.base, errand.feedback), files
 
 
 def _unheard(piece: str, tokens: int) -> None:

@@ -15,9 +15,16 @@ Tell = Callable[[str], None]
 """Told what goes on, a line each."""
 
 
+class TimeUp(Exception):
+    """There is no time, or there are no tokens, for what is begun: it goes back."""
+
+
 @dataclass(frozen=True)
 class Errand:
-    """One task to be solved: on which commit, how often to try, with whom to check. `left` is the seconds there are."""
+    """One task to be solved: on which commit, how often to try, with whom to check.
+
+    `left` gives the seconds that there are, or raises TimeUp.
+    """
 
     peer: Peer
     task: Task
@@ -33,13 +40,18 @@ class Errand:
 
 @dataclass(frozen=True)
 class Solution:
-    """What a solver came to: a tree that passed, parts to divide the task into, or why it cannot be done."""
+    """What a solver came to: a tree that passed, parts to divide the task into, or why it cannot be done.
+
+    `model` is who wrote it, `by` the session that it is a candidate of, where that is not the one that has the task.
+    """
 
     attempts: int
     tree: str = ""
     checked: Checked | None = None
     parts: tuple[Spec, ...] = ()
     stuck: str = ""
+    model: str = ""
+    by: str = ""
 
 
 class Solver(Protocol):
@@ -54,8 +66,11 @@ class Solver(Protocol):
     def tokens(self) -> int:
         """Tokens used so far."""
 
-    def solve(self, errand: Errand) -> Solution:
-        """Solve it, or say why not."""
+    def parts(self, errand: Errand) -> tuple[Spec, ...]:
+        """What to divide it into, in order; nothing where it is to be solved as it is."""
+
+    def candidate(self, errand: Errand, seed: int) -> Solution:
+        """Solve it as it is, or say why not; with another seed perhaps in another way."""
 
     def close(self) -> None:
         """Let go of what it holds."""

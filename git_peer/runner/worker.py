@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
 from git_peer.app import Peer
@@ -17,10 +17,10 @@ from git_peer.core.errors import PeerError
 from git_peer.core.tasks import Task
 from git_peer.core.working import Move
 from git_peer.ports import Sandbox
-from git_peer.runner import alive, base, handing
+from git_peer.runner import alive, ballots, base, handing, voting
 from git_peer.runner.checking import Checker
 from git_peer.runner.journal import Journal
-from git_peer.runner.work import Errand, Outcome, Solution, Solver, Tell
+from git_peer.runner.work import Errand, Outcome, Solution, Solver, Tell, TimeUp
 from git_peer.verbs import accepting, claims, integrating, trials
 
 DEPTH = 2  # how often a task may be divided, and its parts again
@@ -31,10 +31,6 @@ KNOWN = 500  # runs on trees that are remembered
 LOOK = 5.0  # seconds between two looks at an unchanged plan
 NOT_OURS = ("not_yours", "held", "fenced", "locked", "changed", "lost")  # while it was worked on, somebody else got it
 STOPS = ("changed", "failed", "invalid", "unsupported")  # another try would come to the same
-
-
-class TimeUp(Exception):
-    """There is no time, or there are no tokens, for what is begun: it goes back."""
 
 
 @dataclass
@@ -57,6 +53,7 @@ class Options:
     ids: tuple[str, ...] = ()
     loop: bool = False
     attempts: int = 3
+    votes: int = 1  # candidates of each task, of which the best is handed in; with more than one it helps others, too
     seconds: int = 30  # that a check may take
     limits: Limits = field(default_factory=Limits)
 
@@ -77,6 +74,7 @@ class Worker:
         self._seen: Mapping[str, str] = {}  # what waited for acceptance when this worker last tried to
         self._known: trials.Known = {}
         self._lost: set[str] = set()  # tasks that were given up, and may come again
+        self._voted: set[tuple[str, str]] = set()  # (task, base) of the votes that this worker had a part in
         self._quiet = 0.0  # seconds without news
 
     def run(self) -> Iterator[Outcome]:
@@ -128,21 +126,9 @@ class Worker:
         """Have a task solved and see it through; None where there was no time for it, and it went back."""
         began, used = time.monotonic(), self._solver.tokens
         outcome = Outcome(task.id, "lost")
-        checker = Checker(peer.repo.git, self._sandbox, self._options.seconds, {})
         self._tell(f"{task.id}: {task.title}")
         try:
-            with alive.renewed(self._peer_of, _every(peer)):
-                errand = Errand(
-                    peer=peer,
-                    task=task,
-                    base="",
-                    checker=checker,
-                    attempts=self._options.attempts,
-                    journal=Journal(peer.clone.folder, task.id, peer.name),
-                    tell=lambda line: self._tell(f"{task.id}: {line}"),
-                    left=self._left,
-                    divisible=_depth(peer, task) < DEPTH,
-                )
+            with alive.renewed(self._peer_of, _every(peer)), self._errand(peer, task) as errand:
                 self._finish(*self._solved(errand), outcome)
         except TimeUp:
             self._hand_back(peer, task, "there was no time left for it")
@@ -156,12 +142,30 @@ class Worker:
         except BaseException:
             self._hand_back(peer, task, "interrupted")
             raise
-        finally:
-            checker.close()
         outcome.seconds = time.monotonic() - began
         outcome.tokens = self._solver.tokens - used
         self._tell(f"{task.id}: {outcome.outcome}" + (f" ({outcome.why})" if outcome.why else ""))
         return outcome
+
+    @contextmanager
+    def _errand(self, peer: Peer, task: Task, base: str = "") -> Iterator[Errand]:
+        """A task to be solved, with what that takes."""
+        checker = Checker(peer.repo.git, self._sandbox, self._options.seconds, {})
+        try:
+            yield Errand(
+                peer=peer,
+                task=task,
+                base=base,
+                checker=checker,
+                attempts=self._options.attempts,
+                journal=Journal(peer.clone.folder, task.id, peer.name),
+                tell=lambda line: self._tell(f"{task.id}: {line}"),
+                left=self._left,
+                divisible=_depth(peer, task) < DEPTH,
+                feedback=task.note if _sent_back(task) else "",
+            )
+        finally:
+            checker.close()
 
     def _solved(self, errand: Errand) -> tuple[Errand, Solution]:
         """The solution, and the errand with what it began from; what no other try would mend is a reason to stop."""
@@ -169,8 +173,8 @@ class Worker:
         if len(back) > BACK:
             return errand, Solution(0, stuck=f"it was sent back {len(back)} times, at last: {errand.task.note}")
         try:
-            begun = replace(errand, base=base.of(errand.peer, errand.task), feedback=errand.task.note if back else "")
-            return begun, self._solver.solve(begun)
+            begun = replace(errand, base=base.of(errand.peer, errand.task))
+            return begun, voting.solve(self._solver, begun, self._options.votes)
         except PeerError as why:
             if why.code not in STOPS:
                 raise
@@ -207,7 +211,7 @@ class Worker:
             outcome.outcome = "divided"
             outcome.why = "into " + ", ".join(view["id"] for view in done["tasks"])
         elif solution.tree:
-            handed = handing.hand_in(errand, solution, self._solver.name)
+            handed = handing.hand_in(errand, solution)
             outcome.outcome, outcome.branch, outcome.commit = "done", handed.branch, handed.commit
         else:
             note = accepting.end_of(solution.stuck)
@@ -238,6 +242,8 @@ class Worker:
                 self._seen = waiting
                 self._tell(f"integrated {len(done['merged'])} tasks")
                 return True
+        if self._helped(peer):
+            return True
         board = Board(peer.state)
         if not self._expects(peer, board):
             self._tell(f"nothing is left to do: {_counted(board)}")
@@ -249,6 +255,29 @@ class Worker:
         took = time.monotonic() - began
         self._quiet = 0.0 if peer.engine.tip() != tip else self._quiet + took
         return self._quiet < PATIENCE or bool(list(board.working(peer.scene(peer.state))))
+
+    def _helped(self, peer: Peer) -> bool:
+        """Have a part in a vote that another runner has called; whether there was one."""
+        if self._options.votes == 1 or not any(Board(peer.state).working(peer.scene(peer.state))):
+            return False
+        try:
+            new = (one for one in ballots.calls(peer) if (one.task.id, one.base) not in self._voted)
+            call = next((one for one in new if set(one.task.skills) <= set(peer.me.capabilities)), None)
+            if call is None:
+                return False
+            self._voted.add((call.task.id, call.base))
+            self._tell(f"{call.task.id}: a candidate for {call.task.assignee}: {call.task.title}")
+            with self._errand(peer, call.task, call.base) as errand:
+                if voting.help_with(self._solver, errand, call):
+                    self._tell(f"{call.task.id}: offered")
+        except TimeUp:
+            return False
+        except PeerError as why:
+            if why.code not in (*voting.AWAY, *STOPS):
+                raise
+            self._tell(f"no candidate: {why.message}")
+            return False
+        return True
 
     def _acceptable(self, peer: Peer) -> dict[str, str]:
         """Task → commit of what others have handed in, and this session may accept."""

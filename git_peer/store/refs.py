@@ -48,6 +48,12 @@ def swap(git: pygit2.Repository, name: str, new: str, old: str | None) -> None:
         raise Lost(name)
 
 
+def put(git: pygit2.Repository, name: str, new: str) -> None:
+    """Have `name`, which no other process writes, stand on `new`."""
+    if read(git, name) != new:
+        swap(git, name, new, read(git, name))
+
+
 def unlock(common: Path, name: str, noted: str) -> None:
     """Remove a `.lock` file of `name` that holds exactly `noted`: a process was killed while it moved the ref there.
 

@@ -273,6 +273,13 @@ class Remote:
             return Pushed("ok")
         return Pushed("rejected" if "!\t" in ran.out else "unreachable", _last(ran.err))
 
+    def refs(self, pattern: str, timeout: float) -> dict[str, str]:
+        """Ref → what it stands on, of those there that match a pattern, without fetching them."""
+        ran = self._run(["ls-remote", "--refs", self.url, pattern], timeout)
+        if ran.status:
+            raise self._unreachable(ran)
+        return {name: ident for ident, _, name in (line.partition("\t") for line in ran.out.splitlines())}
+
     def tip(self, timeout: float) -> str | None:
         """The commit that the log stands on there, without fetching it; None where there is no log."""
         ran = self._run(["ls-remote", self.url, self.ref], timeout)

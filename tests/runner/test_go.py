@@ -77,3 +77,10 @@ def test_another_goal_is_refused(pair: tuple[Clone, Clone]) -> None:
         done = go(one, model.spec, status=1)
         assert model.asked == []
     assert done["error"]["code"] == "exists"
+
+
+@pytest.mark.parametrize("other", [("--votes", "2"), ("--model", "m")])
+def test_what_does_not_go_together(local: Clone, other: tuple[str, str]) -> None:
+    """Said before anything is planned."""
+    error = local.peer("go", GOAL, "--exec", "true", *other, "--json", status=129).json()["error"]
+    assert error["code"] == "usage"

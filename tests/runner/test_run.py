@@ -213,6 +213,7 @@ def test_what_an_agent_may_not_touch(task: Clone) -> None:
     [
         ([], 129, "usage"),
         (["--exec", "x", "--model", "y"], 129, "usage"),
+        (["--exec", "x", "--votes", "2"], 129, "usage"),
         (["--exec", "'"], 129, "usage"),
         (["--model", "/no/such.gguf"], 1, "not_found"),
         (["--model", "http://127.0.0.1:9/v1#x"], 3, "unavailable"),
