@@ -85,9 +85,10 @@ def parse(raw: bytes) -> Note:
     return Note(sorted(lines.values(), key=_order), sorted(texts))
 
 
-def _order(line: Line) -> tuple[int, bool, str]:
-    """In a second that has both, an amend comes after what it amended."""
-    return line.at, line.fields.get("how") == "amend", line.id
+def _order(line: Line) -> tuple[int, int, str]:
+    """In one second a commit comes first, then what amended it, then what was found about it."""
+    rank = 2 if line.kind != "commit" else int(line.fields.get("how") == "amend")
+    return line.at, rank, line.id
 
 
 def union(notes: Iterable[bytes]) -> bytes:

@@ -44,6 +44,18 @@ def test_union_is_a_join(one: bytes, two: bytes, three: bytes) -> None:
     assert [line.at for line in found.lines] == sorted(line.at for line in found.lines)
 
 
+def test_in_one_second() -> None:
+    """Nothing is found about a commit before it is made, whatever its id is."""
+    rows = [
+        {"kind": "commit", "id": "c", "at": 7},
+        {"kind": "commit", "id": "b", "at": 7, "how": "amend"},
+        {"kind": "delta", "id": "a", "at": 7},
+        {"kind": "test", "id": "0", "at": 8},
+    ]
+    found = notes.parse(notes.union([json.dumps(row).encode() for row in reversed(rows)]))
+    assert [line.id for line in found.lines] == ["c", "b", "a", "0"]
+
+
 def test_union_of_nothing() -> None:
     """No note is no bytes."""
     assert notes.union([]) == notes.union([b"", b"\n \n"]) == b""
