@@ -36,7 +36,8 @@ def calls(peer: Peer) -> Iterator[Call]:
             _drop(peer, name)
         elif sid == task.sid and task.assignee != peer.name:
             _bring(peer, name)
-            yield Call(task, commit)
+            if _commit(peer.repo.git, commit) is not None:  # else the vote has ended at this moment
+                yield Call(task, commit)
 
 
 def is_open(peer: Peer, call: Call) -> bool:
@@ -84,7 +85,8 @@ class Ballot:
         for name in new:
             _bring(self._peer, name)
         git = self._peer.repo.git
-        return [commit for commit in new.values() if _parents(git, commit) == [self._base]]
+        made = [_commit(git, commit) for commit in new.values()]
+        return [str(one.id) for one in made if one is not None and [*map(str, one.parent_ids)] == [self._base]]
 
     def close(self) -> None:
         """Nothing is wanted any more."""
@@ -122,9 +124,9 @@ def _drop(peer: Peer, name: str) -> None:
     refs.delete(peer.repo.git, name)
 
 
-def _parents(git: pygit2.Repository, commit: str) -> list[str]:
-    """The parents of a commit; none of what is no commit, or not here."""
+def _commit(git: pygit2.Repository, ident: str) -> pygit2.Commit | None:
+    """A commit of that very id, if it is one and is here."""
     try:
-        return [str(one) for one in git[commit].peel(pygit2.Commit).parent_ids]
-    except (KeyError, ValueError, pygit2.GitError):
-        return []
+        return git[ident].peel(pygit2.Commit) if git[ident].type_str == "commit" else None
+    except KeyError:
+        return None
