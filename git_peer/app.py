@@ -16,12 +16,9 @@ from git_peer.core import (
     clocks,
     commands,
     deltas,
-    fences,
     locking,
     locks,
-    moderating,
     naming,
-    questions,
     sessions,
     taking,
     targets,
@@ -36,7 +33,7 @@ from git_peer.core.sessions import Me, Scene, Session
 from git_peer.core.state import State
 from git_peer.core.targets import Target
 from git_peer.engine import Engine, Publish
-from git_peer.store import files, told, work
+from git_peer.store import work
 from git_peer.store.chain import Chain
 from git_peer.store.clone import Clone
 from git_peer.store.remote import Remote
@@ -222,51 +219,6 @@ class Peer:
             for s in sessions.all_of(state)
         ]
 
-    def notices(self) -> list[dict[str, Any]]:
-        """What this run should know: locks it lost, another session in its work tree, a stale copy, odd settings."""
-        found: list[dict[str, Any]] = []
-        for _, marker in self._my_losses():
-            key = self._told_by(marker)
-            found.extend(self._loss(entry) for entry in marker.get("targets", ()) if not entry.get(key))
-        state, scene = self.state, self.scene(self.state)
-        mine = self.session()
-        for other in sessions.all_of(state):
-            near = sessions.same_run(other, self.me) and sessions.is_live(other, scene)
-            if near and mine and other.sid != mine.sid and other.agent and mine.agent:
-                text = f"two agents work in this work tree: {other.name} and {mine.name}"
-                found.append({"code": "shared_worktree", "message": text, "session": other.name})
-        if self.clone.stale_for:
-            text = f"the copy of the log is {self.clone.stale_for + self.settings.get('maxStaleness')} s old"
-            found.append({"code": "stale", "message": text, "hint": "`git peer sync` fetches it"})
-        found.extend(deltas.notices(state, self.reader()))
-        found.extend(moderating.notices(state, self.name, told.known(self.clone.folder, self.name), scene))
-        found.extend(questions.notices(state, self.name))
-        found.extend({"code": "setting", "message": text} for text in self.settings.warnings)
-        found.extend(self.warned)
-        return found
-
-    def _my_losses(self) -> Iterator[tuple[Any, dict[str, Any]]]:
-        for path, marker in self.clone.losses():
-            session = marker.get("session", {})
-            owner = (session.get("clone"), session.get("gitdir", "")) == (self.me.clone, self.me.gitdir)
-            if owner and self.me.name in (None, session.get("name")):
-                yield path, marker
-
-    def _loss(self, entry: Mapping[str, Any]) -> dict[str, Any]:
-        target = msgspec.convert(entry["target"], Target)
-        fence = self.state.get(fences.place(entry["lock"], target), fences.Fence)
-        shown = targets.show(target)
-        holder = fence.holder.session if fence and fence.holder else entry.get("holder")
-        since = f"; {holder} has held it since" if holder else ""
-        return {
-            "code": "lost",
-            "message": f"the lock on {shown} was lost{since}",
-            "target": shown,
-            "lock": entry["lock"],
-            "holder": holder,
-            "hint": "bring in what was landed there and lock it again before changing it",
-        }
-
     def reader(self) -> deltas.Reader:
         """This run, as deltas ask for whom they concern."""
         mine = self.session()
@@ -280,18 +232,6 @@ class Peer:
         """The same of any commit; None where this clone cannot tell."""
         onto = work.integration(self.repo.git, self.state.log.integration, self.remote.name if self.remote else "")
         return work.unlanded(self.repo.git, head, onto)
-
-    def told(self) -> None:
-        """Mark the losses of this run, and the ends of its debates, as told: only writers do."""
-        told.note(self.clone.folder, self.name, [moderating.key(one) for one in moderating.news(self.state, self.name)])
-        for path, marker in list(self._my_losses()):
-            key = self._told_by(marker)
-            marker["targets"] = [{**entry, key: True} for entry in marker.get("targets", ())]
-            files.write_json(path, marker)
-
-    def _told_by(self, marker: Mapping[str, Any]) -> str:
-        """The note of who was told: its person's knowing of a session's loss does not tell that session."""
-        return "told" if marker["session"].get("name") == self.name else "person_told"
 
     # -- writing ----------------------------------------------------------------------------------
     def run(self, command: Command, publish: Publish | None = None) -> dict[str, Any]:

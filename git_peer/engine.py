@@ -13,12 +13,12 @@ from typing import Any
 import pygit2
 
 from git_peer import layout
-from git_peer.core import commands, fold, locking, locks, log, sessions
+from git_peer.core import commands, fold, log
 from git_peer.core.command import Command, Outcome
 from git_peer.core.errors import PeerError
 from git_peer.core.sessions import Scene
 from git_peer.core.state import State
-from git_peer.store import attempts, inbox, refs, who
+from git_peer.store import attempts, holdings, inbox, refs
 from git_peer.store.attempts import Attempt
 from git_peer.store.chain import Chain, Missing, Problem, tidy
 from git_peer.store.clone import Clone
@@ -300,7 +300,7 @@ class Engine:
 
     def _won(self, mine: list[Attempt], winner: Attempt, tip: str | None) -> dict[str, Any]:
         # Memory first: what is remembered as held and is gone would read as lost.
-        self._remember(winner)
+        holdings.published(self.chain, self.clone, winner)
         if self.remote is not None and tip is not None:
             self.move(winner.candidate, tip)
             self.clone.fresh_until(time.time() + self.staleness)
@@ -332,33 +332,6 @@ class Engine:
             inbox.give_answers(folder, {ident: part for ident, part in batch if inbox.is_known(folder, ident)})
         except PeerError as why:
             raise Undelivered("unknown", why.message, why.hint) from why
-
-    def _remember(self, won: Attempt) -> None:
-        """Note what the sessions of this clone, in whose name a publish speaks, now hold."""
-        state = self.chain.state(won.candidate)
-        events = self.chain.events_between(won.base, won.candidate)
-        for name in {event.by for event in events if event.sid}:
-            session = sessions.get(state, name)
-            if session is not None and session.clone == self.clone.ident:
-                self._hold(state, session)
-        released = False
-        for event in events:
-            if isinstance(event, sessions.SessionEnd):
-                self.clone.forget(event.ended)
-            elif isinstance(event, locking.LockRelease):
-                released = True
-        if released:  # perhaps by a person, of what an agent of the same work tree held
-            self._refresh_memory(state)
-
-    def _refresh_memory(self, state: State) -> None:
-        for session in sessions.all_of(state):
-            if session.clone == self.clone.ident:
-                self._hold(state, session)
-
-    def _hold(self, state: State, session: sessions.Session) -> None:
-        held = [lock for lock in locks.held_by(state, session.name) if lock.sid == session.sid]
-        self.clone.remember(session, held)
-        who.ready(self.clone.folder, state, session, held)
 
     @staticmethod
     def _closed(mine: list[Attempt], attempt: Attempt) -> None:

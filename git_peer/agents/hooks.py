@@ -244,14 +244,16 @@ class _Hook:
     # -- news ---------------------------------------------------------------------------------------
     def _news(self) -> str:
         """What the agent has not been told yet and must act on; it counts as told now."""
+        from git_peer.verbs import notices
+
         tip = memory.tip(self.site)
-        notices = [one for one in self.peer.notices() if one["code"] in TOLD]
-        keys = sorted({wording.key(one) for one in notices})
+        told = [one for one in notices.of(self.peer) if one["code"] in TOLD]
+        keys = sorted({wording.key(one) for one in told})
         known = set(self.notes.get("told", ()))
-        fresh = [one for one in notices if wording.key(one) not in known]
+        fresh = [one for one in told if wording.key(one) not in known]
         self._keep(told=keys, looked=[int(time.time()), tip])
-        if notices:
-            self.peer.told()
+        if told:
+            notices.are_told(self.peer)
         return wording.news(fresh)
 
     def _keep(self, **notes: Any) -> None:

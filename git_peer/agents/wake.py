@@ -90,11 +90,12 @@ def _stamp(site: Site) -> tuple[Any, ...]:
 def _news(site: Site, name: str) -> str:
     """What the agent should get up for, each thing once."""
     from git_peer.agents.hooks import TOLD
+    from git_peer.verbs import notices
     from git_peer.wiring import Parts
 
     peer = Parts().peer()
     notes = memory.of(site, name)
-    fresh = [one for one in peer.notices() if one["code"] in TOLD and wording.key(one) not in notes.get("told", ())]
+    fresh = [one for one in notices.of(peer) if one["code"] in TOLD and wording.key(one) not in notes.get("told", ())]
     wants = notes.get("wants", {})
     free = [path for path in wants if not peer.check([path])]
     if not fresh and not free:

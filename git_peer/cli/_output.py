@@ -125,19 +125,23 @@ class Call:
         peer = self._peer
         found: dict[str, Any] = {"session": None, "notices": []}
         if peer is not None:
+            from git_peer.verbs import notices
+
             try:
-                found = {"session": peer.name, "notices": peer.notices()}
+                found = {"session": peer.name, "notices": notices.of(peer)}
             except Exception:  # noqa: BLE001 - the log itself may be what is wrong: the answer or error at hand says so
                 found = {"session": None, "notices": []}
             if network:
                 found |= {"guarantee": peer.guarantee, "traffic": peer.traffic}
         return found
 
-    def _mark_told(self, notices: list[dict[str, Any]]) -> None:
+    def _mark_told(self, told: list[dict[str, Any]]) -> None:
         """A writer's notices count as told, refused or not, once they are out; where that cannot be noted, not yet."""
-        if notices and self._peer is not None and (self.json or not self.quiet):
+        if told and self._peer is not None and (self.json or not self.quiet):
+            from git_peer.verbs import notices
+
             with contextlib.suppress(PeerError):
-                self._peer.told()
+                notices.are_told(self._peer)
 
     def _tell(self, notices: list[dict[str, Any]]) -> None:
         for notice in notices:

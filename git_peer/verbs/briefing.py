@@ -10,6 +10,7 @@ from git_peer.core import locks, sessions, targets, tasks, text
 from git_peer.core.board import Board
 from git_peer.core.errors import PeerError
 from git_peer.core.tasks import Task
+from git_peer.verbs import notices
 
 MOST, LEAST = 2000, 300  # characters of a briefing: unless more are asked for, and what may be asked for
 _HOW = (
@@ -78,7 +79,7 @@ def _auto(peer: Peer) -> bool:
 
 
 def _action(peer: Peer) -> Iterator[str]:
-    for one in peer.notices():
+    for one in notices.of(peer):
         if one["code"] in ("lost", "delta", "debate", "question", "stale"):
             hint = f" → {one['hint']}" if one.get("hint") else ""
             yield text.line(one["message"], 240) + hint
