@@ -46,7 +46,10 @@ class _Later:
 )  # fmt: skip
 @click.option("--max-time", type=Duration(), metavar="TIME", help="After this no further task is begun.")
 @click.option("--send-back", is_flag=True, help="What is refused goes back to who worked on it, with the reason.")
-def integrate_command(call: Call, into: str, phase: str, box: str, max_time: int | None, send_back: bool) -> Reply:
+@click.option("--prune", is_flag=True, help="The branches of tasks that are merged are deleted.")
+def integrate_command(
+    call: Call, into: str, phase: str, box: str, max_time: int | None, send_back: bool, prune: bool
+) -> Reply:
     """Accept what is in review, merge what is finished, in the order of the plan, and land it on one branch.
 
     Each merge is made in memory and tried in the sandbox. What conflicts or fails is told to those whom it concerns,
@@ -73,6 +76,7 @@ def integrate_command(call: Call, into: str, phase: str, box: str, max_time: int
         until=time.monotonic() + max_time if max_time else None,
         count=count,
         send_back=send_back,
+        prune=prune,
     )
     sandbox = _Later(box, opened)
     try:

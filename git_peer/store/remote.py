@@ -273,6 +273,18 @@ class Remote:
             return Pushed("ok")
         return Pushed("rejected" if "!\t" in ran.out else "unreachable", _last(ran.err))
 
+    def clear(self, refs: Mapping[str, str], timeout: float) -> tuple[list[str], str]:
+        """Delete refs, each while it stands on the commit given: (those that are gone, why the first other is not)."""
+        self.pushes += 1
+        args = ["push", "--porcelain", "--no-verify", "--no-follow-tags", "--no-signed", "--no-recurse-submodules"]
+        leases = [f"--force-with-lease={name}:{commit}" for name, commit in refs.items()]
+        ran = self._run([*args, *leases, self.url, *(f":{name}" for name in refs)], timeout)
+        told = _refs(ran)
+        if not told:
+            raise self._unreachable(ran)
+        refused = [summary for flag, _, _, summary in told if flag == "!"]
+        return [name for flag, _, name, _ in told if flag == "-"], "".join(refused[:1])
+
     def refs(self, pattern: str, timeout: float) -> dict[str, str]:
         """Ref → what it stands on, of those there that match a pattern, without fetching them."""
         ran = self._run(["ls-remote", "--refs", self.url, pattern], timeout)
@@ -312,10 +324,15 @@ def _sent(trace: Path, ref: str) -> bool:
         return False
 
 
-def _classified(ran: Ran, ref: str, sent: bool) -> Pushed:
+def _refs(ran: Ran) -> tuple[tuple[str, str, str, str], ...]:
+    """What a push said of each ref, as Pushed.refs."""
     lines = [line.split("\t") for line in ran.out.splitlines() if line.count("\t") == 2]
-    told = tuple((flag, *pair.rsplit(":", 1), summary) for flag, pair, summary in lines)
-    refs = tuple(row for row in told if len(row) == 4)
+    told = ((flag, *pair.rsplit(":", 1), summary) for flag, pair, summary in lines)
+    return tuple(row for row in told if len(row) == 4)
+
+
+def _classified(ran: Ran, ref: str, sent: bool) -> Pushed:
+    refs = _refs(ran)
     mine = [row for row in refs if row[2] == ref]
     if ran.status == 0 and mine and mine[0][0] != "!":
         return Pushed("ok", refs=refs)

@@ -38,7 +38,8 @@ class Options:
     """What to integrate: into which branch, of which phase ("": all), and until when on the monotonic clock.
 
     `seconds` is what one acceptance may take. Whoever integrates again and again gives the same `known`: what was run
-    on a tree before is not run again. `send_back` has the workers of what was refused take it up again.
+    on a tree before is not run again. `send_back` has the workers of what was refused take it up again, `prune` has the
+    branches of what is merged deleted.
     """
 
     into: str = layout.MERGED
@@ -47,6 +48,7 @@ class Options:
     until: float | None = None
     count: Count | None = None
     send_back: bool = False
+    prune: bool = False
     known: Known = field(default_factory=dict)
 
 

@@ -12,9 +12,8 @@ from git_peer.app import Peer
 from git_peer.core.errors import PeerError
 from git_peer.core.tasks import Task
 from git_peer.store import merges, refs
-from git_peer.store.remote import run
 from git_peer.store.settings import branch_name
-from git_peer.verbs import outgoing, pushing
+from git_peer.verbs import outgoing, pushing, task_branches
 from git_peer.verbs.outgoing import Update
 
 _ID = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
@@ -159,7 +158,7 @@ class Branch:
 
     def _may_move(self) -> None:
         """A branch under a work tree stays where it is: the tree and its index would not follow."""
-        at = _checked_out(self.peer, self.ref)
+        at = task_branches.checked_out(self.peer).get(self.ref)
         if at:
             raise PeerError(
                 "not_allowed",
@@ -192,16 +191,3 @@ def refuse(peer: Peer, changes: dict[outgoing.Author, list[str]], head: str, lan
             found.append(one)
     if found:
         raise pushing.refusal(found)
-
-
-def _checked_out(peer: Peer, ref: str) -> str:
-    """The work tree that a branch is checked out in; "" for none."""
-    args = ["worktree", "list", "--porcelain"]
-    ran = run(args, peer.repo.gitdir, 60, {"GIT_DIR": str(peer.repo.gitdir)})
-    where = ""
-    for line in ran.out.splitlines():
-        word, _, value = line.partition(" ")
-        where = value if word == "worktree" else where
-        if (word, value) == ("branch", ref):
-            return where
-    return ""

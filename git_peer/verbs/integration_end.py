@@ -19,7 +19,7 @@ from git_peer.core.tasking import TaskAdd, TaskMove
 from git_peer.core.tasks import Task
 from git_peer.core.telling import DeltaPush
 from git_peer.core.working import Move
-from git_peer.verbs import news, noting, pull_request, tentative, trials
+from git_peer.verbs import news, noting, pull_request, task_branches, tentative, trials
 
 if TYPE_CHECKING:  # what it ends
     from git_peer.verbs.integrating import Integration, Refused
@@ -35,6 +35,7 @@ def finish(run: Integration) -> dict[str, Any]:
     if run.options.send_back:
         _send_back(run)
     _note(run)
+    pruned = _pruned(run) if run.options.prune else []
     known = run.board.tasks
     return {
         "merged": [task.id for task in run.merged],
@@ -53,6 +54,7 @@ def finish(run: Integration) -> dict[str, Any]:
         "accepted": done["accepted"],
         "left": done["left"],
         "deltas": [ident for ident in told if ident],
+        "pruned": pruned,
         "into": run.branch.name,
         "base": run.branch.base or None,
         "head": _head(run) or None,
@@ -94,6 +96,17 @@ def _note(run: Integration) -> None:
         with peer.clone.writing(peer.settings.get("retryTimeout")):
             noting.settled(peer, lines)
         noting.carry(peer)
+
+
+def _pruned(run: Integration) -> list[str]:
+    """The tasks whose branches were deleted. What cannot be deleted is told, and no failure: the work is in."""
+    try:
+        cleared, why = task_branches.clear(run.peer, _head(run))
+    except PeerError as refusal:
+        cleared, why = [], refusal.message
+    if why:
+        run.tell(f"not all branches of tasks were deleted: {why}")
+    return cleared
 
 
 # -- telling --------------------------------------------------------------------------------------

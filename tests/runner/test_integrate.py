@@ -654,3 +654,61 @@ def test_the_command(team: Team, other: Clone) -> None:
     assert answer["traffic"]["pushes"] > 0
     refused(other, "not_found", "integrate", "--phase", "none", as_="integrator")
     refused(other, "usage", "integrate", "--into", "peer/coordination", as_="integrator")
+
+
+# -- clearing away ----------------------------------------------------------------------------------
+def _branch(ident: str) -> str:
+    return f"refs/heads/peer/task/{ident}"
+
+
+def test_prune(team: Team, other: Clone, world: World) -> None:
+    """What is merged and stands where it was handed in goes; what is not merged, or has moved on, stays."""
+    base = team.clone.head()
+    idents = [team.add(name) for name in ("one", "two", "three")]
+    handed = [team.hand_in(ident, team.commit(base, {f"{ident}.py": "x = 1\n"})) for ident in idents]
+    waiting = team.add("four")
+    team.publish(waiting, team.commit(base, {"four.py": "x = 4\n"}))
+    later = team.commit(handed[2], {"more.py": "x = 2\n"})
+    other.git("fetch", "-q", "origin")
+    integrate(other, Shell())
+    team.publish(idents[2], later)
+    box = Shell()
+    done = integrate(other, box, prune=True)
+    assert (done["merged"], done["pruned"], box.ran) == ([], idents[:2], [])
+    there = world.refs()
+    assert not {_branch(ident) for ident in idents[:2]} & set(there)
+    assert there[_branch(idents[2])] == later
+    assert _branch(waiting) in there
+    copies = other.git("for-each-ref", "--format=%(refname)").out
+    for ident in idents[:2]:
+        assert f"peer/task/{ident}\n" not in copies
+        assert f"refs/peer/tasks/{ident}\n" not in copies
+    again = integrate(team.clone, Shell(), "another", prune=True)
+    assert (again["pruned"], again["failed"], again["stopped"]) == ([], [], [])
+    assert again["summary"]["built"] == done["summary"]["built"]
+
+
+def test_prune_where_nobody_deletes(team: Team, other: Clone, world: World) -> None:
+    """The server's word is told, and what was merged is merged."""
+    ident = team.add("one")
+    team.hand_in(ident, team.commit(team.clone.head(), {"one.py": "x = 1\n"}))
+    start(("git", "config", "receive.denyDeletes", "true"), world.remote).finish(0)
+    ran = other.peer("--as", "integrator", "integrate", "--prune", "--sandbox", "none")
+    assert f"Merged {ident} into" in ran.out
+    assert "Deleted" not in ran.out
+    assert "deletion prohibited" in ran.err
+    assert _branch(ident) in world.refs()
+
+
+def test_prune_in_one_clone(local: Clone) -> None:
+    """A branch that is checked out stays."""
+    team = Team(local)
+    idents = [team.add(name) for name in ("one", "two")]
+    for ident in idents:
+        team.hand_in(ident, team.commit(local.head(), {f"{ident}.py": "x = 1\n"}))
+    local.git("worktree", "add", "-q", "../there", f"peer/task/{idents[1]}")
+    ran = local.peer("--as", "integrator", "integrate", "--prune", "--sandbox", "none")
+    assert f"Deleted the branches of {idents[0]}." in ran.out
+    assert f"peer/task/{idents[1]} is checked out in" in ran.err
+    heads = local.git("for-each-ref", "--format=%(refname)", "refs/heads/peer/task").out
+    assert heads == f"{_branch(idents[1])}\n"
