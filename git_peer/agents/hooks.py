@@ -160,7 +160,10 @@ class _Hook:
             if apart:
                 return Answer(deny=wording.apart(apart))
         if not found and self.peer.settings.get("autoLock") and self._may_lock:
-            found = self._take([target for target in wanted if not self._has(target)])
+            fresh = [target for target in wanted if not self._has(target)]
+            found = self._take(fresh)
+            if fresh and not found:
+                self._look_behind(fresh)
         if found:
             return self._refuse(found)
         return Answer(context=self._news() if self.heard else "")
@@ -213,6 +216,14 @@ class _Hook:
             self._keep(wants={path: since for path, since in wants.items() if path not in got})
         return []
 
+    def _look_behind(self, taken: list[Target]) -> None:
+        """What has landed on these paths since this branch left is told with the next word that the model hears."""
+        from git_peer.verbs import behind
+
+        late = behind.of(self.peer, taken)
+        if late:
+            self._keep(late=[*self.notes.get("late", ()), *late][-wording.SHOWN :])
+
     def _refuse(self, found: list[dict[str, Any]]) -> Answer:
         now = int(time.time())
         held = [one["path"] for one in found if one["why"] == "locked"]
@@ -250,8 +261,8 @@ class _Hook:
         told = [one for one in notices.of(self.peer) if one["code"] in TOLD]
         keys = sorted({wording.key(one) for one in told})
         known = set(self.notes.get("told", ()))
-        fresh = [one for one in told if wording.key(one) not in known]
-        self._keep(told=keys, looked=[int(time.time()), tip])
+        fresh = [*self.notes.get("late", ()), *(one for one in told if wording.key(one) not in known)]
+        self._keep(told=keys, late=[], looked=[int(time.time()), tip])
         if told:
             notices.are_told(self.peer)
         return wording.news(fresh)

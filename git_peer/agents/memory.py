@@ -81,7 +81,7 @@ def _session(marker: dict[str, Any]) -> dict[str, Any]:
 # -- what a session was told, and waits for -----------------------------------------------------------
 def of(site: Site, name: str) -> dict[str, Any]:
     """The notes of a session: `told` (keys of notices), `owed` (what it was reminded of), `wants` (path → since),
-    `looked` (when it was last told of news: the second, and the tip then)."""
+    `looked` (when it was last told of news: the second, and the tip then), `late` (notices for the next word to it)."""
     return sites.record(_place(site, name))
 
 

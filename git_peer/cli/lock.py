@@ -14,7 +14,7 @@ from git_peer.core import commands, targets
 from git_peer.core.errors import PeerError
 from git_peer.core.locking import Wish
 from git_peer.core.targets import Target
-from git_peer.verbs import outgoing, pushing, tentative
+from git_peer.verbs import behind, outgoing, pushing, tentative
 
 _from_file = click.option("--pathspec-from-file", "source", metavar="F", help="Read targets from F (- is stdin).")
 _nul = click.option("-z", "nul", is_flag=True, help="With --pathspec-from-file: NUL ends a target.")
@@ -79,8 +79,10 @@ def lock_command(
         return Reply(done, "Would be granted, by the local copy.")
     if offline and peer.remote is not None:
         done = tentative.take(peer, wish)
+        peer.warned += behind.of(peer, wanted)
         return Reply({**done, "guarantee": "tentative"}, _granted(done["locks"]), network=True, wrote=True)
     done = peer.take(wish)
+    peer.warned += behind.of(peer, wanted)
     return Reply(done, _granted(done["locks"]), network=True, wrote=True)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,13 +11,16 @@ from git_peer.cli import _targets, _tasks, task_work
 from git_peer.cli._output import Call, Reply, table
 from git_peer.cli._params import Duration, given_text
 from git_peer.cli.main import command, group
-from git_peer.core import plan, tasks
+from git_peer.core import claiming, plan, tasks
 from git_peer.core.board import Board
 from git_peer.core.claiming import Assign
 from git_peer.core.edits import AddTask, ChangeTask, EditPlan
 from git_peer.core.errors import PeerError
 from git_peer.core.tasks import Changes, Item, Spec
-from git_peer.verbs import claims
+from git_peer.verbs import behind, claims
+
+if TYPE_CHECKING:
+    from git_peer.app import Peer
 
 _LISTS = {"after": "depends_on", "path": "paths", "item": "checklist", "skill": "skills"}
 
@@ -250,8 +253,11 @@ _lock = click.option("--lock", is_flag=True, help="Lock its paths too, in the sa
 _ttl = click.option("--ttl", type=Duration(), metavar="TIME", help="How long the locks hold without a sign of life.")
 
 
-def _claimed(done: dict[str, Any]) -> Reply:
+def _claimed(call: Call, take: Callable[[Peer], dict[str, Any]]) -> Reply:
+    peer = call.peer(writing=True)
+    done = take(peer)
     view = done["task"]
+    peer.warned += behind.of(peer, claiming.lockable(tasks.find(peer.state, view["id"])))
     lines = [f"{view['id']} is yours: {view['title']}."]
     lines += [f"Locked {lock['target']} until {lock['expires_at']}." for lock in done["locks"]]
     if view["accept"]:
@@ -265,7 +271,7 @@ def _claimed(done: dict[str, Any]) -> Reply:
 @_ttl
 def claim(call: Call, ident: str, lock: bool, ttl: int | None) -> Reply:
     """Take a ready task: nobody else can have it while this session lives."""
-    return _claimed(claims.claim(call.peer(writing=True), ident, lock, ttl))
+    return _claimed(call, lambda peer: claims.claim(peer, ident, lock, ttl))
 
 
 @command("start")
@@ -274,7 +280,7 @@ def claim(call: Call, ident: str, lock: bool, ttl: int | None) -> Reply:
 @_ttl
 def start(call: Call, ident: str, lock: bool, ttl: int | None) -> Reply:
     """The same as `claim`."""
-    return _claimed(claims.claim(call.peer(writing=True), ident, lock, ttl))
+    return _claimed(call, lambda peer: claims.claim(peer, ident, lock, ttl))
 
 
 @command("next")
@@ -282,7 +288,7 @@ def start(call: Call, ident: str, lock: bool, ttl: int | None) -> Reply:
 @_ttl
 def next_(call: Call, lock: bool, ttl: int | None) -> Reply:
     """Claim the ready task with the highest priority that fits this session and whose paths are free."""
-    return _claimed(claims.take_next(call.peer(writing=True), lock, ttl))
+    return _claimed(call, lambda peer: claims.take_next(peer, lock, ttl))
 
 
 for _each in (add, edit, move, split, assign, show, list_, ready, claim, start, next_, *task_work.COMMANDS):

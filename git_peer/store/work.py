@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
@@ -43,6 +44,24 @@ def unlanded(git: pygit2.Repository, head: str, onto: str) -> list[str] | None:
         return [path for path in found if _blob(ours.tree, path) != _blob(theirs.tree, path)]
     except (KeyError, ValueError, pygit2.GitError):  # not here: a shallow or partial clone, or another's commit
         return None
+
+
+def behind(git: pygit2.Repository, head: str, onto: str, paths: Sequence[str]) -> list[str]:
+    """Those of `paths`, of files or folders, that `onto` has changed since `head` left it, and `head` has not so.
+
+    Both are ids of commits, or ""; what this clone cannot tell is not.
+    """
+    if not head or not onto or not paths:
+        return []
+    try:
+        base: Any = git.merge_base(head, onto)
+        if base is None or str(base) == onto:
+            return []
+        old, ours, theirs = (git[one].peel(pygit2.Commit).tree for one in (base, head, onto))
+        there = {path: _blob(theirs, path) for path in paths}
+        return [path for path, one in there.items() if one not in (_blob(old, path), _blob(ours, path))]
+    except (KeyError, ValueError, pygit2.GitError):
+        return []
 
 
 def has_landed(git: pygit2.Repository, head: str, onto: str) -> bool:
