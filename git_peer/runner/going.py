@@ -157,9 +157,10 @@ def go(
     while True:
         tell(f"{count} runners begin")
         with chain.runners(found, count, run):
-            _watched(chain, found, integrate, tell)
+            merged = _watched(chain, found, integrate, tell)
         done = chain.ask("integrate", *integrate, may_fail=True)
-        if chain.left <= 0 or found.errors or not (done.get("merged") and chain.ask("task", "ready")["tasks"]):
+        merged |= bool(done.get("merged"))
+        if chain.left <= 0 or found.errors or not (merged and chain.ask("task", "ready")["tasks"]):
             break  # else what was waited for is there now
     left = [one for one in chain.ask("plan", "show")["tasks"] if one["status"] not in ("done", "dropped")]
     return {
@@ -172,14 +173,18 @@ def go(
     }
 
 
-def _watched(chain: Chain, found: Runners, integrate: Sequence[str], tell: Tell) -> None:
-    """Integrate what they hand in as they do, for others wait for it; until they have ended, or the time is up."""
-    seen = found.solved
+def _watched(chain: Chain, found: Runners, integrate: Sequence[str], tell: Tell) -> bool:
+    """Integrate what they hand in as they do, for others wait for it; until they have ended, or the time is up.
+
+    Whether anything was merged: a runner may have ended just before, for it saw nothing that it could wait for.
+    """
+    seen, merged = found.solved, False
     while found.running:
         if chain.left <= 0:
             tell("the time is up")
-            return
+            break
         if found.solved > seen:
             seen = found.solved
-            chain.ask("integrate", *integrate, may_fail=True)
+            merged |= bool(chain.ask("integrate", *integrate, may_fail=True).get("merged"))
         time.sleep(min(EVERY, chain.left))
+    return merged

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from git_peer.runner import going
 from tests.planner.plans import plan, task
 from tests.runner.chat import chat
 from tests.world import Clone
@@ -84,3 +88,55 @@ def test_what_does_not_go_together(local: Clone, other: tuple[str, str]) -> None
     """Said before anything is planned."""
     error = local.peer("go", GOAL, "--exec", "true", *other, "--json", status=129).json()["error"]
     assert error["code"] == "usage"
+
+
+class _Ended(going.Runners):
+    """Runners that hand something in at the second look, and have ended at the fourth."""
+
+    looks = 0
+
+    @property
+    def running(self) -> int:
+        self.looks += 1
+        if self.looks == 1:
+            self.outcomes.append({"task": f"t{len(self.outcomes) + 1}", "outcome": "done"})
+        return int(self.looks <= 2)
+
+
+class _Scripted(going.Chain):
+    """Commands that answer as they do where a runner ends just before what it handed in is merged."""
+
+    def __init__(self) -> None:
+        super().__init__(Path(), "go", None, lambda _: None)
+        self.rounds = 0
+        self.merging = [["t1"], [], ["t2"], []]
+
+    def ask(self, *args: str, may_fail: bool = False) -> dict[str, Any]:
+        if args[0] == "integrate":
+            return {"ok": may_fail, "merged": self.merging.pop(0)}
+        if args[:2] == ("task", "ready"):
+            return {"tasks": [{"id": "t2"}] if self.rounds == 1 else []}
+        return {"tasks": []}
+
+    @contextmanager
+    def runners(self, found: going.Runners, count: int, options: Sequence[str]) -> Iterator[None]:
+        self.rounds += count + len(options)
+        assert isinstance(found, _Ended)
+        found.looks = -1
+        yield
+
+
+def test_a_runner_that_ends_too_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It saw nothing to wait for while its work was merged: another one takes what is ready then."""
+    monkeypatch.setattr(going, "EVERY", 0.0)
+    monkeypatch.setattr(going, "Runners", _Ended)
+    chain = _Scripted()
+    seen: list[str] = []
+
+    def tell(line: str) -> None:
+        seen.append(line)
+
+    done = going.go(chain, "Words", 1, [], [], [], tell)
+    assert (chain.rounds, chain.merging) == (2, [])
+    assert [one["task"] for one in done["runs"]] == ["t1", "t2"]
+    assert seen == ["planning", "1 runners begin", "1 runners begin"]
