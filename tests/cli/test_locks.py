@@ -182,9 +182,9 @@ def test_a_lapsed_lock_that_nobody_took(local: Clone) -> None:
 
 def test_a_sign_of_life_keeps_it(local: Clone) -> None:
     """A renewal before the thief comes: the thief is refused."""
-    of(local, "src/", "--ttl", "2s", as_="zoe")
+    of(local, "src/", "--ttl", "4s", as_="zoe")
     for _ in range(2):
-        time.sleep(1.2)
+        time.sleep(2.2)
         ask(local, "session", "renew", as_="zoe")
     refused(local, "locked", "lock", "src/", as_="abe", env=SHORT)
 

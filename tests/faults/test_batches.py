@@ -155,7 +155,7 @@ def test_the_wait_is_shown(world: World, forks: Forks) -> None:
     clone = prepare(world, forks, "local")
     with held_up(clone):
         waiting = clone.start_peer("lock", "a.py", as_="a")
-        time.sleep(2.5)
+        time.sleep(4)
     answer = waiting.finish(0)
     assert answer.err.splitlines() == ["waiting for the other writers of this clone"]
 
