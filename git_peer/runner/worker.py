@@ -126,8 +126,8 @@ class Worker:
         """Have a task solved and see it through; None where there was no time for it, and it went back."""
         began, used = time.monotonic(), self._solver.tokens
         outcome = Outcome(task.id, "lost")
-        self._tell(f"{task.id}: {task.title}")
         try:
+            self._tell(f"{task.id}: {task.title}")
             with alive.renewed(self._peer_of, _every(peer)), self._errand(peer, task) as errand:
                 self._finish(*self._solved(errand), outcome)
         except TimeUp:
@@ -220,9 +220,18 @@ class Worker:
 
     @staticmethod
     def _hand_back(peer: Peer, task: Task, note: str) -> None:
-        """Give the task to whoever comes next; where that cannot be said, the lease runs out by itself."""
+        """Give the task to whoever comes next; where that cannot be said, the lease runs out by itself.
+
+        Who is told to end just when its time is up anyway, or twice, still says so.
+        """
+        back = GiveUp(me=peer.me, task=task.id, note=accepting.end_of(note))
         with suppress(PeerError):
-            peer.run(GiveUp(me=peer.me, task=task.id, note=accepting.end_of(note)))
+            try:
+                peer.run(back)
+            except KeyboardInterrupt:
+                with suppress(PeerError):
+                    peer.run(back)
+                raise
 
     # -- waiting --------------------------------------------------------------------------------------
     def _wait(self, peer: Peer) -> bool:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.models.served import serving
 from tests.runner.chat import Chat, chat
-from tests.world import Clone
+from tests.world import Clone, World
 
 CODE = "FILE: words.py\n```python\ndef words(text):\n    return text.split()\n```\n"
 TEST = """FILE: test_words.py
@@ -143,6 +143,27 @@ def test_interrupted(task: Clone, number: signal.Signals) -> None:
         assert running.finish().status == 130
     found = _task(task)
     assert (found["status"], found["assignee"], found["left_by"]) == ("todo", None, "r1")
+    _left_over(task)
+
+
+def test_interrupted_while_it_hands_back(task: Clone, world: World) -> None:
+    """The time is up, and ^C comes while that is being said."""
+    hook = world.remote / "hooks" / "pre-receive"
+    hook.write_text("#!/bin/sh\nif [ -e slow ]; then rm slow; : >began; sleep 2; exit 1; fi\n")
+    hook.chmod(0o755)
+    with chat({"decide": "yes"}) as model:
+        gate = model.held_at("write")
+        running = task.start_peer("run", "--model", model.spec, BOX, "--as", "r1", "--max-time", "5s")
+        gate.wait(60)
+        (world.remote / "slow").touch()
+        end = time.monotonic() + 60
+        while not (world.remote / "began").exists():
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        running.process.send_signal(signal.SIGINT)
+        assert running.finish().status == 130
+    found = _task(task)
+    assert (found["status"], found["left_by"]) == ("todo", "r1")
     _left_over(task)
 
 
