@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
 
@@ -80,14 +81,13 @@ def test_what_is_no_candidate(pair: tuple[Clone, Clone], world: World) -> None:
     one.peer("task", "add", "Write words", "--path", "words.py", "--accept", ACCEPT)
     base = two.head()
 
-    def offer(name: str, parent: str, **files: str) -> None:
+    def offer(name: str, parent: str, files: Mapping[str, str]) -> None:
         two.git("checkout", "-q", "--detach", parent)
         for path, said in files.items():
-            where = two.path / path.replace("_py", ".py")
             if said.startswith("-> "):
-                where.symlink_to(said[3:])
+                (two.path / path).symlink_to(said[3:])
             else:
-                where.write_text(said)
+                (two.path / path).write_text(said)
         two.git("add", "-A")
         two.git(
             "commit", "-q", "--no-verify", "--allow-empty", "-m", f"x\n\nPeer-Session: {name}\nPeer-Attempts: 9{name}"
@@ -100,11 +100,13 @@ def test_what_is_no_candidate(pair: tuple[Clone, Clone], world: World) -> None:
         there = two.git("ls-remote", "origin", f"{layout.VOTES}t1/*").out.splitlines()
         if len(there) != 1:
             return len(there) > 1
-        offer("outside", base, words_py=SHORT, test_words_py=test, other_py="x = 1\n")
-        offer("link", base, words_py="-> /etc/passwd", test_words_py=test)
-        offer("wrong", base, words_py="def words(text):\n    return []\n", test_words_py=test)
-        offer("nothing", base)
-        offer("elsewhere", two.head(), words_py=SHORT, test_words_py=test)
+        sound = {"words.py": SHORT, "test_words.py": test}
+        offer("outside", base, sound | {"other.py": "x = 1\n"})
+        offer("link", base, sound | {"words.py": "-> /etc/passwd"})
+        offer("wrong", base, sound | {"words.py": "def words(text):\n    return []\n"})
+        offer("bytes", base, sound | {os.fsdecode(b"\xff.py"): "x = 1\n"})
+        offer("nothing", base, {})
+        offer("elsewhere", two.head(), sound)
         two.git("push", "-q", "--no-verify", "origin", f"{base}^{{tree}}:{layout.VOTES}t1/tree")
         return True
 
@@ -114,6 +116,7 @@ def test_what_is_no_candidate(pair: tuple[Clone, Clone], world: World) -> None:
     assert "a candidate of outside's is not taken: “other.py” is not of this task" in ran.err
     assert "a candidate of link's is not taken: “words.py” is no plain file" in ran.err
     assert "a candidate of wrong's is not taken: it does not pass here" in ran.err
+    assert "a candidate of bytes's is not taken: “\ufffd.py” is not UTF-8" in ran.err
     assert "a candidate of nothing's is not taken: it changes nothing" in ran.err
     assert "elsewhere" not in ran.err
     assert ran.err.count("candidate 2 of 2 ") == 1, "both are its own"
