@@ -14,7 +14,7 @@ from typing import Literal
 import msgspec
 
 from git_peer import layout
-from git_peer.core import globs
+from git_peer.core import git_dir, globs
 from git_peer.core.errors import Malformed, PeerError
 
 Kind = Literal["file", "dir", "glob", "lines", "section", "name"]
@@ -30,7 +30,6 @@ _QUOTED = re.compile(r"\\([*?\[\]\\:])")
 _PLAIN = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*(?:/(?!\Z)|\Z))+")  # is only ever a path
 _OBJECT = re.compile("(?:[0-9a-f]{40}|[0-9a-f]{64})")
 _CONTROL = re.compile("[\0-\x1f\x7f-\x9f]")
-_HFS_IGNORES = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
 _LITERAL_HINT = "a path that is spelled so is written `:(literal)…`"
 
 
@@ -261,23 +260,8 @@ def _lines(ranged: re.Match[str], text: str) -> tuple[int, int]:
     return int(first), int(last)
 
 
-def is_git_dir(part: str) -> bool:
-    """Whether git, NTFS or HFS take a path component for `.git`."""
-    low = part.lower()
-    if _HFS_IGNORES.sub("", low) == ".git":
-        return True
-    return any(piece.partition(":")[0].rstrip(" .") in {".git", "git~1"} for piece in low.split("\\"))
-
-
-def _in_git_dir(path: str, glob: bool) -> bool:
-    parts = path.split("/")
-    if glob:
-        parts = [globs.unescape(part) for part in parts if not globs.is_glob(part)]
-    return any(map(is_git_dir, parts))
-
-
 def _no_git_dir(path: str, glob: bool = False) -> None:
-    if _in_git_dir(path, glob):
+    if git_dir.has(path, glob):
         raise _usage(f"'{path}' is inside git's own directory")
 
 
@@ -347,7 +331,7 @@ def _wrong(target: Target) -> str:
         return "that is no name" if _CONTROL.search(path) or target.encoding else ""
     if target.kind == "glob" and (globs.problem(path) or not globs.is_glob(path)):
         return "that is no glob"
-    return "inside git's own directory" if _in_git_dir(path, target.kind == "glob") else ""
+    return "inside git's own directory" if git_dir.has(path, target.kind == "glob") else ""
 
 
 def root_path(target: Target) -> str:

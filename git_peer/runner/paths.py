@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from git_peer.core import globs, targets, text
+from git_peer.core import git_dir, globs, targets, text
 from git_peer.core.targets import Target
 
 LONGEST, PART = 1_000, 200  # bytes of a path, and of one component
@@ -41,7 +41,7 @@ def problem(path: str) -> str:
     if "\\" in path:
         return "has a backslash: write `/` between folders"
     parts = path.split("/")
-    if any(targets.is_git_dir(part) for part in parts):
+    if any(git_dir.is_one(part) for part in parts):
         return "is inside git's own directory"
     if {"", ".", ".."} & set(parts):
         return "has an empty part, `.` or `..`"

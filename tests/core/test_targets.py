@@ -12,12 +12,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from git_peer.core import globs
+from git_peer.core import git_dir, globs
 from git_peer.core.errors import Malformed, PeerError
 from git_peer.core.targets import (
     Target,
     check,
-    is_git_dir,
     of_path,
     parse,
     root_path,
@@ -187,7 +186,7 @@ def test_git_refuses_what_we_take_for_its_directory(tmp_path: Path, part: str) -
     entry = b"100644 " + b"1" * 40 + b"\t" + os.fsencode(f"a/{part}/b") + b"\0"
     subprocess.run([*command, "update-index", "-z", "--index-info"], input=entry, capture_output=True)
     listed = subprocess.run([*command, "ls-files", "-z"], check=True, stdout=subprocess.PIPE).stdout
-    assert is_git_dir(part) == (not listed)
+    assert git_dir.is_one(part) == (not listed)
 
 
 # -- round trips --------------------------------------------------------------------------------
@@ -204,7 +203,7 @@ def _paths(raw: bytes) -> str:
 
 
 REAL = BYTES.map(_paths).filter(
-    lambda path: bool(path) and "\0" not in path and not any(is_git_dir(part) for part in path.split("/"))
+    lambda path: bool(path) and "\0" not in path and not any(git_dir.is_one(part) for part in path.split("/"))
 )
 TEXTS = st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_size=5)
 SECTIONS = st.one_of(TEXTS, st.lists(st.sampled_from([":", "a", "10", "-", "\\", "/", ".."]), min_size=1).map("".join))
