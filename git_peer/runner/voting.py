@@ -161,8 +161,7 @@ def _files(errand: Errand, tree: str) -> dict[str, bytes | None]:
             one = root[path]
         except KeyError:
             one = None
-        is_file = isinstance(one, pygit2.Blob) and one.filemode != FileMode.LINK
-        found[path] = one.data if is_file and isinstance(one, pygit2.Blob) else None
+        found[path] = one.data if isinstance(one, pygit2.Blob) and one.filemode != FileMode.LINK else None
     return found
 
 

@@ -294,10 +294,7 @@ class Remote:
 
     def tip(self, timeout: float) -> str | None:
         """The commit that the log stands on there, without fetching it; None where there is no log."""
-        ran = self._run(["ls-remote", self.url, self.ref], timeout)
-        if ran.status:
-            raise self._unreachable(ran)
-        return ran.out.split("\t")[0] or None
+        return self.refs(self.ref, timeout).get(self.ref)
 
     def head_branch(self, timeout: float) -> str:
         """The branch that the remote's HEAD names; "" where it does not tell."""

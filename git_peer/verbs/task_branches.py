@@ -19,10 +19,9 @@ def clear(peer: Peer, onto: str) -> tuple[list[str], str]:
     git, known = peer.repo.git, {f"refs/heads/{layout.WORK}{one.id}": one for one in tasks.all_of(peer.state)}
     patience: int = peer.settings.get("retryTimeout")
     if peer.remote is None:
-        names = [name for name in known if refs.read(git, name)]
-        there = {name: refs.read(git, name) for name in names}
+        there = {name: commit for name in known if (commit := refs.read(git, name)) is not None}
     else:
-        there = {**peer.remote.refs(f"refs/heads/{layout.WORK}*", patience)}
+        there = peer.remote.refs(f"refs/heads/{layout.WORK}*", patience)
     merged = [
         (name, known[name])
         for name, commit in sorted(there.items())
