@@ -154,7 +154,7 @@ def serve() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     from git_peer.cli.main import main
 
-    for module in ("git_peer.cli.lock", "git_peer.app", "git_peer.wiring", "filelock"):
+    for module in ("git_peer.cli.lock", "git_peer.ops.peer", "git_peer.ops.wiring", "filelock"):
         importlib.import_module(module)
     for line in sys.stdin:
         sys.stdout.write(json.dumps(_together(json.loads(line), main)) + "\n")

@@ -16,11 +16,12 @@ from unittest import mock
 
 import msgspec
 
-from git_peer.app import Peer
-from git_peer.core import locks, targets
-from git_peer.core.locking import Wish
-from git_peer.store import inbox
-from git_peer.wiring import Parts
+from git_peer.core.lock import record as locks
+from git_peer.core.lock.events import Wish
+from git_peer.core.target import target as targets
+from git_peer.ops.peer import Peer
+from git_peer.ops.wiring import Parts
+from git_peer.publish import inbox
 
 TTL = 1800  # seconds; an agent's
 

@@ -12,12 +12,12 @@ import pygit2
 from pygit2.enums import Option
 
 from git_peer import layout
-from git_peer.core import targets
-from git_peer.core.locking import LockRelease, LockTake
-from git_peer.core.sessions import SessionStart
-from git_peer.core.state import Event
-from git_peer.store import refs
-from git_peer.store.chain import Chain
+from git_peer.core.lock.events import LockRelease, LockTake
+from git_peer.core.log.state import Event
+from git_peer.core.session.record import SessionStart
+from git_peer.core.target import target as targets
+from git_peer.store.git import refs
+from git_peer.store.git.chain import Chain
 
 HOLDERS = 20  # sessions of other clones, which share the locks evenly
 _BATCH = 1000  # lock.take events in a commit

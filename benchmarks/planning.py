@@ -11,7 +11,10 @@ from benchmarks import logs
 from benchmarks.bench import FOLDERS, Bench
 from benchmarks.figures import Figure, Job, medians, ms
 from benchmarks.scratch import GIT_PEER
-from git_peer.core import plan, targets, tasking, tasks
+from git_peer.core.plan import record as plan
+from git_peer.core.plan.task import events as tasking
+from git_peer.core.plan.task import record as tasks
+from git_peer.core.target import target as targets
 
 _TASKS = 5000
 _PHASES = 10

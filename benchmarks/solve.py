@@ -19,8 +19,8 @@ import pygit2
 
 from benchmarks.solving import PUZZLES
 from benchmarks.solving.puzzle import Puzzle
-from git_peer.core import targets
 from git_peer.core.errors import PeerError
+from git_peer.core.target import target as targets
 from git_peer.ports import Job, Model, Sandbox
 from git_peer.runner import answers, paths, prompts, results, syntax
 from git_peer.runner.models import open_model

@@ -16,15 +16,16 @@ from benchmarks.bench import FOLDERS, Bench
 from benchmarks.crowd import PLAIN, Crowd, Ran, gathered
 from benchmarks.figures import Figure, ms
 from benchmarks.scratch import Failed, Scratch
-from git_peer import combine, layout
-from git_peer.app import Peer
-from git_peer.core import commands, targets
-from git_peer.core.command import Command
-from git_peer.core.locking import Wish
-from git_peer.core.state import encode
-from git_peer.core.taking import Take
-from git_peer.store import inbox
-from git_peer.wiring import Parts
+from git_peer import layout
+from git_peer.core.lock.decide import Take
+from git_peer.core.lock.events import Wish
+from git_peer.core.log.command import Command
+from git_peer.core.log.state import encode
+from git_peer.core.rules import decide as commands
+from git_peer.core.target import target as targets
+from git_peer.ops.peer import Peer
+from git_peer.ops.wiring import Parts
+from git_peer.publish import combine, inbox
 
 _MANY = 20  # writers of the rows that have targets
 _COUNTS = (1, 4, 16, 32)

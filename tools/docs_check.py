@@ -110,16 +110,18 @@ def check_format() -> Iterator[str]:
     yield from (f"docs/format.md: `{code}` with exit {status} is no error code" for code, status in rows - codes)
 
     told = sections(text)
-    kinds = load("git_peer.core.fold", "KINDS")
-    base = set(load("git_peer.core.state", "Event").__struct_fields__)
+    kinds = load("git_peer.core.rules.fold", "KINDS")
+    base = set(load("git_peer.core.log.state", "Event").__struct_fields__)
     wanted = {kind: set(event.__struct_fields__) - base for kind, event in kinds.items()}
     for heading, module, name in (
-        ("log.json", "git_peer.core.state", "Log"), ("Target", "git_peer.core.targets", "Target"),
-        ("Session record", "git_peer.core.sessions", "Session"), ("Lock record", "git_peer.core.locks", "Lock"),
-        ("Fence record", "git_peer.core.fences", "Fence"), ("Wait record", "git_peer.core.waits", "Wait"),
-        ("Delta record", "git_peer.core.deltas", "Delta"), ("Debate record", "git_peer.core.debates", "Debate"),
-        ("Plan record", "git_peer.core.plan", "Plan"), ("Task record", "git_peer.core.tasks", "Task"),
-        ("Contract record", "git_peer.core.contracts", "Contract"),
+        ("log.json", "git_peer.core.log.state", "Log"), ("Target", "git_peer.core.target.target", "Target"),
+        ("Session record", "git_peer.core.session.record", "Session"),
+        ("Lock record", "git_peer.core.lock.record", "Lock"),
+        ("Fence record", "git_peer.core.lock.fence", "Fence"), ("Wait record", "git_peer.core.lock.queue", "Wait"),
+        ("Delta record", "git_peer.core.delta.record", "Delta"),
+        ("Debate record", "git_peer.core.debate.record", "Debate"),
+        ("Plan record", "git_peer.core.plan.record", "Plan"), ("Task record", "git_peer.core.plan.task.record", "Task"),
+        ("Contract record", "git_peer.core.plan.contracts", "Contract"),
     ):  # fmt: skip
         wanted[heading] = set(load(module, name).__struct_fields__)
     for heading, fields in wanted.items():

@@ -14,7 +14,7 @@ from typing import Any
 from git_peer import __version__
 from git_peer.agents import install
 from git_peer.agents.entries import HOOKS
-from git_peer.store.repo import Repo
+from git_peer.store.git.repo import Repo
 
 _PATIENCE = 10  # seconds for the program on PATH to tell its version
 

@@ -8,15 +8,19 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from git_peer import layout
-from git_peer.agents import detached, memory, wording
+from git_peer.agents import detached, memory
+from git_peer.agents import phrases as wording
 from git_peer.agents.event import LOCKING, Answer, Event
 from git_peer.agents.site import Site
-from git_peer.app import Peer
-from git_peer.core import commands, locks, sessions, targets
 from git_peer.core.errors import PeerError
-from git_peer.core.locking import Wish
-from git_peer.core.targets import Target
-from git_peer.wiring import Parts
+from git_peer.core.lock import record as locks
+from git_peer.core.lock.events import Wish
+from git_peer.core.rules import decide as commands
+from git_peer.core.session import record as sessions
+from git_peer.core.target import target as targets
+from git_peer.core.target.target import Target
+from git_peer.ops.peer import Peer
+from git_peer.ops.wiring import Parts
 
 PATIENCE = 1.5  # seconds that a hook waits for other writers of this clone
 _WHOLE = ("file", "dir", "glob")  # locks that may cover a whole file
@@ -86,7 +90,7 @@ class _Hook:
                 self.peer.engine.told()
             except PeerError as why:
                 message = f"git-peer: {why.message}"
-        from git_peer.verbs import briefing
+        from git_peer.ops import brief as briefing
 
         text = briefing.brief(self.peer)
         self._news()
@@ -201,7 +205,7 @@ class _Hook:
                 self.peer.take(wish)
                 self.peer.engine.told()
             else:
-                from git_peer.verbs import tentative
+                from git_peer.ops import sync as tentative
 
                 tentative.take(self.peer, wish, PATIENCE)
                 detached.ensure_sender(self.site, os.environ)
@@ -218,7 +222,7 @@ class _Hook:
 
     def _look_behind(self, taken: list[Target]) -> None:
         """What has landed on these paths since this branch left is told with the next word that the model hears."""
-        from git_peer.verbs import behind
+        from git_peer.ops import behind
 
         late = behind.of(self.peer, taken)
         if late:
@@ -255,7 +259,7 @@ class _Hook:
     # -- news ---------------------------------------------------------------------------------------
     def _news(self) -> str:
         """What the agent has not been told yet and must act on; it counts as told now."""
-        from git_peer.verbs import notices
+        from git_peer.ops import notices
 
         tip = memory.tip(self.site)
         told = [one for one in notices.of(self.peer) if one["code"] in TOLD]

@@ -14,8 +14,8 @@ from git_peer.agents import jsontext
 from git_peer.agents.entries import HOOKS
 from git_peer.agents.parts import BlockPart, HooksPart, Part, named
 from git_peer.agents.servers import CLAUDES, JsonServer, ServerPart, TomlServer
-from git_peer.core import naming
 from git_peer.core.errors import PeerError
+from git_peer.core.session import naming
 
 _HOMES = {  # agent → (variable that moves its folder, the folder in the home directory)
     "claude-code": ("CLAUDE_CONFIG_DIR", ".claude"),

@@ -7,7 +7,9 @@ import time
 
 from git_peer import layout
 from git_peer.agents import site as sites
-from git_peer.core import globs, leases, verdict
+from git_peer.core.lock import rule as verdict
+from git_peer.core.session import lease as leases
+from git_peer.core.target import glob as globs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

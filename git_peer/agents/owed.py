@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from git_peer import layout
-from git_peer.app import Peer
-from git_peer.core import debates, deltas, questions, tasks, text
-from git_peer.store.remote import run
+from git_peer.core import text
+from git_peer.core.debate import record as debates
+from git_peer.core.delta import record as deltas
+from git_peer.core.plan import questions
+from git_peer.core.plan.task import record as tasks
+from git_peer.ops.peer import Peer
+from git_peer.store.git.remote import run
 
 PATIENCE = 1.0  # seconds for git to tell what is uncommitted
 MOST = 200  # locks that are looked at

@@ -8,9 +8,9 @@ import os
 import time
 
 from git_peer import layout
-from git_peer.app import Peer
 from git_peer.core.errors import PeerError
-from git_peer.verbs import tentative
+from git_peer.ops import sync as tentative
+from git_peer.ops.peer import Peer
 
 EVERY = 10.0  # seconds from the start of one push to that of the next
 GATHER = 0.7  # seconds that the first of a burst waits for the others

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from git_peer import layout
-from git_peer.core import naming
+from git_peer.core.session import naming
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from git_peer import layout
-from git_peer.agents import memory, wording
+from git_peer.agents import memory
+from git_peer.agents import phrases as wording
 from git_peer.agents import site as sites
 from git_peer.agents.site import Site
 
@@ -90,8 +91,8 @@ def _stamp(site: Site) -> tuple[Any, ...]:
 def _news(site: Site, name: str) -> str:
     """What the agent should get up for, each thing once."""
     from git_peer.agents.hooks import TOLD
-    from git_peer.verbs import notices
-    from git_peer.wiring import Parts
+    from git_peer.ops import notices
+    from git_peer.ops.wiring import Parts
 
     peer = Parts().peer()
     notes = memory.of(site, name)
@@ -109,7 +110,7 @@ def _news(site: Site, name: str) -> str:
 def _fetch() -> None:
     """Of all who wait in this clone one fetches, every so often."""
     from git_peer.core.errors import PeerError
-    from git_peer.wiring import Parts
+    from git_peer.ops.wiring import Parts
 
     with contextlib.suppress(PeerError):
         peer = Parts().peer()

@@ -18,8 +18,8 @@ from git_peer.core.errors import PeerError
 from git_peer.core.text import escaped
 
 if TYPE_CHECKING:  # pygit2 comes with them: `version` and `help` do without
-    from git_peer.app import Peer
-    from git_peer.wiring import Parts
+    from git_peer.ops.peer import Peer
+    from git_peer.ops.wiring import Parts
 
 
 @dataclass
@@ -51,7 +51,7 @@ class Call:
 
     def parts(self, writing: bool = False) -> Parts:
         """The parts of this run."""
-        from git_peer.wiring import Parts
+        from git_peer.ops.wiring import Parts
 
         if self._parts is None:
             self._parts = Parts(self.name, writing)
@@ -125,7 +125,7 @@ class Call:
         peer = self._peer
         found: dict[str, Any] = {"session": None, "notices": []}
         if peer is not None:
-            from git_peer.verbs import notices
+            from git_peer.ops import notices
 
             try:
                 found = {"session": peer.name, "notices": notices.of(peer)}
@@ -138,7 +138,7 @@ class Call:
     def _mark_told(self, told: list[dict[str, Any]]) -> None:
         """A writer's notices count as told, refused or not, once they are out; where that cannot be noted, not yet."""
         if told and self._peer is not None and (self.json or not self.quiet):
-            from git_peer.verbs import notices
+            from git_peer.ops import notices
 
             with contextlib.suppress(PeerError):
                 notices.are_told(self._peer)

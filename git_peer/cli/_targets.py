@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from git_peer import layout
-from git_peer.core import targets
 from git_peer.core.errors import PeerError
-from git_peer.core.targets import Target
-from git_peer.store.repo import Repo
+from git_peer.core.target import target as targets
+from git_peer.core.target.target import Target
+from git_peer.store.git.repo import Repo
 
 
 def listed(given: Iterable[str], source: str | None, nul: bool) -> list[str]:

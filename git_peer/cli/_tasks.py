@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from git_peer.cli._output import Call
-from git_peer.core import tasks
-from git_peer.core.tasks import Task
+from git_peer.core.plan.task import record as tasks
+from git_peer.core.plan.task.record import Task
 
 
 def named(call: Call, ident: str) -> Task:

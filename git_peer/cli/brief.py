@@ -7,7 +7,7 @@ import click
 from git_peer.cli._output import Call, Reply
 from git_peer.cli.main import command
 from git_peer.core.errors import PeerError
-from git_peer.verbs import briefing
+from git_peer.ops import brief as briefing
 
 
 @command("brief")

@@ -7,9 +7,9 @@ import click
 from git_peer.cli._output import Call, Reply, table
 from git_peer.cli._params import given_text
 from git_peer.cli.main import command, group
-from git_peer.core import contracts
-from git_peer.core.edits import AddContract, ApproveContract, ChangeContract, CutContract, EditPlan
 from git_peer.core.errors import PeerError
+from git_peer.core.plan import contracts
+from git_peer.core.plan.edits import AddContract, ApproveContract, ChangeContract, CutContract, EditPlan
 
 
 @group("contract")

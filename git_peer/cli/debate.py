@@ -11,9 +11,10 @@ from git_peer.cli import _news, _targets
 from git_peer.cli._output import Call, Reply
 from git_peer.cli._params import given_text
 from git_peer.cli.main import command, group
-from git_peer.core import debates, moderating
+from git_peer.core.debate import record as debates
+from git_peer.core.debate import view as moderating
 from git_peer.core.errors import PeerError
-from git_peer.verbs import news
+from git_peer.ops import news
 
 _tasks = click.option("--task", "tasks", multiple=True, metavar="TITLE", help="A task that it leads to.")
 _constraint = click.option("--constraint", "constraints", multiple=True, metavar="C", help="What must hold.")

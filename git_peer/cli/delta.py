@@ -11,9 +11,10 @@ from git_peer.cli import _news, _targets
 from git_peer.cli._output import Call, Reply
 from git_peer.cli._params import given_text
 from git_peer.cli.main import command, group
-from git_peer.core import contracts, deltas
+from git_peer.core.delta import record as deltas
 from git_peer.core.errors import PeerError
-from git_peer.verbs import news
+from git_peer.core.plan import contracts
+from git_peer.ops import news
 
 
 @group("delta")

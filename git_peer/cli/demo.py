@@ -6,7 +6,7 @@ import click
 
 from git_peer.cli._output import Call, Reply, write
 from git_peer.cli.main import command
-from git_peer.verbs import demo
+from git_peer.ops import demo
 
 
 @command("demo")

@@ -40,7 +40,7 @@ def go_command(call: Call, goal: str, **given: Any) -> Reply:
 
     GOAL may be `-` for stdin or @FILE. Started again with the same goal it goes on where it was.
     """
-    from git_peer.runner import going
+    from git_peer.runner import go as going
 
     goal = given_text(goal) or ""
     if not goal.strip():
@@ -64,7 +64,7 @@ def _option(name: str, value: object) -> list[str]:
 
 
 def _told(done: dict[str, Any]) -> str:
-    from git_peer.verbs.integration_words import in_words
+    from git_peer.ops.integration_text import in_words
 
     lines = [in_words(done).rstrip()]
     if done["open"]:

@@ -11,15 +11,16 @@ from typing import Any
 import click
 
 from git_peer import layout
-from git_peer.app import Peer
 from git_peer.cli import _targets
 from git_peer.cli._output import Call, Reply, write
 from git_peer.cli.main import command
-from git_peer.core import subject, targets
 from git_peer.core.errors import PeerError
-from git_peer.core.locks import rfc3339
-from git_peer.core.state import encode
-from git_peer.core.targets import Target
+from git_peer.core.lock.record import rfc3339
+from git_peer.core.log.state import encode
+from git_peer.core.rules import subject
+from git_peer.core.target import target as targets
+from git_peer.core.target.target import Target
+from git_peer.ops.peer import Peer
 
 Row = dict[str, Any]
 

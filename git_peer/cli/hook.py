@@ -9,11 +9,13 @@ import click
 
 from git_peer import layout
 from git_peer.agents import quick
-from git_peer.app import Peer
 from git_peer.cli._output import Call, Reply
 from git_peer.cli.main import command
 from git_peer.core.errors import PeerError
-from git_peer.verbs import outgoing, pushing, tentative
+from git_peer.ops import outgoing
+from git_peer.ops import push as pushing
+from git_peer.ops import sync as tentative
+from git_peer.ops.peer import Peer
 
 
 @command("hook", hidden=True)
@@ -24,7 +26,7 @@ def hook_command(call: Call, name: str, rest: tuple[str, ...]) -> Reply | int:
     if name in quick.AGENTS:
         return quick.main(name, rest)
     if name in ("pre-commit", "pre-merge-commit"):
-        from git_peer import gate
+        from git_peer.hooks import gate
 
         return gate.main([name, *rest])
     if not call.parts().clone.is_set_up:
@@ -54,7 +56,7 @@ def _pre_push(call: Call, rest: tuple[str, ...]) -> int:
         remote = rest[0] if rest else ""
         lines = sys.stdin.read().splitlines()
     updates = outgoing.parse(lines)
-    from git_peer.store.attempts import is_recorded
+    from git_peer.publish.attempts import is_recorded
 
     if is_recorded(peer.engine.attempts, os.environ.get(layout.PUSHING, "")):
         return 0  # `git peer push` makes this push, and has checked it; it also has the kernel lock, so do not wait

@@ -55,7 +55,8 @@ def integrate_command(
     Each merge is made in memory and tried in the sandbox. What conflicts or fails is told to those whom it concerns,
     and stops only what depends on it; exit 1 then. Run again it goes on where it was.
     """
-    from git_peer.verbs import integrating, integration_words
+    from git_peer.ops import integrate as integrating
+    from git_peer.ops import integration_text as integration_words
 
     def count(report: bytes) -> tuple[int, int]:
         from git_peer.runner import results

@@ -10,11 +10,14 @@ from git_peer.cli import _targets
 from git_peer.cli._output import Call, Reply, table
 from git_peer.cli._params import Duration, given_text
 from git_peer.cli.main import command
-from git_peer.core import commands, targets
 from git_peer.core.errors import PeerError
-from git_peer.core.locking import Wish
-from git_peer.core.targets import Target
-from git_peer.verbs import behind, outgoing, pushing, tentative
+from git_peer.core.lock.events import Wish
+from git_peer.core.rules import decide as commands
+from git_peer.core.target import target as targets
+from git_peer.core.target.target import Target
+from git_peer.ops import behind, outgoing
+from git_peer.ops import push as pushing
+from git_peer.ops import sync as tentative
 
 _from_file = click.option("--pathspec-from-file", "source", metavar="F", help="Read targets from F (- is stdin).")
 _nul = click.option("-z", "nul", is_flag=True, help="With --pathspec-from-file: NUL ends a target.")
@@ -97,7 +100,7 @@ def _granted(views: list[dict[str, Any]]) -> str:
 
 def _changed(call: Call) -> list[str]:
     repo = call.peer().repo
-    from git_peer.store.remote import run
+    from git_peer.store.git.remote import run
 
     out = run(
         ["status", "--porcelain=v2", "-z", "--no-renames", "--untracked-files=all"], repo.top or repo.gitdir, 60

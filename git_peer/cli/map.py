@@ -7,7 +7,7 @@ import click
 from git_peer.cli import _targets
 from git_peer.cli._output import Call, Reply
 from git_peer.cli.main import command
-from git_peer.verbs import mapping
+from git_peer.ops import map as mapping
 
 
 @command("map")

@@ -6,13 +6,16 @@ from typing import Any
 
 import click
 
-from git_peer.app import shown_path
 from git_peer.cli import _targets
 from git_peer.cli._output import Call, Reply
 from git_peer.cli.main import command
-from git_peer.core import notes, text
-from git_peer.core.locks import rfc3339
-from git_peer.verbs import accepting, blaming, noting
+from git_peer.core import note as notes
+from git_peer.core import text
+from git_peer.core.lock.record import rfc3339
+from git_peer.ops import acceptance as accepting
+from git_peer.ops import blame as blaming
+from git_peer.ops import notes as noting
+from git_peer.ops.peer import shown_path
 
 
 @command("notes")

@@ -8,10 +8,10 @@ import click
 
 from git_peer.cli._output import Call, Reply, table
 from git_peer.cli.main import command, group
-from git_peer.core import plan
-from git_peer.core.board import Board
-from git_peer.core.edits import AddPhase, CutPhase, EditPlan, NamePhase
-from git_peer.verbs import merge_points
+from git_peer.core.plan import record as plan
+from git_peer.core.plan.edits import AddPhase, CutPhase, EditPlan, NamePhase
+from git_peer.core.plan.task.board import Board
+from git_peer.ops import merge_points
 
 
 @group("phase")

@@ -9,8 +9,8 @@ import click
 from git_peer.cli import plan_files, plan_text, planner
 from git_peer.cli._output import Call, Reply
 from git_peer.cli.main import command, group
-from git_peer.core import quality
-from git_peer.core.board import Board
+from git_peer.core.plan import quality
+from git_peer.core.plan.task.board import Board
 
 
 @group("plan")

@@ -11,7 +11,7 @@ import click
 from git_peer.cli._output import Call, Reply, clean
 from git_peer.cli.main import command
 from git_peer.core.errors import PeerError
-from git_peer.verbs import plan_files
+from git_peer.ops import plan_files
 
 
 @command("import")

@@ -12,13 +12,16 @@ import msgspec
 from git_peer.cli._output import Call, Reply, clean, table, write
 from git_peer.cli._params import Duration, given_text
 from git_peer.cli.main import command
-from git_peer.core import asking, plan, questions, text
+from git_peer.core import text
 from git_peer.core.errors import PeerError
+from git_peer.core.plan import questions
+from git_peer.core.plan import questions_decide as asking
+from git_peer.core.plan import record as plan
 
 if TYPE_CHECKING:  # `plan show` does without it
+    from git_peer.ops.planner import Proposed
     from git_peer.ports import Planner
     from git_peer.store.settings import Settings
-    from git_peer.verbs.planner import Proposed
 
 _TITLE = '"title"'  # each task has one
 MARGIN = 120  # seconds that the lease outlasts the model's time
@@ -111,7 +114,7 @@ def _goal(given: str | None) -> str:
 
 
 def _plan(call: Call, given: dict[str, Any], **what: Any) -> Reply:
-    from git_peer.verbs import planner
+    from git_peer.ops import planner
 
     peer = call.peer(writing=True)
     get = peer.settings.get

@@ -19,11 +19,11 @@ import msgspec
 from git_peer.cli._output import Call, clean, write
 from git_peer.cli._params import Duration
 from git_peer.cli.main import command
-from git_peer.core import sessions
 from git_peer.core.errors import PeerError
+from git_peer.core.session import record as sessions
 
 if TYPE_CHECKING:
-    from git_peer.app import Peer
+    from git_peer.ops.peer import Peer
     from git_peer.runner.work import Outcome, Solver
 
 
@@ -90,7 +90,7 @@ def _outcomes(call: Call, ids: tuple[str, ...], given: dict[str, Any], held: Exi
 
 def peer_of(name: str, capabilities: tuple[str, ...]) -> Peer:
     """A Peer of the runner's session: a runner is an agent, whoever started it."""
-    from git_peer.wiring import Parts
+    from git_peer.ops.wiring import Parts
 
     parts = Parts(name, writing=True)
     parts.me = msgspec.structs.replace(parts.me, name=name, agent=sessions.RUNNER, capabilities=capabilities)

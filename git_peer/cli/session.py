@@ -9,8 +9,9 @@ import msgspec
 
 from git_peer.cli._output import Call, Reply, table
 from git_peer.cli.main import command, group
-from git_peer.core import commands, naming
 from git_peer.core.errors import PeerError
+from git_peer.core.rules import decide as commands
+from git_peer.core.session import naming
 
 
 @group("session")
@@ -46,7 +47,7 @@ def start(
 def end(call: Call, name: str | None) -> Reply:
     """End this session, or one that is yours; its locks are given back."""
     peer = call.peer(writing=True)
-    from git_peer.verbs import tentative
+    from git_peer.ops import sync as tentative
 
     tentative.drop(peer, [], True)
     # What it told while the remote did not answer; what others of the clone took stays for their own `sync`.

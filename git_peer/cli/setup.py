@@ -23,8 +23,10 @@ def init_command(call: Call, remote: str | None, local: bool, branch: str | None
     Installs the hooks beside your own. Run again it repairs, and changes nothing else. --remote publishes a
     local log.
     """
-    from git_peer.store import hooks, rewriting
-    from git_peer.verbs import noting, tentative
+    from git_peer.hooks import install as hooks
+    from git_peer.hooks import rewriting
+    from git_peer.ops import notes as noting
+    from git_peer.ops import sync as tentative
 
     if local and remote is not None:
         raise PeerError("usage", "--local and --remote exclude each other", "git peer help init")
@@ -70,7 +72,7 @@ def _told(done: dict[str, Any], hooks: int) -> str:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def uninstall_command(call: Call, purge: bool, yes: bool) -> Reply:
     """Take the hooks and this clone's settings out. --purge deletes the log as well."""
-    from git_peer.verbs.joining import uninstall
+    from git_peer.ops.init import uninstall
 
     parts = call.parts()
     if not parts.clone.folder.exists() and parts.repo.git.references.get("refs/peer/coordination") is None:

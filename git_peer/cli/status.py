@@ -8,15 +8,16 @@ from git_peer import __version__
 from git_peer.cli import _news
 from git_peer.cli._output import Call, Reply
 from git_peer.cli.main import cli, command
-from git_peer.core import sessions, tasks
 from git_peer.core.errors import PeerError
+from git_peer.core.plan.task import record as tasks
+from git_peer.core.session import record as sessions
 
 
 @command("status")
 def status_command(call: Call) -> Reply:
     """The state of things in short, by the local copy of the log."""
-    from git_peer.verbs import news  # pygit2 comes with them: `version` does without
-    from git_peer.verbs.tentative import untold
+    from git_peer.ops import news  # pygit2 comes with them: `version` does without
+    from git_peer.ops.sync import untold
 
     peer = call.peer()
     state, scene = peer.state, peer.scene(peer.state)

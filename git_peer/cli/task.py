@@ -11,16 +11,18 @@ from git_peer.cli import _targets, _tasks, task_work
 from git_peer.cli._output import Call, Reply, table
 from git_peer.cli._params import Duration, given_text
 from git_peer.cli.main import command, group
-from git_peer.core import claiming, plan, tasks
-from git_peer.core.board import Board
-from git_peer.core.claiming import Assign
-from git_peer.core.edits import AddTask, ChangeTask, EditPlan
 from git_peer.core.errors import PeerError
-from git_peer.core.tasks import Changes, Item, Spec
-from git_peer.verbs import behind, claims
+from git_peer.core.plan import record as plan
+from git_peer.core.plan.edits import AddTask, ChangeTask, EditPlan
+from git_peer.core.plan.task import claim as claiming
+from git_peer.core.plan.task import record as tasks
+from git_peer.core.plan.task.board import Board
+from git_peer.core.plan.task.claim import Assign
+from git_peer.core.plan.task.record import Changes, Item, Spec
+from git_peer.ops import behind, claims
 
 if TYPE_CHECKING:
-    from git_peer.app import Peer
+    from git_peer.ops.peer import Peer
 
 _LISTS = {"after": "depends_on", "path": "paths", "item": "checklist", "skill": "skills"}
 

@@ -10,10 +10,11 @@ from git_peer.cli import _tasks
 from git_peer.cli._output import Call, Reply
 from git_peer.cli._params import Duration, given_text
 from git_peer.cli.main import command
-from git_peer.core.claiming import GiveUp
 from git_peer.core.errors import PeerError
-from git_peer.core.working import Move, Progress
-from git_peer.verbs import accepting, tentative
+from git_peer.core.plan.task.claim import GiveUp
+from git_peer.core.plan.task.decide import Move, Progress
+from git_peer.ops import acceptance as accepting
+from git_peer.ops import sync as tentative
 
 _note = click.option("--note", metavar="TEXT", default="", help="What there is to say about it.")
 _force = click.option("--force", is_flag=True, help="Against its session's will. A person's right; needs --reason.")

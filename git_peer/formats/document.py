@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from git_peer import layout
-from git_peer.core import contracts, graph, targets, tasks
-from git_peer.core.board import Board
-from git_peer.core.contracts import Contract
-from git_peer.core.edits import KEY
-from git_peer.core.plan import Phase
-from git_peer.core.targets import Target
-from git_peer.core.tasks import Task
+from git_peer.core.plan import contracts, graph
+from git_peer.core.plan.contracts import Contract
+from git_peer.core.plan.edits import KEY
+from git_peer.core.plan.record import Phase
+from git_peer.core.plan.task import record as tasks
+from git_peer.core.plan.task.board import Board
+from git_peer.core.plan.task.record import Task
+from git_peer.core.target import target as targets
+from git_peer.core.target.target import Target
 
 # What each kind of row may say, and what it says where it says nothing. Paths are targets as typed at the top.
 PHASE: dict[str, Any] = {"id": "", "name": "", "status": "", "head": ""}

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from git_peer.core.tasks import FIELDS, Item
+from git_peer.core.plan.task.record import FIELDS, Item
 from git_peer.formats.document import Bad, Document, Row, seconds
 from git_peer.formats.plain import log_of
 from git_peer.formats.spans import spans, whole, words

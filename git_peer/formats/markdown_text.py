@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from git_peer.core.tasks import OVER, PRIORITY
+from git_peer.core.plan.task.record import OVER, PRIORITY
 from git_peer.formats.document import Document, Row, duration
 from git_peer.formats.markdown import ATTRIBUTE, FENCE, HEAD, INLINE, ITEM, RULE
 from git_peer.formats.spans import code, listed, quote

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
-from git_peer.core.locks import rfc3339
-from git_peer.core.tasks import Item, Result
+from git_peer.core.lock.record import rfc3339
+from git_peer.core.plan.task.record import Item, Result
 from git_peer.formats.document import FIELDS, Bad, Document, Locate, Row, seconds
 
 _TOP = ("log", "goal", "phases", "tasks", "contracts")

@@ -12,7 +12,7 @@ from mcp.server.mcpserver.exceptions import ResourceError
 from mcp.server.subscriptions import InMemorySubscriptionBus, ResourceUpdated
 
 from git_peer import layout
-from git_peer.mcp.asking import Asker, Refused
+from git_peer.mcp.call import Asker, Refused
 
 # resource → (the command that tells it, the places in the log's tree that it is made of)
 RESOURCES: dict[str, tuple[tuple[str, ...], tuple[str, ...], str]] = {

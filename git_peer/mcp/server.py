@@ -19,10 +19,10 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from git_peer import __version__
-from git_peer.core import naming
 from git_peer.core.errors import PeerError
+from git_peer.core.session import naming
 from git_peer.mcp import resources, tools
-from git_peer.mcp.asking import Asker, Refused
+from git_peer.mcp.call import Asker, Refused
 
 RENEW = 30.0  # seconds between looks whether a renewal is due
 INSTRUCTIONS = """Several agents work on this repository at once. Before you edit files, take a task (next_task) or

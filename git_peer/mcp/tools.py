@@ -8,7 +8,7 @@ from mcp.server.mcpserver import Context, MCPServer
 from pydantic import Field
 
 from git_peer.mcp import views
-from git_peer.mcp.asking import Asker, flags
+from git_peer.mcp.call import Asker, flags
 
 Ctx = Context[Any, Any]
 Paths = Annotated[list[str], Field(description="Files, folders (`dir/`), globs, or names (`@deploy`)", min_length=1)]

@@ -6,8 +6,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from git_peer.app import Peer
 from git_peer.core.errors import PeerError
+from git_peer.ops.peer import Peer
 
 
 @contextmanager

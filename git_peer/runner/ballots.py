@@ -13,11 +13,11 @@ from typing import NamedTuple
 import pygit2
 
 from git_peer import layout
-from git_peer.app import Peer
-from git_peer.core import tasks
 from git_peer.core.errors import PeerError
-from git_peer.core.tasks import Task
-from git_peer.store import refs
+from git_peer.core.plan.task import record as tasks
+from git_peer.core.plan.task.record import Task
+from git_peer.ops.peer import Peer
+from git_peer.store.git import refs
 
 
 class Call(NamedTuple):

@@ -5,11 +5,13 @@ from __future__ import annotations
 import pygit2
 
 from git_peer import layout
-from git_peer.app import Peer
-from git_peer.core import tasks, text
+from git_peer.core import text
 from git_peer.core.errors import PeerError
-from git_peer.core.tasks import Task
-from git_peer.store import merges, remote
+from git_peer.core.plan.task import record as tasks
+from git_peer.core.plan.task.record import Task
+from git_peer.ops.peer import Peer
+from git_peer.store.git import merge as merges
+from git_peer.store.git import remote
 
 
 def of(peer: Peer, task: Task) -> str:

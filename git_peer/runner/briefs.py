@@ -11,12 +11,16 @@ from pygit2.enums import FileMode, ObjectType
 
 from git_peer.adapters import languages, outlines
 from git_peer.adapters.grammars import Grammars
-from git_peer.core import contracts, deltas, globs, targets, text
-from git_peer.core.board import Board
-from git_peer.core.contracts import Contract
-from git_peer.core.state import State
-from git_peer.core.targets import Target
-from git_peer.core.tasks import Task
+from git_peer.core import text
+from git_peer.core.delta import record as deltas
+from git_peer.core.log.state import State
+from git_peer.core.plan import contracts
+from git_peer.core.plan.contracts import Contract
+from git_peer.core.plan.task.board import Board
+from git_peer.core.plan.task.record import Task
+from git_peer.core.target import glob as globs
+from git_peer.core.target import target as targets
+from git_peer.core.target.target import Target
 from git_peer.layout import from_bytes, is_utf8
 from git_peer.runner import paths
 from git_peer.runner.prompts import Asked, Brief, Row

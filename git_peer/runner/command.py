@@ -13,14 +13,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from git_peer.core import targets
 from git_peer.core.errors import PeerError
-from git_peer.core.tasks import Spec
-from git_peer.runner import checking, results, trees
+from git_peer.core.plan.task.record import Spec
+from git_peer.core.target import target as targets
+from git_peer.ops.brief import brief
+from git_peer.runner import check as checking
+from git_peer.runner import results, trees
 from git_peer.runner.work import Errand, Solution
 from git_peer.store import shell
-from git_peer.store.remote import run as run_git
-from git_peer.verbs.briefing import brief
+from git_peer.store.git.remote import run as run_git
 
 PLACE = "{prompt_file}"
 KEPT = 200_000  # bytes of an agent's output that are looked at: its end

@@ -8,12 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from git_peer.app import Peer
-from git_peer.core import contracts, debates, text
-from git_peer.core.debates import Debate
+from git_peer.core import text
+from git_peer.core.debate import record as debates
+from git_peer.core.debate.record import Debate
 from git_peer.core.errors import PeerError
+from git_peer.core.plan import contracts
+from git_peer.ops import news
+from git_peer.ops.peer import Peer
 from git_peer.ports import Message, Model, Progress
-from git_peer.verbs import news
 
 TRIES = 3  # answers that say nothing, or are cut off, before it is given up
 RACES = 5  # turns in a row that came too late, as another side spoke meanwhile

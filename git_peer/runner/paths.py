@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from git_peer.core import git_dir, globs, targets, text
-from git_peer.core.targets import Target
+from git_peer.core import text
+from git_peer.core.target import git_dir
+from git_peer.core.target import glob as globs
+from git_peer.core.target import target as targets
+from git_peer.core.target.target import Target
 
 LONGEST, PART = 1_000, 200  # bytes of a path, and of one component
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field, replace
 from git_peer.core import text as texts
 from git_peer.core.errors import PeerError
 from git_peer.ports import Message
-from git_peer.runner import results, shown, wording
+from git_peer.runner import results, shown
+from git_peer.runner import steps as wording
 from git_peer.runner.shown import Source
-from git_peer.runner.wording import Step
+from git_peer.runner.steps import Step
 
 Count = Callable[[Sequence[Message]], int]
 AGAIN = ("mend", "syntax")  # the steps that follow an attempt

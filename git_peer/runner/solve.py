@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 
 import pygit2
 
-from git_peer.core import targets
 from git_peer.core.errors import PeerError
-from git_peer.core.targets import Target
-from git_peer.core.tasks import Spec
+from git_peer.core.plan.task.record import Spec
+from git_peer.core.target import target as targets
+from git_peer.core.target.target import Target
 from git_peer.ports import Model, Said
-from git_peer.runner import answers, briefs, checking, prompts, results, syntax, trees
+from git_peer.runner import answers, briefs, prompts, results, syntax, trees
+from git_peer.runner import check as checking
 from git_peer.runner.briefs import Listing
 from git_peer.runner.prompts import Brief, Parts
 from git_peer.runner.shown import Source

@@ -8,7 +8,7 @@ import pygit2
 from pygit2.enums import FileMode
 
 from git_peer import layout
-from git_peer.store import merges
+from git_peer.store.git import merge as merges
 
 
 def edited(git: pygit2.Repository, base: str, files: Mapping[str, bytes | None]) -> str:

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from git_peer.app import Peer
-from git_peer.core.tasks import Spec, Task
-from git_peer.runner.checking import Checked, Checker
+from git_peer.core.plan.task.record import Spec, Task
+from git_peer.ops.peer import Peer
+from git_peer.runner.check import Checked, Checker
 from git_peer.runner.journal import Journal
 
 Tell = Callable[[str], None]

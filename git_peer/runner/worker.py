@@ -8,20 +8,25 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
-from git_peer.app import Peer
-from git_peer.core import sessions, tasks
-from git_peer.core.board import Board
-from git_peer.core.claiming import GiveUp
-from git_peer.core.edits import AddTask, EditPlan
 from git_peer.core.errors import PeerError
-from git_peer.core.tasks import Task
-from git_peer.core.working import Move
+from git_peer.core.plan.edits import AddTask, EditPlan
+from git_peer.core.plan.task import record as tasks
+from git_peer.core.plan.task.board import Board
+from git_peer.core.plan.task.claim import GiveUp
+from git_peer.core.plan.task.decide import Move
+from git_peer.core.plan.task.record import Task
+from git_peer.core.session import record as sessions
+from git_peer.ops import acceptance as accepting
+from git_peer.ops import claims, trials
+from git_peer.ops import integrate as integrating
+from git_peer.ops.peer import Peer
 from git_peer.ports import Sandbox
-from git_peer.runner import alive, ballots, base, handing, voting
-from git_peer.runner.checking import Checker
+from git_peer.runner import alive, ballots, base
+from git_peer.runner import handover as handing
+from git_peer.runner import votes as voting
+from git_peer.runner.check import Checker
 from git_peer.runner.journal import Journal
 from git_peer.runner.work import Errand, Outcome, Solution, Solver, Tell, TimeUp
-from git_peer.verbs import accepting, claims, integrating, trials
 
 DEPTH = 2  # how often a task may be divided, and its parts again
 BACK = 2  # how often a task may be sent back to a runner, before people look at it

@@ -11,8 +11,8 @@ import pygit2
 import pytest
 from pygit2.enums import FileMode
 
-from git_peer.store.repo import Repo
-from git_peer.verbs import mapping
+from git_peer.ops import map as mapping
+from git_peer.store.git.repo import Repo
 from tests.cli.asking import ask, complaint, refused, snapshot
 from tests.world import Clone, Result, World, start
 

@@ -7,12 +7,16 @@ from typing import Any
 
 import pytest
 
-from git_peer.core import commands, fold, log, taking, targets
-from git_peer.core.command import Command
 from git_peer.core.errors import PeerError
-from git_peer.core.locking import Wish
-from git_peer.core.sessions import Me, Scene
-from git_peer.core.state import DictReader, Event, State
+from git_peer.core.lock import decide as taking
+from git_peer.core.lock.events import Wish
+from git_peer.core.log import record as log
+from git_peer.core.log.command import Command
+from git_peer.core.log.state import DictReader, Event, State
+from git_peer.core.rules import decide as commands
+from git_peer.core.rules import fold
+from git_peer.core.session.record import Me, Scene
+from git_peer.core.target import target as targets
 
 
 class Bench:

@@ -8,10 +8,11 @@ from typing import get_args, get_origin
 import msgspec
 import pytest
 
-from git_peer.core import commands, fold
-from git_peer.core.command import Command
-from git_peer.core.edits import Edit
-from git_peer.core.state import Event, Kept, Record
+from git_peer.core.log.command import Command
+from git_peer.core.log.state import Event, Kept, Record
+from git_peer.core.plan.edits import Edit
+from git_peer.core.rules import decide as commands
+from git_peer.core.rules import fold
 
 
 def _below(kind: type[Record]) -> Iterator[type[Record]]:
@@ -26,8 +27,8 @@ def _ambiguous(kind: type[Record]) -> bool:
     return any((isinstance(one, str) and one) or (isinstance(one, int) and one > 256) for one in defaults)
 
 
-NAMES = {module.__name__.rpartition(".")[0] for module in (commands, fold)}  # with them all of the core is imported
-EVERY = [kind for kind in _below(Record) if kind.__module__.rpartition(".")[0] in NAMES]
+REGISTRIES = (commands, fold)  # with them all of the core is imported
+EVERY = [kind for kind in _below(Record) if kind.__module__.startswith("git_peer.core.")]
 ASKED = (Event, Command, Edit)  # an event is kept as its line; a command is no part of the log
 KEPT = [kind for kind in EVERY if issubclass(kind, Kept) and kind is not Kept]
 

@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from git_peer import layout
-from git_peer.core import debates, debating
-from git_peer.core.arguing import Escalate, Open, Resolve, Speak
-from git_peer.core.debates import Debate
+from git_peer.core.debate import events as debating
+from git_peer.core.debate import record as debates
+from git_peer.core.debate.decide import Escalate, Open, Resolve, Speak
+from git_peer.core.debate.record import Debate
 from git_peer.core.errors import PeerError
-from git_peer.core.sessions import Me
-from git_peer.core.state import Event
-from git_peer.core.targets import of_path
+from git_peer.core.log.state import Event
+from git_peer.core.session.record import Me
+from git_peer.core.target.target import of_path
 from tests.core.bench import Bench, agent, person
 
 SPEAKERS = [agent(name, f"c-{name}") for name in "abcde"]

@@ -7,10 +7,20 @@ from typing import Any
 import pytest
 
 from git_peer import layout
-from git_peer.core import commands, debating, expiry, fences, fold, locking, locks, log, sessions, targets, tasks
+from git_peer.core.debate import events as debating
 from git_peer.core.errors import Malformed
-from git_peer.core.sessions import Me
-from git_peer.core.state import Event, encode
+from git_peer.core.lock import events as locking
+from git_peer.core.lock import fence as fences
+from git_peer.core.lock import record as locks
+from git_peer.core.log import record as log
+from git_peer.core.log.state import Event, encode
+from git_peer.core.plan.task import record as tasks
+from git_peer.core.rules import decide as commands
+from git_peer.core.rules import fold
+from git_peer.core.session import expiry
+from git_peer.core.session import record as sessions
+from git_peer.core.session.record import Me
+from git_peer.core.target import target as targets
 from tests.core.bench import A, B, Bench, agent, person, refused
 
 

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from git_peer.core import globs
+from git_peer.core.target import glob as globs
 from git_peer.layout import from_bytes, to_bytes
 
 TOKENS = ("a", "b", "/", "*", "?", "**", "[ab]", "[!a]")
@@ -266,7 +266,10 @@ def test_folding_only_adds(pattern: str, path: str) -> None:
     ],
 )
 def test_hostile_globs_end_soon(one: str, two: str, meet: bool, fits: bool) -> None:
-    code = f"from git_peer.core import globs; print(globs.overlap({one!r}, {two!r}), globs.match({one!r}, 'a' * 4000))"
+    code = (
+        "from git_peer.core.target import glob as globs; "
+        f"print(globs.overlap({one!r}, {two!r}), globs.match({one!r}, 'a' * 4000))"
+    )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=10)
     assert done.stdout == f"{meet} {fits}\n"
 
@@ -330,11 +333,13 @@ def test_fold_key_is_one_for_all_spellings(text: str) -> None:
 
 def test_the_gate_pays_for_nothing_but_this_module() -> None:
     code = (
-        "import sys; sys.path.insert(0, sys.argv[1]); before = set(sys.modules); from git_peer.core import globs; "
+        "import sys; sys.path.insert(0, sys.argv[1]); before = set(sys.modules); "
+        "from git_peer.core.target import glob as globs; "
         "globs.match('src/**/[a-z]*', 'src/a/b'); print(sorted(set(sys.modules) - before))"
     )
-    root = str(Path(globs.__file__).parents[2])
+    root = str(Path(globs.__file__).parents[3])
     done = subprocess.run([sys.executable, "-I", "-S", "-c", code, root], check=True, capture_output=True, text=True)
     assert done.stdout.split() == [
-        "['__future__',", "'git_peer',", "'git_peer.core',", "'git_peer.core.globs',", "'git_peer.layout']",
+        "['__future__',", "'git_peer',", "'git_peer.core',", "'git_peer.core.target',", "'git_peer.core.target.glob',",
+        "'git_peer.layout']",
     ]  # fmt: skip

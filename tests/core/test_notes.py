@@ -7,11 +7,11 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from git_peer.core import notes
-from git_peer.core.debates import Debate, Resolution, Side, Turn
-from git_peer.core.sessions import Session
-from git_peer.core.tasking import TaskResult
-from git_peer.core.telling import DeltaPush
+from git_peer.core import note as notes
+from git_peer.core.debate.record import Debate, Resolution, Side, Turn
+from git_peer.core.delta.events import DeltaPush
+from git_peer.core.plan.task.events import TaskResult
+from git_peer.core.session.record import Session
 
 _IDS = st.sampled_from(["a" * 40, "b" * 40, "c1", "d2", "é"])
 _LINES = st.builds(

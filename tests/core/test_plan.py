@@ -8,24 +8,12 @@ import msgspec
 import pytest
 
 from git_peer import layout
-from git_peer.core import (
-    commands,
-    contracts,
-    expiry,
-    fold,
-    grants,
-    locks,
-    phases,
-    plan,
-    quality,
-    sessions,
-    targets,
-    tasking,
-    tasks,
-)
-from git_peer.core.board import Board
-from git_peer.core.claiming import Assign, Claim, GiveUp, Next
-from git_peer.core.edits import (
+from git_peer.core.errors import Malformed, PeerError
+from git_peer.core.lock import record as locks
+from git_peer.core.log.state import Event
+from git_peer.core.plan import contracts, phases, quality
+from git_peer.core.plan import record as plan
+from git_peer.core.plan.edits import (
     AddContract,
     AddPhase,
     AddTask,
@@ -41,12 +29,19 @@ from git_peer.core.edits import (
     SetGoal,
     SetStatus,
 )
-from git_peer.core.errors import Malformed, PeerError
-from git_peer.core.merging import Sync
-from git_peer.core.sessions import Me
-from git_peer.core.state import Event
-from git_peer.core.tasks import Changes, Item, Spec, Task
-from git_peer.core.working import Move, Progress, Record
+from git_peer.core.plan.merge_point import Sync
+from git_peer.core.plan.task import events as tasking
+from git_peer.core.plan.task import record as tasks
+from git_peer.core.plan.task.board import Board
+from git_peer.core.plan.task.claim import Assign, Claim, GiveUp, Next
+from git_peer.core.plan.task.decide import Move, Progress, Record
+from git_peer.core.plan.task.record import Changes, Item, Spec, Task
+from git_peer.core.rules import decide as commands
+from git_peer.core.rules import fold, grants
+from git_peer.core.session import expiry
+from git_peer.core.session import record as sessions
+from git_peer.core.session.record import Me
+from git_peer.core.target import target as targets
 from tests.core.bench import A, B, Bench, agent, person, refused
 
 C = agent("c", "c3")

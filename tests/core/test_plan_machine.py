@@ -11,17 +11,31 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from git_peer import layout
-from git_peer.core import commands, contracts, fold, locks, plan, targets, tasks
-from git_peer.core.board import Board
-from git_peer.core.claiming import Assign, Claim, GiveUp, Next
-from git_peer.core.command import Command
-from git_peer.core.edits import AddContract, AddPhase, AddTask, ApproveContract, ChangeContract, ChangeTask, EditPlan
 from git_peer.core.errors import PeerError
-from git_peer.core.merging import Sync
-from git_peer.core.sessions import Me, Scene
-from git_peer.core.state import DictReader, Event, State, encode
-from git_peer.core.tasks import Changes, Spec
-from git_peer.core.working import Move, Progress, Record
+from git_peer.core.lock import record as locks
+from git_peer.core.log.command import Command
+from git_peer.core.log.state import DictReader, Event, State, encode
+from git_peer.core.plan import contracts
+from git_peer.core.plan import record as plan
+from git_peer.core.plan.edits import (
+    AddContract,
+    AddPhase,
+    AddTask,
+    ApproveContract,
+    ChangeContract,
+    ChangeTask,
+    EditPlan,
+)
+from git_peer.core.plan.merge_point import Sync
+from git_peer.core.plan.task import record as tasks
+from git_peer.core.plan.task.board import Board
+from git_peer.core.plan.task.claim import Assign, Claim, GiveUp, Next
+from git_peer.core.plan.task.decide import Move, Progress, Record
+from git_peer.core.plan.task.record import Changes, Spec
+from git_peer.core.rules import decide as commands
+from git_peer.core.rules import fold
+from git_peer.core.session.record import Me, Scene
+from git_peer.core.target import target as targets
 from tests.core.bench import Bench, agent
 from tests.core.plan_model import WORKED_ON, Contract, Model, No, Phase, Task
 

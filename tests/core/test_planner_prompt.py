@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from git_peer.core import targets
-from git_peer.core.answering import News, Tell
-from git_peer.core.asking import Answer, Ask, Asked
-from git_peer.core.claiming import Claim
-from git_peer.core.edits import AddContract, AddPhase, AddTask, EditPlan, SetGoal
-from git_peer.core.tasks import Spec
-from git_peer.verbs import planner_prompt
+from git_peer.core.delta.decide import News, Tell
+from git_peer.core.plan.edits import AddContract, AddPhase, AddTask, EditPlan, SetGoal
+from git_peer.core.plan.questions_decide import Answer, Ask, Asked
+from git_peer.core.plan.task.claim import Claim
+from git_peer.core.plan.task.record import Spec
+from git_peer.core.target import target as targets
+from git_peer.ops import planner_prompt
 from tests.core.bench import A, B, Bench
 
 

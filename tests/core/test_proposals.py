@@ -9,15 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from git_peer.core import commands, plan, proposals, targets, tasks, text
-from git_peer.core.board import Board
-from git_peer.core.claiming import Claim
-from git_peer.core.drafts import Draft, collisions, difference
-from git_peer.core.edits import AddContract, AddPhase, AddTask, AnyEdit, EditPlan, SetStatus
+from git_peer.core import text
 from git_peer.core.errors import PeerError
-from git_peer.core.proposals import Proposal
-from git_peer.core.state import State
-from git_peer.core.tasks import Spec
+from git_peer.core.log.state import State
+from git_peer.core.plan import proposal as proposals
+from git_peer.core.plan import record as plan
+from git_peer.core.plan.draft import Draft, collisions, difference
+from git_peer.core.plan.edits import AddContract, AddPhase, AddTask, AnyEdit, EditPlan, SetStatus
+from git_peer.core.plan.proposal import Proposal
+from git_peer.core.plan.task import record as tasks
+from git_peer.core.plan.task.board import Board
+from git_peer.core.plan.task.claim import Claim
+from git_peer.core.plan.task.record import Spec
+from git_peer.core.rules import decide as commands
+from git_peer.core.target import target as targets
 from tests.core.bench import A, Bench
 
 

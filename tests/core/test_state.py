@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from git_peer.core.state import DictReader, State
+from git_peer.core.log.state import DictReader, State
 
 NAMES = st.lists(st.sampled_from("abc"), min_size=1, max_size=3).map(lambda parts: "/".join(parts) + ".json")
 CHANGES = st.lists(st.tuples(NAMES, st.one_of(st.none(), st.binary(max_size=3))), max_size=20)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from git_peer.core import globs
-from git_peer.core.targets import Target, contains, of_path, overlap, root_path
+from git_peer.core.target import glob as globs
+from git_peer.core.target.target import Target, contains, of_path, overlap, root_path
 
 ONE, TWO = "1" * 40, "2" * 40
 

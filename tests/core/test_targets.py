@@ -12,16 +12,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from git_peer.core import git_dir, globs
 from git_peer.core.errors import Malformed, PeerError
-from git_peer.core.targets import (
-    Target,
-    check,
-    of_path,
-    parse,
-    root_path,
-    show,
-)  # fmt: skip
+from git_peer.core.target import git_dir
+from git_peer.core.target import glob as globs
+from git_peer.core.target.target import Target, check, of_path, parse, root_path, show  # fmt: skip
 from git_peer.layout import from_bytes, is_utf8
 
 TREE = {

@@ -6,10 +6,12 @@ import itertools
 
 import pytest
 
-from git_peer.core import taking, targets, waits
 from git_peer.core.errors import PeerError
-from git_peer.core.locking import Wish
-from git_peer.core.sessions import Me
+from git_peer.core.lock import decide as taking
+from git_peer.core.lock import queue as waits
+from git_peer.core.lock.events import Wish
+from git_peer.core.session.record import Me
+from git_peer.core.target import target as targets
 from tests.core.bench import Bench, agent, person, refused
 
 A, B, C, D = (agent(name, f"c-{name}") for name in "abcd")

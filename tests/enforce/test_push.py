@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from git_peer.verbs import pushing
+from git_peer.ops import push as pushing
 from tests.enforce.team import HELD, Member, Team
 from tests.world import World
 

@@ -162,7 +162,7 @@ def test_the_wait_is_shown(world: World, forks: Forks) -> None:
 
 RACED = """
 import subprocess, sys
-from git_peer.store import attempts
+from git_peer.publish import attempts
 real, count = attempts.start, 0
 def start(*args):
     global count

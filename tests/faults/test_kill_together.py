@@ -12,7 +12,7 @@ import pytest
 from filelock import FileLock
 
 from git_peer import layout
-from git_peer.store import inbox
+from git_peer.publish import inbox
 from tests.faults.forks import KILLED, STEPS, Ask, Forks, attempts
 from tests.faults.history import code, sound, takes, winners
 from tests.faults.test_answers import QUICK, SLOW, behind_proxy

@@ -18,10 +18,10 @@ from typing import Any
 
 import pytest
 
-from git_peer.core import targets
-from git_peer.core.edits import AddTask, EditPlan
-from git_peer.core.tasks import Spec
-from git_peer.wiring import Parts
+from git_peer.core.plan.edits import AddTask, EditPlan
+from git_peer.core.plan.task.record import Spec
+from git_peer.core.target import target as targets
+from git_peer.ops.wiring import Parts
 from tests.faults import fleet
 from tests.faults.forks import Forks
 from tests.faults.history import sound

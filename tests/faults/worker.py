@@ -24,11 +24,12 @@ from typing import Any
 import pygit2
 from pygit2.enums import Option
 
-from git_peer import combine
 from git_peer.cli.main import COMMANDS, main
-from git_peer.core.command import Command
-from git_peer.engine import Engine
-from git_peer.store import attempts, clone, inbox, refs, remote
+from git_peer.core.log.command import Command
+from git_peer.publish import attempts, combine, inbox
+from git_peer.publish.engine import Engine
+from git_peer.store.clone import clone
+from git_peer.store.git import refs, remote
 
 Ask = dict[str, Any]
 CRASHED = 99  # exit status of a worker that failed by itself

@@ -7,14 +7,15 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from git_peer.core import edits, targets
-from git_peer.core.board import Board
-from git_peer.core.contracts import TYPES
-from git_peer.core.targets import Target
-from git_peer.core.tasks import OVER, STATUSES, WORKED_ON, Item, Result
+from git_peer.core.plan import edits
+from git_peer.core.plan.contracts import TYPES
+from git_peer.core.plan.task.board import Board
+from git_peer.core.plan.task.record import OVER, STATUSES, WORKED_ON, Item, Result
+from git_peer.core.target import target as targets
+from git_peer.core.target.target import Target
 from git_peer.formats import jsonfile, markdown, markdown_text, toml
 from git_peer.formats.document import Document, Row, of_board
-from git_peer.verbs.plan_merge import Found, Side, compare
+from git_peer.ops.plan_merge import Found, Side, compare
 from tests.core.bench import Bench, agent
 
 LOG = ("L", "a" * 40)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from git_peer.formats.document import Bad
-from git_peer.verbs.plan_merge import Side
+from git_peer.ops.plan_merge import Side
 from tests.core.bench import Bench
 from tests.formats.plans import READ, export, take
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from git_peer.formats.document import Document
-from git_peer.verbs.plan_merge import Side
+from git_peer.ops.plan_merge import Side
 from tests.core.bench import Bench
 from tests.formats.plans import READ, board, documents, export, take
 

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from git_peer import layout
-from git_peer.core import globs
+from git_peer.core.target import glob as globs
 
 ROOT = Path(__file__).resolve().parents[2]
-GATE = ROOT / "git_peer" / "gate_start.py"
+GATE = ROOT / "git_peer" / "hooks" / "gate_start.py"
 CLONE = "c1"
 
 

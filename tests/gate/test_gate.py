@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from git_peer import gate
+from git_peer.hooks import gate
 from tests.gate.site import CLONE, Site, lock, session
 
 

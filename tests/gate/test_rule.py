@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from git_peer import gate
+from git_peer.hooks import gate
 from tests.gate.site import CLONE, Site, fence, lock, session, target
 
 HERE = {"clone": CLONE}  # a session of this clone's main work tree

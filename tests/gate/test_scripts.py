@@ -101,7 +101,7 @@ def test_the_gate_imports_little(site: Site, locked: str) -> None:
     site.git("add", "a")
     program = (
         f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
-        "from git_peer import gate; print(gate.main(['pre-commit']), *sys.modules)"
+        "from git_peer.hooks import gate; print(gate.main(['pre-commit']), *sys.modules)"
     )
     argv = [sys.executable, "-I", "-S", "-c", program]
     done = subprocess.run(argv, cwd=site.top, env=site.env, capture_output=True, text=True, check=True)
@@ -112,7 +112,8 @@ def test_the_gate_imports_little(site: Site, locked: str) -> None:
     if locked == "b":  # no record concerns the commit
         assert not {"re", "json", "enum", "functools", "collections"} & set(modules)
     ours = {name for name in modules if name.startswith("git_peer")}
-    parts = {"gate", "layout", "core", "core.globs", "core.leases", "core.naming", "core.verdict"}
+    parts = {"hooks", "hooks.gate", "layout", "core", "core.target", "core.target.glob", "core.session"}
+    parts |= {"core.session.lease", "core.session.naming", "core.lock", "core.lock.rule"}
     assert ours == {"git_peer"} | {f"git_peer.{part}" for part in parts}
 
 

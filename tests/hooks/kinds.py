@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from git_peer.store import hooks
+from git_peer.hooks import install as hooks
 
 ALL = ("pre-commit", "pre-merge-commit", "post-commit", "post-rewrite", "pre-push")
 GATE = """#!/bin/sh

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from git_peer.store import hooks
+from git_peer.hooks import install as hooks
 from tests.hooks.kinds import KINDS, Repo, settled, snapshot
 
 CONFIG = """repos:

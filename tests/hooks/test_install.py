@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from git_peer.store import hooks
+from git_peer.hooks import install as hooks
 from tests.hooks.kinds import ALL, KINDS, USER, Repo, settled, snapshot
 from tests.world import require
 

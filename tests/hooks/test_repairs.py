@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from git_peer.core.errors import PeerError
-from git_peer.store import hooks
+from git_peer.hooks import install as hooks
 from tests.hooks.kinds import ALL, KINDS, Repo, settled, snapshot
 
 
@@ -132,7 +132,7 @@ AS_NOBODY = """
 import os, sys
 from pathlib import Path
 from git_peer.core.errors import PeerError
-from git_peer.store import hooks
+from git_peer.hooks import install as hooks
 common, top, scripts = map(Path, sys.argv[1:])
 sys.dont_write_bytecode = True
 if os.geteuid() == 0:  # nothing is read-only for root
@@ -165,7 +165,10 @@ def test_read_only(repo: Repo, kind: str, tmp_path_factory: pytest.TempPathFacto
         folder.chmod(mode)
 
 
-ONE = "import sys; from pathlib import Path; from git_peer.store import hooks; a, b, c = map(Path, sys.argv[1:]); "
+ONE = (
+    "import sys; from pathlib import Path; from git_peer.hooks import install as hooks; "
+    "a, b, c = map(Path, sys.argv[1:]); "
+)
 
 
 @pytest.mark.parametrize("kind", ["python", "hooksPath"])

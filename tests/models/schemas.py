@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from git_peer.core import proposals
+from git_peer.core.plan import proposal as proposals
 
 
 def holds(schema: dict[str, Any], value: Any) -> bool:

@@ -8,12 +8,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from git_peer.app import Peer
-from git_peer.core import tasks
-from git_peer.core.working import Move
+from git_peer.core.plan.task import record as tasks
+from git_peer.core.plan.task.decide import Move
+from git_peer.ops import claims
+from git_peer.ops import integrate as integrating
+from git_peer.ops.peer import Peer
+from git_peer.ops.wiring import Parts
 from git_peer.ports import Job, Ran
-from git_peer.verbs import claims, integrating
-from git_peer.wiring import Parts
 from tests.cli.asking import ask
 from tests.world import Clone
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from git_peer.core import targets
+from git_peer.core.target import target as targets
 from git_peer.runner import answers, blocks, paths
 from git_peer.runner.answers import Changes
 

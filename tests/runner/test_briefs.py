@@ -10,9 +10,13 @@ import pytest
 from pygit2.enums import FileMode
 
 from git_peer import layout
-from git_peer.core import contracts, deltas, plan, targets, tasks
-from git_peer.core.state import DictReader, Log, State
-from git_peer.core.targets import Target
+from git_peer.core.delta import record as deltas
+from git_peer.core.log.state import DictReader, Log, State
+from git_peer.core.plan import contracts
+from git_peer.core.plan import record as plan
+from git_peer.core.plan.task import record as tasks
+from git_peer.core.target import target as targets
+from git_peer.core.target.target import Target
 from git_peer.runner import answers, briefs, prompts
 from git_peer.runner.briefs import Listing
 

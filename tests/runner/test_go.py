@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from git_peer.runner import going
+from git_peer.runner import go as going
 from tests.planner.plans import plan, task
 from tests.runner.chat import chat
 from tests.world import Clone

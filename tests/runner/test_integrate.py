@@ -13,8 +13,8 @@ import pytest
 from pygit2.enums import ObjectType
 
 from git_peer.core.errors import PeerError
+from git_peer.ops.integration_branch import Branch
 from git_peer.ports import Job
-from git_peer.verbs.integration_branch import Branch
 from tests.cli.asking import ask, refused
 from tests.runner.integration import LINES, Shell, Team, integrate, peer_in
 from tests.world import Clone, World, start
@@ -280,10 +280,10 @@ def test_two_integrators_at_once_do_everything_once(team: Team, other: Clone, wo
 _KILLED = """
 import os, sys
 from tests.runner.integration import Shell, peer_in
-from git_peer.verbs import integrating
+from git_peer.ops import integrate as integrating
 from tests.world import Clone
 from pathlib import Path
-from git_peer.verbs import integration_end
+from git_peer.ops import integration_end
 where = sys.argv[1]
 def die(*_):
     os.kill(os.getpid(), 9)

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from git_peer.core.errors import PeerError
 from git_peer.ports import Message
-from git_peer.runner import prompts, shown, wording
+from git_peer.runner import prompts, shown
+from git_peer.runner import steps as wording
 from git_peer.runner.prompts import Asked, Brief, Parts, Row
 from git_peer.runner.shown import Source
 

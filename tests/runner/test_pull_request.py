@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from git_peer.verbs import pull_request
+from git_peer.ops import pull_request
 
 BRANCH, MAIN = "peer/integration", "main"
 

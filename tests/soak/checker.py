@@ -12,11 +12,13 @@ from pathlib import Path
 
 import pygit2
 
-from git_peer.core import landing, locking, locks
 from git_peer.core.errors import Malformed, PeerError
-from git_peer.core.landing import RefUpdate
-from git_peer.core.targets import Target, overlap, show
-from git_peer.store.chain import Chain
+from git_peer.core.lock import events as locking
+from git_peer.core.lock import landing
+from git_peer.core.lock import record as locks
+from git_peer.core.lock.landing import RefUpdate
+from git_peer.core.target.target import Target, overlap, show
+from git_peer.store.git.chain import Chain
 from tests.soak.journal import Asked
 from tests.soak.model import Model, Step, Waiting
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from git_peer.core import landing, locking, sessions, waits
-from git_peer.core.state import Event
-from git_peer.core.targets import Target, overlap, show
+from git_peer.core.lock import events as locking
+from git_peer.core.lock import landing
+from git_peer.core.lock import queue as waits
+from git_peer.core.log.state import Event
+from git_peer.core.session import record as sessions
+from git_peer.core.target.target import Target, overlap, show
 
 SHIFT = 20
 

@@ -11,17 +11,26 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from git_peer import combine, layout, recovery
-from git_peer.app import Peer
-from git_peer.core import clocks, command, fold, locking, locks, taking, waits
+from git_peer import layout
 from git_peer.core.errors import PeerError
-from git_peer.core.expiry import Evidence
-from git_peer.core.locking import LockExpire, LockTake
-from git_peer.core.sessions import Scene
-from git_peer.core.state import State
-from git_peer.store import attempts, chain, clone, files, refs, remote
-from git_peer.store.objects import TreeWriter
-from git_peer.verbs import tentative
+from git_peer.core.lock import decide as taking
+from git_peer.core.lock import events as locking
+from git_peer.core.lock import queue as waits
+from git_peer.core.lock import record as locks
+from git_peer.core.lock.events import LockExpire, LockTake
+from git_peer.core.log import command
+from git_peer.core.log.state import State
+from git_peer.core.rules import fold
+from git_peer.core.session import clock as clocks
+from git_peer.core.session.expiry import Evidence
+from git_peer.core.session.record import Scene
+from git_peer.ops import sync as tentative
+from git_peer.ops.peer import Peer
+from git_peer.publish import attempts, combine, recovery
+from git_peer.store import files
+from git_peer.store.clone import clone
+from git_peer.store.git import chain, refs, remote
+from git_peer.store.git.objects import TreeWriter
 from tests.faults import worker as forked
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from git_peer.store import inbox
+from git_peer.publish import inbox
 
 
 def _refuse(*_: Any) -> None:

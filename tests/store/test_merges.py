@@ -10,7 +10,7 @@ import pytest
 from pygit2.enums import FileMode, ObjectType
 
 from git_peer.core.errors import PeerError
-from git_peer.store import merges
+from git_peer.store.git import merge as merges
 from tests.world import Clone, World
 
 LINES = "".join(f"line {n}\n" for n in range(20))

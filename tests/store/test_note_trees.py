@@ -10,8 +10,8 @@ from pathlib import Path
 import pygit2
 import pytest
 
-from git_peer.core import notes
-from git_peer.store import note_trees
+from git_peer.core import note as notes
+from git_peer.store.git import note_trees
 from tests.world import Clone, World
 
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from git_peer.store.durable import PACK_FROM
-from git_peer.store.objects import Objects, TreeReader, TreeWriter
+from git_peer.store.git.durable import PACK_FROM
+from git_peer.store.git.objects import Objects, TreeReader, TreeWriter
 
 # Names whose order differs as files and as folders, and one with a newline.
 PART = st.sampled_from(["a", "a.b", "a-b", "a=", "=x", "b", "ü", "n\nl", "zz"])

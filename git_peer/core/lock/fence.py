@@ -1,0 +1,86 @@
+"""Fences: what a session lost without its own word, and who has held it since. A stale holder is refused by them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from git_peer import layout
+from git_peer.core.log.state import Record, State, decode
+from git_peer.core.target import target as targets
+from git_peer.core.target import tree_index as trie
+from git_peer.core.target.target import Target
+
+KEEP = 30 * 86400  # seconds after its last token that a fence stays in the tree
+
+
+class Holder(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
+    """Who took it since, newest."""
+
+    sid: str
+    session: str
+    token: int
+
+
+class Fence(Record, frozen=True, kw_only=True):
+    """A lost lock: `sid` and `session` lost it, `holder` has had it since, `landed` is the commit it landed with."""
+
+    id: str
+    target: Target
+    sid: str
+    session: str
+    token: int
+    at: int
+    holder: Holder | None = None
+    landed: str = ""
+
+
+def place(ident: str, target: Target) -> str:
+    """The tree path of the fence of lock `ident`."""
+    return layout.record(layout.T_FENCES, targets.root_path(target), ident)
+
+
+def all_of(state: State) -> Iterator[Fence]:
+    """Every fence."""
+    for _, raw in state.walk(layout.T_FENCES):
+        yield decode(raw, Fence)
+
+
+def lost(state: State, ident: str, target: Target, sid: str, session: str, token: int, at: int) -> None:
+    """A lock ended without its holder's word. Names are not fenced: no commit can touch one."""
+    if target.kind != "name":
+        fence = Fence(id=ident, target=target, sid=sid, session=session, token=token, at=at)
+        state.put(place(ident, target), fence)
+
+
+def taken(state: State, target: Target, sid: str, session: str, token: int, at: int) -> None:
+    """A grant: its taker's own fences there fall, the others' learn who has it now, old ones go."""
+    for where, fence in _overlapping(state, target):
+        if (fence.sid == sid and targets.contains(target, fence.target)) or at - fence.at > KEEP:
+            state.delete(where)
+        elif fence.sid != sid:
+            holder = Holder(sid=sid, session=session, token=token)
+            state.put(where, msgspec.structs.replace(fence, holder=holder, landed="", at=max(at, fence.at)))
+
+
+def landed(state: State, target: Target, sid: str, commit: str) -> None:
+    """The newer holder's work has landed as `commit`: who contains it may go on."""
+    for where, fence in _overlapping(state, target):
+        if fence.holder is not None and fence.holder.sid == sid:
+            state.put(where, msgspec.structs.replace(fence, landed=commit))
+
+
+def awaits(state: State, target: Target, sid: str) -> bool:
+    """Whether somebody who lost a path there waits for what `sid`, who has had it since, will land."""
+    found = (fence for _, fence in _overlapping(state, target))
+    return any(fence.holder is not None and fence.holder.sid == sid and not fence.landed for fence in found)
+
+
+def _overlapping(state: State, target: Target) -> list[tuple[str, Fence]]:
+    if target.kind == "name":
+        return []
+    folds = state.log.folds
+    near = trie.near(state, layout.T_FENCES, targets.root_path(target), folds)
+    found = [(where, decode(raw, Fence)) for where, raw in near]
+    return [(where, fence) for where, fence in found if targets.overlap(fence.target, target, folds)]

@@ -1,0 +1,80 @@
+"""Landings: which code reached which refs, and which locks that releases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from git_peer.core.errors import Malformed
+from git_peer.core.lock import events as locking
+from git_peer.core.lock import fence as fences
+from git_peer.core.lock import record as locks
+from git_peer.core.lock.record import Lock
+from git_peer.core.log.state import Event, State
+from git_peer.core.session import record as sessions
+from git_peer.core.session.record import Me, Scene, Session
+from git_peer.core.target.glob import covers
+
+
+class RefUpdate(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
+    """One ref of a push; an empty id stands for no ref."""
+
+    ref: str
+    old: str = ""
+    new: str = ""
+
+
+class PushLand(Event, tag="push.land", frozen=True, kw_only=True):
+    """Code landed on the remote in the same atomic push as this event (or, `atomic` false, just before it)."""
+
+    refs: tuple[RefUpdate, ...]
+    atomic: bool = True
+    kept: tuple[str, ...] = ()  # ids of locks that go on, and whose work in this push others have to bring in
+
+
+def apply_land(state: State, event: PushLand, height: int, index: int) -> None:
+    """A sign of life; the releases that go with it are events of their own. What is kept has landed all the same."""
+    branch = f"refs/heads/{state.log.integration}"
+    commit = next((update.new for update in event.refs if update.ref == branch), "")
+    for ident in event.kept:
+        lock = locking.owned(state, event, ident)
+        if not commit:
+            raise Malformed(f"nothing landed on {branch}")
+        fences.landed(state, lock.target, lock.sid, commit)
+    sessions.touch(state, event, height)
+
+
+def ends(
+    state: State, changed: Iterable[str], dirty: Iterable[str], session: Session, me: Me
+) -> tuple[list[Lock], list[Lock]]:
+    """One's own held locks of which a push to the integration branch changed a path: (all done, unfinished)."""
+    folds = state.log.folds
+    paths, unfinished = list(changed), list(dirty)
+
+    def touches(lock: Lock, among: list[str]) -> bool:
+        return any(covers(lock.target.kind, lock.target.real, path, folds) for path in among)
+
+    owners = [s for s in sessions.all_of(state) if sessions.owns(session, me, s)]
+    held = [lock for owner in owners for lock in locks.held_by(state, owner.name) if lock.sid == owner.sid]
+    met = [lock for lock in held if touches(lock, paths)]
+    done = [lock for lock in met if not touches(lock, unfinished)]
+    return done, [lock for lock in met if lock not in done]
+
+
+def events(
+    refs: tuple[RefUpdate, ...],
+    freed: list[Lock],
+    kept: Iterable[str],
+    landed: str,
+    atomic: bool,
+    session: Session,
+    scene: Scene,
+) -> list[Event]:
+    """The landing and the releases it brings; `kept` are the ids of locks that go on."""
+    envelope = {"at": scene.now, "by": session.name, "sid": session.sid}
+    land = PushLand(id=scene.ident(), **envelope, refs=refs, atomic=atomic, kept=tuple(kept))  # type: ignore[arg-type]
+    return [
+        land,
+        *(locking.LockRelease(id=scene.ident(), **envelope, lock=lock.id, landed=landed) for lock in freed),  # type: ignore[arg-type]
+    ]

@@ -1,0 +1,166 @@
+"""Locks: who may change what. The record, where it stands in the tree, and how it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from git_peer import layout
+from git_peer.core.errors import PeerError
+from git_peer.core.log.state import Kept, State, decode
+from git_peer.core.session import record as sessions
+from git_peer.core.session.record import Scene, Session
+from git_peer.core.target import target as targets
+from git_peer.core.target import tree_index as trie
+from git_peer.core.target.target import Target
+
+TOKEN_SHIFT = 20  # a fencing token is the height, shifted, and the event's index below it
+MODES = ("exclusive", "shared")
+
+
+class Lock(Kept, frozen=True, kw_only=True):
+    """A lock's record. `token` 0: tentative. `state` is held or pending."""
+
+    id: str
+    target: Target
+    mode: str
+    state: str = "held"
+    sid: str
+    session: str
+    priority: int
+    reason: str = ""
+    task: str = ""
+    token: int
+    ttl: int
+    at: int
+    head: str = ""  # the commit that its holder stood on
+    blobs: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+# -- reading ------------------------------------------------------------------------------------
+def root_of(target: Target) -> str:
+    """The folder of the tree that mirrors such targets."""
+    return layout.T_NAMES if target.kind == "name" else layout.T_LOCKS
+
+
+def place(lock_id: str, target: Target) -> str:
+    """The tree path of a lock's record."""
+    return layout.record(root_of(target), targets.root_path(target), lock_id)
+
+
+def pointer(session: str, lock_id: str) -> str:
+    """The tree path of the index entry that leads from a session to its lock's record."""
+    return f"{layout.T_HELD}/{session}/{lock_id}"
+
+
+def holder_of(state: State, lock: Lock) -> Session | None:
+    """The session that holds a lock; None where it is gone."""
+    session = sessions.get(state, lock.session)
+    return session if session is not None and session.sid == lock.sid else None
+
+
+def is_live(state: State, lock: Lock, scene: Scene) -> bool:
+    """Whether the lease of a lock still runs."""
+    session = holder_of(state, lock)
+    return session is not None and scene.now <= sessions.expires(session, lock.ttl, scene)
+
+
+def all_of(state: State) -> Iterator[Lock]:
+    """Every lock."""
+    for root in (layout.T_LOCKS, layout.T_NAMES):
+        for _, raw in state.walk(root):
+            yield decode(raw, Lock)
+
+
+def held_by(state: State, name: str) -> Iterator[Lock]:
+    """The locks of the session of that name."""
+    for ident in sorted(state.entries(f"{layout.T_HELD}/{name}") or ()):
+        lock = by_pointer(state, name, ident)
+        if lock is not None:
+            yield lock
+
+
+def by_pointer(state: State, name: str, ident: str) -> Lock | None:
+    """The lock `ident` of the session `name`."""
+    where = state.read(pointer(name, ident))
+    return None if where is None else state.get(where.decode(), Lock)
+
+
+def by_id(state: State, prefix: str) -> Lock:
+    """The one lock whose id begins with `prefix`."""
+    found = [
+        (name, ident)
+        for name in state.entries(layout.T_HELD) or ()
+        for ident in state.entries(f"{layout.T_HELD}/{name}") or ()
+        if ident.startswith(prefix)
+    ]
+    lock = by_pointer(state, *found[0]) if len(found) == 1 else None
+    if lock is None:
+        many = "more than one lock's id begins" if found else "no lock's id begins"
+        raise PeerError("not_found", f"{many} with {prefix}", "`git peer locks` lists them")
+    return lock
+
+
+def overlapping(state: State, target: Target) -> Iterator[Lock]:
+    """Every lock whose target overlaps `target`, whoever holds it."""
+    folds = state.log.folds
+    for _, raw in trie.near(state, root_of(target), targets.root_path(target), folds):
+        lock = decode(raw, Lock)
+        if targets.overlap(lock.target, target, folds):
+            yield lock
+
+
+def against(state: State, target: Target, mode: str, sid: str) -> Iterator[Lock]:
+    """The held locks of others that stand against `sid` having `target`."""
+    for lock in overlapping(state, target):
+        if lock.sid != sid and lock.state == "held" and "exclusive" in (lock.mode, mode):
+            yield lock
+
+
+# -- showing ------------------------------------------------------------------------------------
+def rfc3339(at: int) -> str:
+    """Epoch seconds as RFC 3339 in UTC."""
+    from datetime import UTC, datetime, timedelta
+
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=min(max(at, 0), 253402300799))
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def describe(state: State, lock: Lock, scene: Scene, guarantee: str) -> dict[str, Any]:
+    """A lock as the command contract's L."""
+    session = holder_of(state, lock)
+    ends = sessions.expires(session, lock.ttl, scene) if session is not None else lock.at
+    target = lock.target
+    view: dict[str, Any] = {
+        "id": lock.id,
+        "target": targets.show(target),
+        "kind": target.kind,
+        "path": target.path,
+        "mode": lock.mode,
+        "state": lock.state,
+        "session": lock.session,
+        "sid": lock.sid,
+        "host": session.host if session else "",
+        "branch": session.branch if session else "",
+        "worktree": session.worktree if session else "",
+        "reason": lock.reason,
+        "priority": lock.priority,
+        "token": lock.token or None,
+        "ttl": lock.ttl,
+        "acquired_at": rfc3339(lock.at),
+        "expires_at": rfc3339(ends),
+        "live": session is not None and scene.now <= ends,
+        "guarantee": guarantee
+        or ("tentative" if not lock.token else "local" if state.log.mode == "local" else "remote"),
+    }
+    optional = {
+        "path_encoding": target.encoding,
+        "lines": target.lines,
+        "section": target.section,
+        "task": lock.task,
+        "head": lock.head,
+    }
+    view.update({key: value for key, value in optional.items() if value})
+    return view

@@ -1,0 +1,297 @@
+"""The rule: which paths of a change somebody else has locked. Standard library only, and cheap to import.
+
+The commit gate, `git peer check` and the push check all ask here, so they cannot disagree.
+"""
+
+from __future__ import annotations
+
+from git_peer import layout
+from git_peer.core.session import lease as leases
+from git_peer.core.target import glob as globs
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from typing import Any, Protocol
+
+    Record = dict[str, Any]
+
+    class Reader(Protocol):
+        """Where the log's tree is read from."""
+
+        def entries(self, path: str) -> Mapping[str, str] | None:
+            """Name → object id of the tree at `path`; None where there is none."""
+
+        def read(self, path: str) -> bytes | None:
+            """The blob at `path`; None where there is none."""
+
+
+# What a record must have, so that a malformed one is an error and never read as "free".
+_SESSION: dict[str, type] = {"sid": str, "name": str, "clone": str, "at": int, "height": int}
+_LOCK: dict[str, type] = {"id": str, "target": dict, "mode": str, "sid": str, "session": str, "token": int, "ttl": int}
+_FENCE: dict[str, type] = {"id": str, "target": dict, "token": int}
+_HOLDER: dict[str, type] = {"sid": str, "session": str, "token": int}
+_LOST: dict[str, type] = {"lock": str, "target": dict, "token": int}
+_ABOUT: dict[str, type] = {"id": str, "target": dict}
+_TARGET: dict[str, type] = {"kind": str}
+
+
+def parse(raw: bytes, where: str) -> Record:
+    """The JSON object in `raw`; ValueError that names `where` unless it is one."""
+    import json  # late: with nothing locked near a commit no record is read
+
+    try:
+        record = json.loads(raw)
+    except (ValueError, RecursionError) as why:
+        raise ValueError(f"{where} is malformed: {why}") from None
+    return checked(record, {}, where)
+
+
+def checked(value: Any, fields: Mapping[str, type], where: str) -> Record:
+    """`value`, if it is an object with these fields of these types; else a ValueError that names `where`."""
+    if not isinstance(value, dict):
+        raise ValueError(f"{where} is malformed: not an object")
+    for name, kind in fields.items():
+        if not isinstance(value.get(name), kind):
+            raise ValueError(f"{where} is malformed: {name}")
+    return value
+
+
+def folding(reader: Reader) -> bool:
+    """Whether a clone of this log folds case, by log.json."""
+    # Canonical JSON has these bytes exactly then: a quote inside a string is escaped.
+    return b'"folds":true' in (reader.read(layout.T_LOG) or b"")
+
+
+def place(target: Mapping[str, Any]) -> tuple[str, str]:
+    """(kind, path) of a target as the gate sees it: a range or a section is its file."""
+    path: str = target.get("path", "")
+    if target.get("encoding") == "percent":
+        path = layout.unpercent(path)
+    return target["kind"] if target["kind"] in ("dir", "glob") else "file", path
+
+
+def touches(kind: str, target: str, path: str, folds: bool) -> bool:
+    """Whether a change of the file `path` is one of the target: it lies there, or would stand in the place of it."""
+    if globs.covers(kind, target, path, folds):
+        return True
+    return globs.covers("dir", path, globs.literal_dir(target) if kind == "glob" else target, folds)
+
+
+def owns(me: Mapping[str, Any], session: Mapping[str, Any]) -> bool:
+    """Whether what `session` holds is mine: my clone and work tree, and my name unless I am its unnamed person."""
+    return (
+        session["clone"] == me["clone"]
+        and session.get("gitdir", "") == me["gitdir"]
+        and (me["name"] is None or session["name"] == me["name"])
+    )
+
+
+# -- which records speak of a path ----------------------------------------------------------------
+def concerning(reader: Reader, root: str, paths: Iterable[str], folds: bool) -> Iterator[tuple[str, Record]]:
+    """(path, record) for each record under `root` whose target covers one of `paths`; ValueError on a bad record.
+
+    Reads the trees on the way to the paths, and those below them (a file `a` destroys `a/b`), each once. With
+    `folds` names are compared as a file system that folds case does.
+    """
+    wanted: dict[str, Any] = {}  # the paths as a trie; the key "" holds a path that ends there
+    for path in paths:
+        node = wanted
+        for part in path.split("/"):
+            node = node.setdefault(part, {})
+        node[""] = path
+    walk = _Walk(reader, folds)
+    todo: list[tuple[list[str], dict[str, Any], list[_About]]] = [([root], wanted, [])]
+    while todo:  # no recursion: a path may be deeper than Python's stack
+        nodes, names, above = todo.pop()
+        above = above + [about for node in nodes for about in walk.records(node)]
+        for name, rest in names.items():
+            if not name:
+                continue
+            below = walk.children(nodes, name)
+            if not above and not below:
+                continue
+            path = rest.get("")
+            if path is not None:
+                for kind, target, record in above + walk.subtree(below):
+                    if touches(kind, target, path, folds):
+                        yield path, record
+            if len(rest) > (path is not None):
+                todo.append((below, rest, above))
+
+
+if TYPE_CHECKING:
+    _About = tuple[str, str, Record]  # kind and path of the target, the record
+
+
+class _Walk:
+    """The mirrored tree, each tree and record read once."""
+
+    def __init__(self, reader: Reader, folds: bool) -> None:
+        self._reader = reader
+        self._folds = folds
+        self._trees: dict[str, Mapping[str, str]] = {}
+        self._found: dict[str, list[_About]] = {}
+        self._keys: dict[str, dict[str, list[str]]] = {}
+
+    def entries(self, node: str) -> Mapping[str, str]:
+        tree = self._trees.get(node)
+        if tree is None:
+            tree = self._trees[node] = self._reader.entries(node) or {}
+        return tree
+
+    def records(self, node: str) -> list[_About]:
+        """The records that stand at this node itself."""
+        found = self._found.get(node)
+        if found is None:
+            found = self._found[node] = []
+            for name in self.entries(node):
+                if name[0] == "@":
+                    where = f"{node}/{name}"
+                    record = checked(parse(self._reader.read(where) or b"", where), _ABOUT, where)
+                    found.append((*place(checked(record["target"], _TARGET, where)), record))
+        return found
+
+    def children(self, nodes: Sequence[str], name: str) -> list[str]:
+        """The nodes below these that may stand for `name`."""
+        if not self._folds:
+            entry = layout.component(name) if nodes else ""
+            return [f"{node}/{entry}" for node in nodes if entry in self.entries(node)]
+        key = globs.fold_key(name)
+        return [f"{node}/{entry}" for node in nodes for entry in self._folded(node, key)]
+
+    def subtree(self, nodes: Sequence[str]) -> list[_About]:
+        """The records at these nodes and everywhere below."""
+        found: list[_About] = []
+        todo = list(nodes)
+        while todo:
+            node = todo.pop()
+            found += self.records(node)
+            todo += [f"{node}/{name}" for name in self.entries(node) if name[0] == "="]
+        return found
+
+    def _folded(self, node: str, key: str) -> list[str]:
+        keys = self._keys.get(node)
+        if keys is None:
+            keys = self._keys[node] = {"": []}
+            for entry in self.entries(node):
+                if entry[0] == "=":
+                    # A cut name cannot be folded: a candidate for every name, its record decides.
+                    own = "" if layout.is_cut(entry) else globs.fold_key(layout.unpercent(entry[1:]))
+                    keys.setdefault(own, []).append(entry)
+        return keys.get(key, []) + keys[""]
+
+
+# -- the judgement --------------------------------------------------------------------------------
+def judge(
+    reader: Reader,
+    paths: Iterable[str],
+    me: Mapping[str, Any],
+    now: int,
+    seen: Mapping[str, Mapping[str, int]],
+    tentative: Iterable[Mapping[str, Any]],
+    fenced: Iterable[Mapping[str, Any]],
+    landed: Callable[[str], bool],
+) -> list[Record]:
+    """What stands against a change of `paths` by `me` (`clone`, `gitdir`, `name` or None) at epoch second `now`.
+
+    Each violation has `path`, `why` (locked, fenced, disputed), `lock`, the holder's `session` record, `expires`
+    (epoch second, 0 where that has no end), and `fence` or `dispute`; in the order of `paths`. `tentative` and
+    `fenced` are this clone's markers; `landed(commit)` tells whether what is built on has that commit. ValueError
+    on a malformed record.
+    """
+    paths = list(dict.fromkeys(paths))
+    folds = folding(reader)
+    sessions = _Sessions(reader)
+    mine: set[str] = set()  # paths that a live lock of mine covers
+    others: dict[str, list[Record]] = {}
+
+    def weigh(path: str, lock: Record, holder: Record) -> None:
+        end = leases.expires(holder, lock["ttl"], seen)
+        if lock.get("state") == "pending" or now > end:
+            return
+        if owns(me, holder):
+            mine.add(path)
+        else:
+            against = {"path": path, "why": "locked", "lock": lock, "session": holder, "expires": end}
+            others.setdefault(path, []).append(against)
+
+    for path, lock in concerning(reader, layout.T_LOCKS, paths, folds):
+        holder = sessions.run(checked(lock, _LOCK, f"lock {lock['id']}"))
+        if holder is not None:
+            weigh(path, lock, holder)
+    for marker in tentative:
+        holder = checked(marker.get("session"), _SESSION, "a tentative marker")
+        for lock in marker.get("locks", ()):
+            target = checked(checked(lock, _LOCK, "a tentative marker")["target"], _TARGET, "a tentative marker")
+            kind, where = place(target)
+            for path in paths:
+                if touches(kind, where, path, folds):
+                    weigh(path, lock, holder)
+
+    for path, dispute in concerning(reader, layout.T_DISPUTES, paths, folds):
+        against = {"path": path, "why": "disputed", "lock": None, "session": None, "expires": 0, "dispute": dispute}
+        others.setdefault(path, []).append(against)
+    unheld = [path for path in paths if path not in mine]
+    for path, fence, holder in _fences(reader, unheld, me, fenced, folds, sessions):
+        if not (fence.get("landed") and landed(fence["landed"])):
+            against = {"path": path, "why": "fenced", "lock": None, "session": holder, "expires": 0, "fence": fence}
+            others.setdefault(path, []).append(against)
+
+    return [
+        against
+        for path in paths
+        for against in others.get(path, ())
+        if not (against["why"] == "locked" and against["lock"]["mode"] == "shared" and path in mine)
+    ]
+
+
+def _fences(
+    reader: Reader,
+    paths: Sequence[str],
+    me: Mapping[str, Any],
+    fenced: Iterable[Mapping[str, Any]],
+    folds: bool,
+    sessions: _Sessions,
+) -> Iterator[tuple[str, Record, Record | None]]:
+    """(path, fence, newer holder's session record) where I lost what covers `path` and another has held it since."""
+    for marker in fenced:
+        loser = checked(marker.get("session"), _SESSION, "a fence marker")
+        if not owns(me, loser):
+            continue
+        for lost in marker.get("targets", ()):
+            target = checked(checked(lost, _LOST, "a fence marker")["target"], _TARGET, "a fence marker")
+            kind, where = place(target)
+            touched = [path for path in paths if touches(kind, where, path, folds)]
+            if not touched:
+                continue
+            base = globs.literal_dir(where) if kind == "glob" else where
+            spot = layout.record(layout.T_FENCES, base, lost["lock"])
+            raw = reader.read(spot)
+            fence = checked(parse(raw, spot), _FENCE, spot) if raw is not None else {}
+            if not fence.get("holder"):
+                continue
+            newer = checked(fence["holder"], _HOLDER, spot)
+            holder = sessions.run(newer)
+            mine = newer["sid"] == loser["sid"] or (holder is not None and owns(me, holder))
+            if newer["token"] > lost["token"] and not mine:
+                for path in touched:
+                    yield path, fence, holder
+
+
+class _Sessions:
+    """Session records by name, each read once."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._known: dict[str, Record | None] = {}
+
+    def run(self, of: Mapping[str, Any]) -> Record | None:
+        """The record of the very run (`session` and `sid`) that `of` names; None when it has ended."""
+        name = of["session"]
+        if name not in self._known:
+            where = layout.session(name)
+            raw = self._reader.read(where)
+            self._known[name] = None if raw is None else checked(parse(raw, where), _SESSION, where)
+        record = self._known[name]
+        return record if record is not None and record["sid"] == of["sid"] else None

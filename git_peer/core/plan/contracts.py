@@ -1,0 +1,203 @@
+"""Contracts: what tasks agree on. The record, its versions, who approved it; events and apply()."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from git_peer import layout
+from git_peer.core.debate import record as debates
+from git_peer.core.errors import Malformed, PeerError
+from git_peer.core.lock.record import rfc3339
+from git_peer.core.log.state import Event, Kept, State, decode
+from git_peer.core.plan import record as plan
+from git_peer.core.session import record as sessions
+
+TYPES = ("api_endpoint", "type_definition", "database_schema", "function_signature", "free")
+
+
+class Contract(Kept, frozen=True, kw_only=True):
+    """contracts/<name>.json. `status` is draft, approved or locked; `at` is epoch seconds of its version."""
+
+    name: str
+    type: str
+    definition: str
+    version: int = 1
+    status: str = "draft"
+    approved: tuple[str, ...] = ()  # sessions that approved this very version
+    author: str = ""
+    at: int = 0
+    debate: str = ""  # whose resolution made this version
+    force: str = ""  # the reason with which a person made it
+
+
+class ContractAdd(Event, tag="contract.add", frozen=True, kw_only=True):
+    """A contract, in its first version unless it comes from elsewhere."""
+
+    contract: str
+    type: str
+    definition: str
+    version: int = 1
+    status: str = "draft"
+    approved: tuple[str, ...] = ()
+
+
+class ContractChange(Event, tag="contract.change", frozen=True, kw_only=True):
+    """The next version. A locked one changes only by a debate's resolution, or with a person's reason `force`."""
+
+    contract: str
+    version: int
+    definition: str
+    type: str = ""  # "": as it was
+    debate: str = ""
+    force: str = ""
+
+
+class ContractApprove(Event, tag="contract.approve", frozen=True, kw_only=True):
+    """The session agrees to that version."""
+
+    contract: str
+    version: int
+
+
+class ContractDrop(Event, tag="contract.drop", frozen=True, kw_only=True):
+    """A contract that is not locked goes."""
+
+    contract: str
+    version: int
+
+
+# -- reading --------------------------------------------------------------------------------------
+def get(state: State, name: str) -> Contract | None:
+    """The contract of that very name."""
+    return state.get(layout.contract(name), Contract) if plan.is_id(name) else None
+
+
+def all_of(state: State) -> Iterator[Contract]:
+    """Every contract, by name."""
+    for _, raw in state.walk(layout.T_CONTRACTS):
+        yield decode(raw, Contract)
+
+
+def find(state: State, name: str) -> Contract:
+    """The contract of that name, or PeerError with near ones."""
+    found = get(state, name)
+    if found is None:
+        names = [entry.removesuffix(".json") for entry in sorted(state.entries(layout.T_CONTRACTS) or ())]
+        near = [one for one in names if name.lower() in one.lower() or one.lower() in name.lower()] or names
+        hint = f"there is {', '.join(near[:5])}" if near else "`git peer contract add` adds one"
+        raise PeerError("not_found", f"there is no contract {name}", hint)
+    return found
+
+
+def describe(contract: Contract) -> dict[str, Any]:
+    """A contract as it is told."""
+    return {
+        "name": contract.name,
+        "type": contract.type,
+        "definition": contract.definition,
+        "version": contract.version,
+        "status": contract.status,
+        "approved_by": list(contract.approved),
+        "author": contract.author,
+        "at": rfc3339(contract.at),
+        "debate": contract.debate or None,
+        "forced": contract.force or None,
+    }
+
+
+# -- applying -------------------------------------------------------------------------------------
+def _find(state: State, name: str, version: int) -> Contract:
+    contract = get(state, name)
+    if contract is None or contract.version != version:
+        raise Malformed(f"no version {version} of contract {name!r}")
+    return contract
+
+
+def _check(kind: str, definition: str) -> None:
+    if kind not in TYPES:
+        raise Malformed(f"no type of contract: {kind!r}")
+    if not definition or len(definition.encode("utf-8", "surrogatepass")) > plan.MAX_TEXT:
+        raise Malformed(f"a definition of at most {plan.MAX_TEXT // 1024} KiB")
+
+
+def _keep(state: State, contract: Contract) -> None:
+    state.put(layout.contract(contract.name), contract)
+
+
+def apply_add(state: State, event: ContractAdd, height: int, index: int) -> None:
+    """A new name."""
+    sessions.touch(state, event, height)
+    _check(event.type, event.definition)
+    if not plan.is_id(event.contract) or get(state, event.contract) is not None:
+        raise Malformed(f"no new contract: {event.contract!r}")
+    if event.version < 1 or event.status not in ("draft", "approved", "locked") or len(event.approved) > 500:
+        raise Malformed("a contract's version begins at 1; it is draft, approved or locked")
+    _keep(
+        state,
+        Contract(
+            name=event.contract,
+            type=event.type,
+            definition=event.definition,
+            version=event.version,
+            status=event.status,
+            approved=event.approved,
+            author=event.by,
+            at=event.at,
+        ),
+    )
+
+
+def apply_change(state: State, event: ContractChange, height: int, index: int) -> None:
+    """One version on; what had been approved is to be approved again, what was locked stays so."""
+    sessions.touch(state, event, height)
+    old = _find(state, event.contract, event.version - 1)
+    if event.debate:
+        debates.check_version(state, event.debate, event.contract, event.version)
+    else:
+        debates.refuse_change(state, event.contract)
+    kind = event.type or old.type
+    _check(kind, event.definition)
+    if old.status == "locked" and not (event.debate or event.force):
+        raise Malformed(f"contract {old.name} is locked")
+    changed = msgspec.structs.replace(
+        old,
+        type=kind,
+        definition=event.definition,
+        version=event.version,
+        status="locked" if old.status == "locked" else "draft",
+        approved=(),
+        author=event.by,
+        at=event.at,
+        debate=event.debate,
+        force=event.force,
+    )
+    _keep(state, changed)
+
+
+def apply_approve(state: State, event: ContractApprove, height: int, index: int) -> None:
+    """Once for each session."""
+    sessions.touch(state, event, height)
+    contract = _find(state, event.contract, event.version)
+    if event.by in contract.approved:
+        raise Malformed(f"{event.by} has approved {event.contract} already")
+    status = "locked" if contract.status == "locked" else "approved"
+    _keep(state, msgspec.structs.replace(contract, status=status, approved=(*contract.approved, event.by)))
+
+
+def apply_drop(state: State, event: ContractDrop, height: int, index: int) -> None:
+    """What is locked stays."""
+    sessions.touch(state, event, height)
+    if _find(state, event.contract, event.version).status == "locked":
+        raise Malformed(f"contract {event.contract} is locked")
+    debates.refuse_change(state, event.contract)
+    state.delete(layout.contract(event.contract))
+
+
+def lock(state: State, name: str) -> None:
+    """A phase has closed on it."""
+    contract = get(state, name)
+    if contract is not None and contract.status != "locked":
+        _keep(state, msgspec.structs.replace(contract, status="locked"))

@@ -1,0 +1,168 @@
+"""Questions: what a planner asks the team before it plans. The record, its events and apply(), how it is told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from git_peer import layout
+from git_peer.core import text
+from git_peer.core.errors import Malformed, PeerError
+from git_peer.core.lock.record import rfc3339
+from git_peer.core.log.state import Event, Record, State, decode
+from git_peer.core.session import naming
+from git_peer.core.session import record as sessions
+
+OPEN = 50  # questions that are open at a time
+ANSWERS = 50  # of one question
+SHORT = 2 * 1024  # bytes of a question
+
+
+class Reply(Record, frozen=True, kw_only=True):
+    """What a session answered. `at` is epoch seconds."""
+
+    session: str
+    sid: str
+    at: int
+    text: str
+
+
+class Question(Record, frozen=True, kw_only=True):
+    """questions/<id>.json: an open question; `to` "" is for everybody. `at` is epoch seconds."""
+
+    id: str
+    order: int  # of the event that asked it: height << 20 | index
+    text: str
+    to: str = ""
+    session: str
+    sid: str
+    at: int
+    replies: tuple[Reply, ...] = ()
+
+
+class QuestionAsk(Event, tag="question.ask", frozen=True, kw_only=True):
+    """A question to everybody, or to the session `to`. The event's id is the question's."""
+
+    text: str
+    to: str = ""
+
+
+class QuestionAnswer(Event, tag="question.answer", frozen=True, kw_only=True):
+    """A session's answer; a second one stands in place of its first."""
+
+    question: str
+    text: str
+
+
+class QuestionClose(Event, tag="question.close", frozen=True, kw_only=True):
+    """A question leaves the tree: a plan was made with what was answered to it."""
+
+    question: str
+
+
+# -- reading --------------------------------------------------------------------------------------
+def place(ident: str) -> str:
+    """The tree path of a question's record."""
+    return f"{layout.T_QUESTIONS}/{ident}.json"
+
+
+def get(state: State, ident: str) -> Question | None:
+    """The open question of that very id."""
+    return state.get(place(ident), Question)
+
+
+def all_of(state: State) -> list[Question]:
+    """Every open question, oldest first."""
+    found = [decode(raw, Question) for _, raw in state.walk(layout.T_QUESTIONS)]
+    return sorted(found, key=lambda one: one.order)
+
+
+def find(state: State, prefix: str) -> Question:
+    """The one open question whose id begins with `prefix`."""
+    ids = [name.removesuffix(".json") for name in state.entries(layout.T_QUESTIONS) or ()]
+    match = [ident for ident in ids if ident.startswith(prefix)] if prefix else []
+    found = get(state, match[0]) if len(match) == 1 else None
+    if found is None:
+        many = "more than one open question's id begins" if len(match) > 1 else "no open question's id begins"
+        raise PeerError("not_found", f"{many} with {text.line(prefix, 64)!r}", "`git peer plan questions` lists them")
+    return found
+
+
+def describe(question: Question) -> dict[str, Any]:
+    """A question as it is told."""
+    return {
+        "id": question.id,
+        "text": text.clean(question.text),
+        "to": question.to or None,
+        "session": question.session,
+        "at": rfc3339(question.at),
+        "answers": [
+            {"session": reply.session, "text": text.clean(reply.text), "at": rfc3339(reply.at)}
+            for reply in question.replies
+        ],
+    }
+
+
+def notices(state: State, name: str) -> list[dict[str, Any]]:
+    """The questions to the session of that name which it has not answered, as notices of any command."""
+    found = []
+    for one in all_of(state) if name else ():
+        if one.to == name and all(reply.session != name for reply in one.replies):
+            what = f"{one.session}, who plans, asks you: {text.quoted(one.text)}"
+            hint = f"`git peer plan answer {one.id[:8]} TEXT`"
+            found.append({"code": "question", "message": what, "question": one.id, "hint": hint})
+    return found
+
+
+# -- applying -------------------------------------------------------------------------------------
+def _find(state: State, ident: str) -> Question:
+    found = get(state, ident)
+    if found is None:
+        raise Malformed(f"no open question {ident!r}")
+    return found
+
+
+def _check(said: str, most: int) -> None:
+    text.check(said, most)
+    if not said:
+        raise Malformed("a text that says nothing")
+
+
+def apply_ask(state: State, event: QuestionAsk, height: int, index: int) -> None:
+    """To everybody, or to a name that a session may have."""
+    sessions.touch(state, event, height)
+    _check(event.text, SHORT)
+    if event.to and not naming.is_name(event.to):
+        raise Malformed(f"not a session's name: {event.to!r}")
+    if len(state.entries(layout.T_QUESTIONS) or ()) >= OPEN:
+        raise Malformed(f"{OPEN} questions are open", "invalid", "`git peer plan questions` lists them; answer first")
+    question = Question(
+        id=event.id,
+        order=(height << 20) + index,
+        text=event.text,
+        to=event.to,
+        session=event.by,
+        sid=event.sid,
+        at=event.at,
+    )
+    state.put(place(event.id), question)
+
+
+def apply_answer(state: State, event: QuestionAnswer, height: int, index: int) -> None:
+    """One for each session: its last."""
+    sessions.touch(state, event, height)
+    _check(event.text, text.MESSAGE)
+    question = _find(state, event.question)
+    others = tuple(reply for reply in question.replies if reply.session != event.by)
+    if len(others) >= ANSWERS:
+        raise Malformed(f"{ANSWERS} sessions have answered already")
+    reply = Reply(session=event.by, sid=event.sid, at=event.at, text=event.text)
+    state.put(place(question.id), msgspec.structs.replace(question, replies=(*others, reply)))
+
+
+def apply_close(state: State, event: QuestionClose, height: int, index: int) -> None:
+    """The record goes; the history keeps it."""
+    sessions.touch(state, event, height)
+    _find(state, event.question)
+    state.delete(place(event.question))

@@ -1,0 +1,190 @@
+"""The plan: its goal and its phases in order. Records, events, apply(), and when a phase may close."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import msgspec
+
+from git_peer import layout
+from git_peer.core.errors import Malformed, PeerError
+from git_peer.core.log.state import Event, Kept, Record, State
+from git_peer.core.session import record as sessions
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_COUNTED = re.compile(r"t([0-9]{1,9})")
+MAX_PHASES = 200
+MAX_TEXT = 32 * 1024  # bytes of one text
+
+
+class Phase(Kept, frozen=True, kw_only=True):
+    """A phase. `status` is pending, open or closed; `synced`: session → the integration head that it stands on."""
+
+    id: str
+    name: str
+    status: str = "pending"
+    synced: dict[str, str] = msgspec.field(default_factory=dict)
+    head: str = ""  # the integration head that it closed on
+
+
+class Plan(Record, frozen=True, kw_only=True):
+    """plan.json. `count` is the highest number that a task's id was given."""
+
+    goal: str = ""
+    phases: tuple[Phase, ...] = ()
+    count: int = 0
+
+    def phase(self, ident: str) -> Phase | None:
+        """The phase of that id."""
+        return next((phase for phase in self.phases if phase.id == ident), None)
+
+    def order(self, ident: str) -> int:
+        """The place of a phase among all, from 0; -1 for work outside of phases."""
+        return next((at for at, phase in enumerate(self.phases) if phase.id == ident), -1)
+
+
+class PlanSet(Event, tag="plan.set", frozen=True, kw_only=True):
+    """The plan's goal, and the order of all its phases where that changes."""
+
+    goal: str | None = None
+    order: tuple[str, ...] | None = None
+
+
+class PhaseAdd(Event, tag="phase.add", frozen=True, kw_only=True):
+    """A phase at the end of the plan; `closed` where a file says so of it."""
+
+    phase: str
+    name: str
+    closed: bool = False
+    head: str = ""
+
+
+class PhaseEdit(Event, tag="phase.edit", frozen=True, kw_only=True):
+    """Another name for a phase."""
+
+    phase: str
+    name: str
+
+
+# -- names ----------------------------------------------------------------------------------------
+def is_id(text: str) -> bool:
+    """Whether `text` may be the id of a task, a phase or a contract: part of a ref and of a file's name."""
+    return _ID.fullmatch(text) is not None and ".." not in text and not text.endswith((".lock", ".", ".json"))
+
+
+def check_id(text: str, what: str) -> None:
+    """PeerError("invalid") unless `text` is an id."""
+    if not is_id(text):
+        raise PeerError(
+            "invalid", f"not an id for a {what}: {text!r}", "letters, digits, '.', '_' and '-', at most 64 of them"
+        )
+
+
+def slug(name: str, taken: Mapping[str, object]) -> str:
+    """An id made of a name, other than those taken."""
+    base = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40].strip("-") or "phase"
+    return next(one for n in range(1, 1 << 30) if (one := base if n == 1 else f"{base}-{n}") not in taken)
+
+
+def counted(ident: str) -> int:
+    """The number of an id that was given in turn (`t12`); 0 for any other."""
+    found = _COUNTED.fullmatch(ident)
+    return int(found[1]) if found else 0
+
+
+# -- reading --------------------------------------------------------------------------------------
+def get(state: State) -> Plan:
+    """The plan; an empty one where there is none."""
+    return state.get(layout.T_PLAN, Plan) or Plan()
+
+
+def find_phase(plan: Plan, text: str) -> Phase:
+    """The phase that `text` names by id, by name or by a unique prefix of either."""
+    for match in (
+        [p for p in plan.phases if p.id == text],
+        [p for p in plan.phases if p.name == text],
+        [p for p in plan.phases if p.id.startswith(text) or p.name.lower().startswith(text.lower())],
+    ):
+        if len(match) == 1:
+            return match[0]
+    names = ", ".join(phase.id for phase in plan.phases[:9]) or "none"
+    raise PeerError("not_found", f"no phase {text!r}", f"the plan's phases: {names}; `git peer phase add` adds one")
+
+
+def put(state: State, plan: Plan) -> None:
+    """Keep the plan."""
+    state.put(layout.T_PLAN, plan)
+
+
+def change(state: State, phase: Phase) -> None:
+    """Keep a phase of the plan."""
+    plan = get(state)
+    put(state, msgspec.structs.replace(plan, phases=tuple(phase if p.id == phase.id else p for p in plan.phases)))
+
+
+def opened_next(phases: tuple[Phase, ...]) -> tuple[Phase, ...]:
+    """The phases with the first one open that is not closed."""
+    at = next((i for i, phase in enumerate(phases) if phase.status != "closed"), None)
+    return tuple(
+        phase
+        if phase.status == "closed"
+        else msgspec.structs.replace(
+            phase, status="open" if i == at else "pending", synced=phase.synced if i == at else {}
+        )
+        for i, phase in enumerate(phases)
+    )
+
+
+# -- applying -------------------------------------------------------------------------------------
+def _text(text: str, what: str) -> str:
+    if len(text.encode("utf-8", "surrogatepass")) > MAX_TEXT:
+        raise Malformed(f"{what} over {MAX_TEXT // 1024} KiB")
+    return text
+
+
+def apply_set(state: State, event: PlanSet, height: int, index: int) -> None:
+    """The goal and the order; a closed phase stays before every other."""
+    sessions.touch(state, event, height)
+    plan = get(state)
+    if event.goal is not None:
+        plan = msgspec.structs.replace(plan, goal=_text(event.goal, "a goal"))
+    if event.order is not None:
+        by_id = {phase.id: phase for phase in plan.phases}
+        if sorted(event.order) != sorted(by_id):
+            raise Malformed("an order that is not of the plan's phases")
+        phases = tuple(by_id[ident] for ident in event.order)
+        closed = [phase.status == "closed" for phase in phases]
+        if closed != sorted(closed, reverse=True):
+            raise Malformed("a closed phase stays before the others")
+        plan = msgspec.structs.replace(plan, phases=opened_next(phases))
+        state.relinked.add("")  # every task's place may have changed
+    put(state, plan)
+
+
+def apply_phase_add(state: State, event: PhaseAdd, height: int, index: int) -> None:
+    """At the end; the first one that is not closed is open."""
+    sessions.touch(state, event, height)
+    plan = get(state)
+    if not is_id(event.phase) or plan.phase(event.phase) is not None or len(plan.phases) >= MAX_PHASES:
+        raise Malformed(f"no new phase: {event.phase!r}")
+    if event.closed and any(phase.status != "closed" for phase in plan.phases):
+        raise Malformed("a closed phase stays before the others")
+    status = "closed" if event.closed else "pending"
+    phase = Phase(id=event.phase, name=_text(event.name, "a name"), status=status, head=event.head)
+    phases = (*plan.phases, phase)
+    put(state, msgspec.structs.replace(plan, phases=opened_next(phases)))
+
+
+def phase_of(state: State, ident: str) -> Phase:
+    """The phase of that id; Malformed where there is none."""
+    phase = get(state).phase(ident)
+    if phase is None:
+        raise Malformed(f"no phase {ident!r}")
+    return phase
+
+
+def apply_phase_edit(state: State, event: PhaseEdit, height: int, index: int) -> None:
+    """Only its name."""
+    sessions.touch(state, event, height)
+    change(state, msgspec.structs.replace(phase_of(state, event.phase), name=_text(event.name, "a name")))

@@ -1,0 +1,111 @@
+"""Carrying over: a local log's plan and news, as commands for the log that its clone joins. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from git_peer.core.debate import record as debates
+from git_peer.core.delta import record as deltas
+from git_peer.core.delta.decide import News, Tell
+from git_peer.core.log.command import Command
+from git_peer.core.log.state import State
+from git_peer.core.plan import contracts
+from git_peer.core.plan import record as plan
+from git_peer.core.plan.edits import KEY, AddContract, AddPhase, AddTask, AnyEdit, EditPlan, SetGoal
+from git_peer.core.plan.task import record as tasks
+from git_peer.core.plan.task.record import Spec, Task
+from git_peer.core.session import record as sessions
+from git_peer.core.session.record import Me
+
+
+def commands(state: State, me: Me) -> Iterator[Command]:
+    """What is open in a log, to be decided again in another: its plan, then its deltas."""
+    edits = tuple(_edits(state))
+    if edits:
+        yield EditPlan(me=me, edits=edits, carried=True)
+    for delta in deltas.all_of(state):
+        author = sessions.get(state, delta.session)
+        news = News(**{name: getattr(delta, name) for name in News.__struct_fields__ if name != "supersedes"})
+        yield Tell(me=_who(author, me), ident=delta.id, news=news)
+
+
+def left_behind(state: State) -> list[str]:
+    """The topics of open debates: their turns cannot be taken again in others' names."""
+    return [debate.topic for debate in debates.all_of(state) if debate.status != "resolved"]
+
+
+def _who(author: sessions.Session | None, me: Me) -> Me:
+    if author is None or author.clone != me.clone:
+        return me
+    name = None if author.default else author.name
+    return msgspec.structs.replace(me, name=name, agent=author.agent, gitdir=author.gitdir, worktree=author.worktree)
+
+
+def _edits(state: State) -> Iterator[AnyEdit]:
+    there = plan.get(state)
+    closed = {phase.id for phase in there.phases if phase.status == "closed"}
+    if there.goal:
+        yield SetGoal(goal=there.goal)
+    for phase in there.phases:
+        if phase.id not in closed:
+            yield AddPhase(id=phase.id, name=phase.name)
+    for one in contracts.all_of(state):
+        status = {"version": one.version, "status": one.status, "approved": one.approved}
+        yield AddContract(name=one.name, type=one.type, definition=one.definition, **status)  # type: ignore[arg-type]
+    taken = {task.id: task for task in tasks.all_of(state) if task.phase not in closed and task.status != "dropped"}
+    for task in sorted(taken.values(), key=lambda task: task.order):
+        yield _task(task, taken)
+
+
+def _task(task: Task, taken: dict[str, Task]) -> AddTask:
+    """A task with what it waits for; what was left behind is done."""
+    fields = {name: getattr(task, name) for name in tasks.FIELDS}
+    fields["depends_on"] = tuple(dep for dep in task.depends_on if dep in taken)
+    fields["parent"] = task.parent if task.parent in taken else ""
+    working = {"assignee": task.assignee} if task.status in (*tasks.WORKED_ON, *tasks.OVER) else {}
+    return AddTask(
+        id=task.id,
+        spec=Spec(**fields),
+        status=task.status,
+        progress=task.progress,
+        note=task.note,
+        commit=task.commit,
+        result=task.result,
+        **working,
+    )
+
+
+def unless_there(state: State, edits: tuple[AnyEdit, ...]) -> tuple[AnyEdit, ...]:
+    """The edits of a plan that was carried over, without what the log has: deciding them twice adds nothing twice.
+
+    A task whose id is another's here gets one in turn.
+    """
+    there = plan.get(state)
+    ids = {name.casefold() for name in tasks.names(state)}
+    renamed: dict[str, str] = {}
+    kept: list[AnyEdit] = []
+    for edit in edits:
+        if isinstance(edit, AddTask) and edit.id.casefold() in ids:
+            known = tasks.get(state, edit.id)
+            if known is not None and known.title == edit.spec.title:
+                continue
+            renamed[edit.id] = KEY + edit.id
+        elif (
+            (isinstance(edit, SetGoal) and there.goal)
+            or (isinstance(edit, AddPhase) and there.phase(edit.id) is not None)
+            or (isinstance(edit, AddContract) and contracts.get(state, edit.name) is not None)
+        ):
+            continue
+        kept.append(edit)
+    return tuple(_renamed(edit, renamed) if isinstance(edit, AddTask) else edit for edit in kept)
+
+
+def _renamed(edit: AddTask, renamed: dict[str, str]) -> AddTask:
+    spec = msgspec.structs.replace(
+        edit.spec,
+        depends_on=tuple(renamed.get(one, one) for one in edit.spec.depends_on),
+        parent=renamed.get(edit.spec.parent, edit.spec.parent),
+    )
+    return msgspec.structs.replace(edit, id=renamed.get(edit.id, edit.id), spec=spec)

@@ -1,0 +1,318 @@
+"""Sessions: one run of one agent, or a person, in one work tree. Its record, its events, who owns what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+
+import msgspec
+
+from git_peer import layout
+from git_peer.core.errors import Malformed, PeerError
+from git_peer.core.log.state import Event, Record, State
+from git_peer.core.session import lease as leases
+from git_peer.core.session import naming
+
+RUNNER = "runner"  # the kind of agent that `git peer run` is, whatever works for it
+SILENT = 7 * 86400  # seconds without a sign of life after which a session may leave the tree
+
+
+class Session(Record, frozen=True, kw_only=True):
+    """sessions/<name>.json. `at` and `height` are those of its last event; times are epoch seconds."""
+
+    name: str
+    sid: str
+    clone: str
+    gitdir: str = ""  # the work tree's git directory, relative to the common one; "" is the main work tree
+    host: str = ""
+    agent: str = ""  # kind of coding agent; "" is a person
+    default: bool = False  # the unnamed person of the work tree, who owns what agents hold there
+    worktree: str = ""
+    branch: str = ""
+    head: str = ""
+    doing: str = ""
+    capabilities: tuple[str, ...] = ()
+    started: int
+    at: int
+    height: int
+    ttl: int
+    skewed: bool = False  # its clock once ran backwards: only watching proves that it is dead
+
+
+class SessionStart(Event, tag="session.start", frozen=True, kw_only=True):
+    """A session begins; with `takeover` it replaces the live session `takeover` (a sid) of that name."""
+
+    clone: str
+    gitdir: str = ""
+    host: str = ""
+    agent: str = ""
+    default: bool = False
+    worktree: str = ""
+    branch: str = ""
+    head: str = ""
+    doing: str = ""
+    capabilities: tuple[str, ...] = ()
+    ttl: int
+    takeover: str = ""
+
+
+class SessionRenew(Event, tag="session.renew", frozen=True, kw_only=True):
+    """A sign of life; what is given replaces what was known."""
+
+    branch: str | None = None
+    head: str | None = None
+    doing: str | None = None
+
+
+class SessionEnd(Event, tag="session.end", frozen=True, kw_only=True):
+    """A session is over: its own word, or that of the person who owns it."""
+
+    name: str
+    ended: str
+
+
+class Me(Record, frozen=True, kw_only=True):
+    """Who asks: what the environment says of this run."""
+
+    name: str | None = None  # None: the unnamed person of the work tree
+    agent: str = ""
+    clone: str
+    gitdir: str = ""
+    host: str = ""
+    user: str = ""
+    worktree: str = ""
+    branch: str = ""
+    head: str = ""
+    doing: str = ""
+    capabilities: tuple[str, ...] = ()
+    takeover: bool = False
+
+    @property
+    def person(self) -> bool:
+        """Whether a person runs this: TTL, priority and the right to force go by it."""
+        return not self.agent
+
+
+class SessionLapse(Event, tag="session.lapse", frozen=True, kw_only=True):
+    """A session that was silent for a week and holds nothing leaves the tree; its last event is the evidence."""
+
+    name: str
+    lapsed: str
+    height: int
+    last: int
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a decision needs to know of the world, as arguments: clock, ids, what this clone has seen."""
+
+    now: int
+    ident: Callable[[], str]
+    height: int = 0  # that the commit will have
+    index: int = 0  # of the decision's first event in it
+    skew: int = 60
+    ttl_agent: int = 1800
+    ttl_person: int = 28800
+    ttl_max: int = 86400
+    agents_may_force: bool = False
+    clock_trusted: bool = True  # False: more than five minutes off the others; steals by watching only
+    seen: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    watched: Mapping[str, int] = field(default_factory=dict)  # sid → seconds without news, monotonic
+    at_most: Mapping[str, int] = field(default_factory=dict)  # sid → seconds that its silence cannot exceed, monotonic
+
+
+def get(state: State, name: str) -> Session | None:
+    """The session of that name."""
+    return state.get(layout.session(name), Session)
+
+
+def all_of(state: State) -> Iterator[Session]:
+    """Every session, by name."""
+    for _, raw in state.walk(layout.T_SESSIONS):
+        yield msgspec.json.decode(raw, type=Session)
+
+
+def expires(session: Session, ttl: int, scene: Scene) -> int:
+    """When a lease of `ttl` seconds of that session runs out."""
+    return leases.expires({"sid": session.sid, "at": session.at, "height": session.height}, ttl, scene.seen)
+
+
+def is_live(session: Session, scene: Scene) -> bool:
+    """Whether any lease of the session may still run."""
+    return scene.now <= expires(session, session.ttl, scene)
+
+
+def same_run(session: Session, me: Me) -> bool:
+    """Whether `me`, by that name, goes on with this session."""
+    return session.clone == me.clone and session.gitdir == me.gitdir
+
+
+def owns(mine: Session | None, me: Me, other: Session) -> bool:
+    """Whether what `other` holds is one's own: the same sid, or a person's agent in the same work tree."""
+    if mine is not None and mine.sid == other.sid:
+        return True
+    return me.name is None and me.person and same_run(other, me)
+
+
+def is_person(session: Session, me: Me) -> bool:
+    """Whether a person acts: not an agent by the environment, nor a session that was started with --agent."""
+    return me.person and not session.agent
+
+
+def name_for(state: State, me: Me) -> str:
+    """The name that `me` goes by: the given one, else <user>-<host>-<work tree>, made unique where it must be."""
+    if me.name is not None:
+        return me.name
+    name = naming.sanitized(f"{me.user}-{me.host}-{me.worktree}".lower())
+    there = get(state, name)
+    if there is None or same_run(there, me):
+        return name
+    return naming.sanitized(f"{name[:46]}-{me.clone[:8]}{'-' + me.gitdir if me.gitdir else ''}")
+
+
+def find(state: State, me: Me) -> Session | None:
+    """The session that `me` goes on with; None where it has not started (or another run has the name)."""
+    session = get(state, name_for(state, me))
+    return session if session is not None and same_run(session, me) else None
+
+
+def ensure(state: State, me: Me, scene: Scene) -> tuple[Session, SessionStart | None]:
+    """The session of `me`, and the event that starts it where it is not there yet (not yet applied).
+
+    Raises PeerError("exists") where another live run bears the name, unless `me.takeover`.
+    """
+    name = name_for(state, me)
+    there = get(state, name)
+    if there is not None and same_run(there, me) and not me.takeover:
+        return there, None
+    if there is not None and not me.takeover and is_live(there, scene):
+        where = f"{there.host}:{there.worktree}"
+        raise PeerError(
+            "exists",
+            f"another run of the name {name} is live in {where}",
+            "choose another name with --as, or end it there; `git peer session start --takeover` replaces it",
+        )
+    start = SessionStart(
+        id=scene.ident(),
+        at=scene.now,
+        by=name,
+        sid=scene.ident(),
+        clone=me.clone,
+        gitdir=me.gitdir,
+        host=me.host,
+        agent=me.agent,
+        default=me.name is None and me.person,
+        worktree=me.worktree,
+        branch=me.branch,
+        head=me.head,
+        doing=me.doing,
+        capabilities=me.capabilities,
+        ttl=min(scene.ttl_person if me.person else scene.ttl_agent, scene.ttl_max),
+        takeover=there.sid if there is not None else "",
+    )
+    return _from_start(start, 0), start
+
+
+def _from_start(event: SessionStart, height: int) -> Session:
+    return Session(
+        name=event.by,
+        sid=event.sid,
+        clone=event.clone,
+        gitdir=event.gitdir,
+        host=event.host,
+        agent=event.agent,
+        default=event.default,
+        worktree=event.worktree,
+        branch=event.branch,
+        head=event.head,
+        doing=event.doing,
+        capabilities=event.capabilities,
+        started=event.at,
+        at=event.at,
+        height=height,
+        ttl=event.ttl,
+    )
+
+
+def acting(state: State, event: Event) -> Session:
+    """The session that an event speaks for; Malformed where it is not there."""
+    session = get(state, event.by)
+    if session is None or session.sid != event.sid:
+        raise Malformed(f"{event.by} ({event.sid}) is not a session")
+    return session
+
+
+def touch(state: State, event: Event, height: int, **changes: object) -> Session:
+    """Note an event as its session's last sign of life."""
+    old = acting(state, event)
+    session = msgspec.structs.replace(
+        old, at=event.at, height=height, skewed=old.skewed or event.at < old.at, **changes
+    )
+    state.put(layout.session(old.name), session)
+    return session
+
+
+def holds(state: State, name: str) -> bool:
+    """Whether the session of that name holds a lock, or works on a task."""
+    claims = f"{layout.T_CLAIMS}/{name}"
+    return any(state.entries(f"{layout.T_HELD}/{name}") or ()) or any(
+        state.read(f"{claims}/{task}") == b"in_progress" for task in state.entries(claims) or ()
+    )
+
+
+def apply_start(state: State, event: SessionStart, height: int, index: int) -> None:
+    """A name is free, or its bearer is replaced by name."""
+    if not naming.is_name(event.by) or not event.sid:
+        raise Malformed(f"not a session's name: {event.by!r}")
+    there = get(state, event.by)
+    if (there.sid if there else "") != event.takeover:
+        raise Malformed(f"{event.by} is another session")
+    state.put(layout.session(event.by), _from_start(event, height))
+
+
+def apply_renew(state: State, event: SessionRenew, height: int, index: int) -> None:
+    """The lease starts again."""
+    given = {key: getattr(event, key) for key in ("branch", "head", "doing") if getattr(event, key) is not None}
+    touch(state, event, height, **given)
+
+
+def apply_lapse(state: State, event: SessionLapse, height: int, index: int) -> None:
+    """The evidence must fit; a lock keeps its session in the tree."""
+    touch(state, event, height)
+    gone = get(state, event.name)
+    if gone is None or (gone.sid, gone.height, gone.at) != (event.lapsed, event.height, event.last):
+        raise Malformed(f"{event.name} has given a sign of life since")
+    if event.at <= gone.at + SILENT or gone.sid == event.sid or holds(state, event.name):
+        raise Malformed(f"{event.name} has not lapsed")
+    state.delete(layout.session(event.name))
+
+
+def silent(state: State, scene: Scene, most: int) -> list[Session]:
+    """At most `most` sessions that nothing was heard of for a week, by a clock that may prove it."""
+    if not scene.clock_trusted:
+        return []
+    found = (
+        s
+        for s in all_of(state)
+        if not s.skewed
+        and scene.at_most.get(s.sid, SILENT) + scene.skew >= SILENT
+        and scene.now > s.at + max(SILENT, s.ttl) + scene.skew
+    )
+    return list(islice(found, most))
+
+
+def apply_end(state: State, event: SessionEnd, height: int, index: int) -> None:
+    """The record goes; its locks must have gone before."""
+    actor = acting(state, event)
+    ended = get(state, event.name)
+    if ended is None or ended.sid != event.ended:
+        raise Malformed(f"{event.name} ({event.ended}) is not a session")
+    mine = actor.sid == ended.sid or (actor.default and (actor.clone, actor.gitdir) == (ended.clone, ended.gitdir))
+    if not mine:
+        raise Malformed(f"{event.by} does not own {event.name}")
+    if holds(state, event.name):
+        raise Malformed(f"{event.name} still holds locks or tasks")
+    if actor.sid != ended.sid:
+        touch(state, event, height)
+    state.delete(layout.session(event.name))

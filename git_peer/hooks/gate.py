@@ -1,0 +1,355 @@
+"""The gate: what the commit hooks start where something is locked. Standard library and git plumbing only.
+
+    python -I -S gate_start.py pre-commit|pre-merge-commit [GIT_DIR COMMON_DIR]
+
+Exits 0 when the commit may be made, 1 when it is refused, 4 when that cannot be told. It is run by every commit,
+so it imports little and starts two git children: one tells what is staged, one reads the log.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from git_peer import layout
+from git_peer.core.lock import rule as verdict
+from git_peer.core.session import naming
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Any
+
+REFUSED, UNTRUSTED = 1, 4
+SHOWN = 5  # refused paths that are listed
+
+_GIT = ("git", "--no-replace-objects")
+_DIFF = (
+    *_GIT,
+    "diff-index",
+    "--cached",
+    "--no-renames",
+    "--no-relative",
+    "--name-only",
+    "-z",
+    "--ignore-submodules=none",
+    "--ita-invisible-in-index",
+)
+# What an unborn branch is compared with, by the length of an object id; git knows it without having it.
+_EMPTY_TREE = {
+    40: "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
+    64: "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321",
+}
+
+
+class Unsure(Exception):
+    """Why it cannot be told whether the commit may be made, and what to do about it."""
+
+    def __init__(self, message: str, hint: str = "run 'git peer doctor'") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+# -- git ----------------------------------------------------------------------------------------
+class Child:
+    """A git process: `out` reads its stdout, `ask` is the file descriptor of its stdin, where it is wanted."""
+
+    def __init__(self, argv: tuple[str, ...], asked: bool = False, quiet: bool = False) -> None:
+        self.name = next(word for word in argv[1:] if not word.startswith("-"))
+        read, write = os.pipe()  # ours are not inherited
+        actions: list[Any] = [(os.POSIX_SPAWN_DUP2, write, 1)]
+        theirs = self.ask = -1
+        if asked:
+            theirs, self.ask = os.pipe()
+            actions.append((os.POSIX_SPAWN_DUP2, theirs, 0))
+        if quiet:
+            actions.append((os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0))
+        try:
+            self._pid = os.posix_spawnp(argv[0], argv, os.environ, file_actions=actions)
+        except OSError as why:
+            raise Unsure(f"git does not start: {why.strerror}", "is git on PATH?") from None
+        os.close(write)
+        if asked:
+            os.close(theirs)
+        self.out = os.fdopen(read, "rb")
+
+    def end(self) -> tuple[bytes, int]:
+        """(the rest of its stdout, its exit status)."""
+        rest = self.out.read()
+        return rest, os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
+
+
+class Objects:
+    """The objects of the repository, by one `git cat-file --batch` that is asked as one goes."""
+
+    def __init__(self) -> None:
+        self._child = Child((*_GIT, "cat-file", "--batch"), asked=True)
+
+    def get(self, name: str) -> tuple[str, str, bytes] | None:
+        """(id, type, content) of what the revision `name` means; None where there is nothing."""
+        os.write(self._child.ask, name.encode() + b"\n")
+        head = self._child.out.readline().split()
+        if head[1:] == [b"missing"]:
+            return None
+        if len(head) != 3:
+            raise Unsure("git cat-file ended early")
+        size = int(head[2])
+        data = self._child.out.read(size + 1)
+        if len(data) != size + 1:
+            raise Unsure("git cat-file ended early")
+        return head[0].decode(), head[1].decode(), data[:-1]
+
+
+class Tree:
+    """The tree of the log as verdict.Reader: what is asked for is read, once."""
+
+    def __init__(self, objects: Objects) -> None:
+        top = objects.get(f"{layout.TIP}^{{tree}}")
+        if top is None:
+            raise Unsure(f"the log of git-peer is missing: there is no {layout.TIP} that could be read")
+        self._objects = objects
+        self._trees: dict[str, dict[str, str] | None] = {"": _entries(top[2], len(top[0]) // 2)}
+
+    def entries(self, path: str) -> dict[str, str] | None:
+        """Name → object id of the tree at `path`; None where there is none."""
+        if path not in self._trees:
+            known = path
+            while known not in self._trees:
+                known = known.rpartition("/")[0]
+            while known != path:  # downwards, for a path may be deeper than Python's stack
+                end = path.find("/", len(known) + 1) if known else path.find("/")
+                below = path if end < 0 else path[:end]
+                self._trees[below] = self._tree((self._trees[known] or {}).get(below.rpartition("/")[2]))
+                known = below
+        return self._trees[path]
+
+    def read(self, path: str) -> bytes | None:
+        """The blob at `path`; None where there is none."""
+        folder, _, name = path.rpartition("/")
+        ident = (self.entries(folder) or {}).get(name)
+        kind, data = self._object(ident) if ident else ("", b"")
+        return data if kind == "blob" else None
+
+    def _tree(self, ident: str | None) -> dict[str, str] | None:
+        kind, data = self._object(ident) if ident else ("", b"")
+        return _entries(data, len(ident) // 2) if ident and kind == "tree" else None
+
+    def _object(self, ident: str) -> tuple[str, bytes]:
+        found = self._objects.get(ident)
+        if found is None:
+            raise Unsure(f"the log of git-peer is damaged: object {ident} is missing")
+        return found[1], found[2]
+
+
+def _entries(raw: bytes, width: int) -> dict[str, str]:
+    """The entries of a raw tree object whose ids have `width` bytes: name → id."""
+    found: dict[str, str] = {}
+    at = 0
+    while at < len(raw):
+        space = raw.index(b" ", at)
+        end = raw.index(b"\0", space)
+        at = end + 1 + width
+        found[layout.from_bytes(raw[space + 1 : end])] = raw[end + 1 : at].hex()
+    return found
+
+
+def differences(heads: Sequence[str]) -> list[Child]:
+    """Processes that compare the index, as git's environment names it, with HEAD and each of `heads`."""
+    return [Child((*_DIFF, parent, "--"), quiet=parent == "HEAD") for parent in ("HEAD", *heads)]
+
+
+def staged(children: Sequence[Child], objects: Objects) -> list[str]:
+    """The paths that all of differences() name."""
+    paths: list[bytes] = []
+    for number, child in enumerate(children):
+        out, status = child.end()
+        if status and number == 0 and objects.get("HEAD") is None:  # unborn
+            top = objects.get(f"{layout.TIP}^{{commit}}")
+            out, status = Child((*_DIFF, _EMPTY_TREE[len(top[0]) if top else 40], "--")).end()
+        if status:
+            raise Unsure(f"git diff-index ended with status {status}")
+        names = out.split(b"\0")[:-1]
+        if number:
+            differ = set(names)
+            paths = [path for path in paths if path in differ]
+        else:
+            paths = names
+    return [layout.from_bytes(path) for path in paths]
+
+
+def merged(hook: str, gitdir: str) -> list[str]:
+    """The commits that are being merged into HEAD; empty when this is no merge."""
+    heads = _read(f"{gitdir}/MERGE_HEAD")
+    if heads is not None:
+        return heads.decode("ascii", "replace").split()
+    # git runs pre-merge-commit before it writes MERGE_HEAD
+    found = [key[8:] for key in os.environ if key.startswith("GITHEAD_")] if hook == "pre-merge-commit" else []
+    return [head for head in found if len(head) >= 40 and all(char in "0123456789abcdef" for char in head)]
+
+
+def _contains(heads: Sequence[str], commit: str) -> bool:
+    """Whether one of `heads` has `commit` in its history."""
+    child = Child((*_GIT, "rev-list", "--max-count=1", f"{commit}^{{commit}}", "--not", *heads, "--"), quiet=True)
+    out, status = child.end()  # a commit that is not here at all: status 128
+    return status == 0 and not out
+
+
+# -- what this clone keeps beside the log -----------------------------------------------------------
+def _read(path: str) -> bytes | None:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def markers(folder: str) -> list[dict[str, Any]]:
+    """The marker files of a folder, parsed."""
+    try:
+        names = sorted(name for name in os.listdir(folder) if name.endswith(".json") and name[0] != ".")
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    found = ((name, _read(f"{folder}/{name}")) for name in names)  # one may go while we look
+    return [verdict.parse(raw, f"the marker {name}") for name, raw in found if raw is not None]
+
+
+def _where() -> tuple[str, str]:
+    """(git directory, common git directory) when the hook has not told them."""
+    out, status = Child((*_GIT, "rev-parse", "--git-dir", "--show-object-format", "--git-common-dir")).end()
+    gitdir, _, rest = layout.from_bytes(out[:-1]).partition("\nsha")
+    if status or not rest:
+        raise Unsure("git rev-parse tells of no repository here", "run it inside a repository")
+    return gitdir, rest.partition("\n")[2]
+
+
+# -- the answer -----------------------------------------------------------------------------------
+def check(hook: str, gitdir: str, common: str) -> list[dict[str, Any]]:
+    """What stands against the commit that `hook` is run for; see verdict.judge."""
+    folder = f"{common}/{layout.FOLDER}"
+    clone = _read(f"{folder}/{layout.F_CLONE}")
+    if clone is None:  # not set up here
+        return []
+    heads = merged(hook, gitdir)
+    children = differences(heads)  # they run while the log is looked at
+    objects = Objects()
+    tree = Tree(objects)
+    paths = staged(children, objects)
+    tentative = markers(f"{folder}/{layout.D_TENTATIVE}")
+    fenced = markers(f"{folder}/{layout.D_FENCED}")
+    if not tentative and not fenced:
+        folds = verdict.folding(tree)
+        roots = (layout.T_LOCKS, layout.T_DISPUTES)
+        if not any(True for root in roots for _ in verdict.concerning(tree, root, paths, folds)):
+            return []  # before anything is imported that only a record needs
+    of_clone = verdict.checked(verdict.parse(clone, layout.F_CLONE), {"clone": str}, layout.F_CLONE)
+    here, top = os.path.realpath(gitdir), os.path.realpath(common)
+    name = "" if here == top else os.path.relpath(here, top)
+    # A copied clone is another one: until it has an id of its own, nothing in the log is its.
+    ident = of_clone["clone"] if of_clone.get("inode") == os.stat(common).st_ino else ""
+    me = {"clone": ident, "gitdir": name, "name": naming.name_from(os.environ, name)[0]}
+    seen = verdict.parse(_read(f"{folder}/{layout.F_SEEN}") or b"{}", layout.F_SEEN)
+    known: dict[str, bool] = {}
+
+    def landed(commit: str) -> bool:
+        if commit not in known:
+            known[commit] = _contains(("HEAD", *heads), commit)
+        return known[commit]
+
+    return verdict.judge(tree, paths, me, int(time.time()), seen, tentative, fenced, landed)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the gate for the hook `argv[0]`; the exit status. Says on stderr why, in git's two lines."""
+    hook, *where = argv
+    os.environ["GIT_NO_REPLACE_OBJECTS"] = "1"  # what counts is what is there
+    try:
+        gitdir, common = where or _where()
+        violations = check(hook, gitdir, common)
+    except Unsure as why:
+        return _say(UNTRUSTED, [str(why)], why.hint)
+    except Exception as why:  # whatever it was, nothing is known of the locks
+        if os.environ.get("GIT_PEER_DEBUG"):
+            raise
+        text = str(why) if isinstance(why, (ValueError, OSError)) else f"{type(why).__name__}: {why}"
+        return _say(UNTRUSTED, [f"git-peer could not check this commit: {text}"], "run 'git peer doctor'")
+    if not violations:
+        return 0
+    refused = by_path(against for against in violations if against["why"] != "disputed")
+    if refused:
+        return _say(REFUSED, in_words(refused), advice(refused, merging=hook == "pre-merge-commit"))
+    disputed = by_path(violations)  # it may be committed: what it may not is land
+    return _say(0, in_words(disputed), advice(disputed, merging=False), "warning")
+
+
+def by_path(violations: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The first violation of each path."""
+    found: dict[str, dict[str, Any]] = {}
+    for against in violations:
+        found.setdefault(against["path"], against)
+    return list(found.values())
+
+
+def in_words(found: Sequence[dict[str, Any]]) -> list[str]:
+    """Violations in words, not too many."""
+    lines = [described(against) for against in found[:SHOWN]]
+    return [*lines, f"and {len(found) - SHOWN} more"] if len(found) > SHOWN else lines
+
+
+def described(against: dict[str, Any]) -> str:
+    """One violation in words."""
+    path, lock = quoted(against["path"]), against["lock"]
+    if against["why"] == "fenced":
+        return f"{path} is no longer yours: {clean(against['fence']['holder']['session'])} has locked it since"
+    if against["why"] == "disputed":
+        topic = clean(str(against["dispute"].get("topic", "")))
+        where = f" in debate {clean(str(against['dispute']['id']))[:8]}"
+        return f"{path} is disputed{where}" + (f": {topic}" if topic else "")
+    kind, target = verdict.place(lock["target"])
+    on = "" if target == against["path"] else f" on {quoted(target + '/' if kind == 'dir' else target)}"
+    until = clock(against["expires"])
+    text = f"{path} is locked by {clean(lock['session'])} ({clean(lock['mode'])}{on}, until {until})"
+    reason = clean(str(lock.get("reason", "")))
+    return f"{text}: {reason}" if reason else text
+
+
+def advice(refused: Sequence[dict[str, Any]], merging: bool) -> str:
+    """What one can do about it."""
+    whys = {against["why"] for against in refused}
+    if "locked" in whys:
+        holders = dict.fromkeys(clean(a["lock"]["session"]) for a in refused if a["why"] == "locked")
+        who = next(iter(holders)) if len(holders) == 1 else "the holders"
+        if merging:
+            return f"wait until then or ask {who}, then finish the merge with 'git commit'"
+        return f"wait until then, ask {who}, or commit the rest with 'git commit -- <other paths>'"
+    if "fenced" in whys:
+        return "merge what has landed since, or take it again with 'git peer lock'"
+    return "it cannot be pushed until a person has decided the debate about it"
+
+
+def clock(epoch: int) -> str:
+    """An epoch second as a time of this UTC day, or with its date."""
+    then = time.gmtime(epoch)
+    return time.strftime("%H:%M:%SZ" if then[:3] == time.gmtime()[:3] else "%Y-%m-%d %H:%M:%SZ", then)
+
+
+def clean(text: str) -> str:
+    """A stranger's text on one line of a terminal: without control and direction-changing characters."""
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
+
+
+def quoted(path: str) -> str:
+    """A path as git shows it with core.quotePath off: in quotes, with octal escapes, when it has odd bytes."""
+    if path.isprintable() and '"' not in path and "\\" not in path:
+        return path
+    short = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
+    text = ""
+    for char in path:
+        plain = char if char.isprintable() else "".join(f"\\{byte:03o}" for byte in layout.to_bytes(char))
+        text += short.get(char, plain)
+    return f'"{text}"'
+
+
+def _say(status: int, errors: Iterable[str], hint: str, kind: str = "error") -> int:
+    lines = [f"{kind}: {error}\n" for error in errors] + [f"hint: {hint}\n"]
+    os.write(2, "".join(lines).encode("utf-8", "replace"))
+    return status

@@ -1,0 +1,281 @@
+"""What is wrong in a clone, and what to do about it."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, Protocol
+
+from git_peer import layout
+from git_peer.core.errors import PeerError
+from git_peer.core.log import record as log
+from git_peer.core.session import record as sessions
+from git_peer.hooks import install as hooks
+from git_peer.hooks import rewriting
+from git_peer.ops.peer import Peer
+from git_peer.publish import attempts
+from git_peer.store.clone.clone import Clone
+from git_peer.store.git import refs
+from git_peer.store.git.remote import run
+from git_peer.store.git.repo import Repo
+from git_peer.store.settings import Settings
+
+Check = dict[str, Any]
+
+
+class Parts(Protocol):
+    """What is examined: as wiring puts it together."""
+
+    repo: Repo
+    clone: Clone
+    settings: Settings
+
+    def peer(self) -> Peer:
+        """The Peer of this run."""
+
+
+OLDEST_GIT = (2, 34)
+_PATIENCE = 1.5  # seconds for the sandbox's engine
+YOUNG = 10  # seconds; a ref lock of that age may be a living git's
+
+
+def _check(name: str, status: str, detail: str, hint: str = "") -> Check:
+    return {"name": name, "status": status, "detail": detail, "hint": hint}
+
+
+def examine(parts: Parts, fix: bool) -> list[Check]:
+    """Every check, in order; with `fix` what can be mended is mended first."""
+    found = [_git(parts)]
+    try:
+        parts.settings.check()
+        found.append(
+            _check("settings", "warn" if parts.settings.warnings else "ok", "; ".join(parts.settings.warnings))
+        )
+    except PeerError as why:
+        found.append(_check("settings", "fail", why.message, why.hint))
+    if not parts.clone.is_set_up:
+        found.append(_check("set up", "fail", "git-peer is not set up here", "`git peer init`"))
+        return found
+    if parts.clone.copied:
+        found.append(
+            _check(
+                "clone",
+                "warn",
+                "this folder was copied from another clone",
+                "the next writing command gives it an id of its own",
+            )
+        )
+    found.extend(_sandbox(parts))
+    found.append(_hooks(parts, fix))
+    found.append(_notes(parts, fix))
+    found.extend(_locks(parts, fix))
+    peer = parts.peer()
+    found.append(_log(peer, fix))
+    found.append(_remote(peer))
+    if peer.chain.tip is not None:
+        found.append(_clock(peer))
+        found.append(_worktree(peer))
+        found.append(_attempts(peer))
+    return found
+
+
+def _git(parts: Parts) -> Check:
+    text = run(["--version"], parts.repo.gitdir, 10).out.strip()
+    numbers = tuple(int(n) for n in re.findall(r"\d+", text)[:2])
+    if numbers < OLDEST_GIT:
+        return _check("git", "fail", text, "git-peer wants git 2.34 or newer")
+    return _check("git", "ok", text)
+
+
+def _sandbox(parts: Parts) -> list[Check]:
+    """Whether the runner's sandbox can be used; nothing where it cannot, and nobody wants it. Slow it never is."""
+    if importlib.util.find_spec("docker") is None:
+        return []
+    from git_peer.adapters import docker_image
+
+    try:
+        image = parts.settings.get("sandboxImage") or docker_image.declared(parts.settings.top).tag
+        # In a process of its own, which can be ended whatever the engine does, and has the library instead of this one.
+        args = [sys.executable, "-P", "-m", "git_peer.adapters.docker", image]
+        wrong = json.loads(subprocess.run(args, capture_output=True, timeout=_PATIENCE).stdout or "[]")
+    except PeerError as why:
+        wrong = [why.message, why.hint]
+    except subprocess.TimeoutExpired:
+        wrong = ["the Docker engine does not answer", "look at its service"]
+    if wrong is None:
+        return [_check("sandbox", "ok", f"Docker, {image}")]
+    if not (parts.settings.get("sandboxImage") or parts.settings.get("runnerModel")):
+        return []
+    message, hint = wrong or ["its check does not run", "`git peer sandbox check` says why"]
+    return [_check("sandbox", "warn", f"{message}; only `git peer run` needs it", hint)]
+
+
+def _hooks(parts: Parts, fix: bool) -> Check:
+    states = (
+        hooks.install(parts.repo.common, parts.repo.top) if fix else hooks.inspect(parts.repo.common, parts.repo.top)
+    )
+    wrong = [s for s in states if s.state != "installed"]
+    if wrong:
+        detail = "; ".join(f"{s.name}: {s.state}{' (' + s.detail + ')' if s.detail else ''}" for s in wrong)
+        return _check("hooks", "fail", detail, "`git peer init` installs them again")
+    return _check("hooks", "ok", ", ".join(s.name for s in states))
+
+
+def _notes(parts: Parts, fix: bool) -> Check:
+    """Whether git takes notes along when it replaces commits; else the next sync does, by what the hooks recorded."""
+    if fix:
+        rewriting.add(parts.clone)
+    if not rewriting.is_set(parts.repo.common):
+        text = f"notes.rewriteRef is without {layout.NOTES}: notes follow an amend or a rebase only with the next sync"
+        return _check("notes", "warn", text, "`git peer init` adds it again")
+    return _check("notes", "ok", "they follow amends and rebases")
+
+
+def _locks(parts: Parts, fix: bool) -> list[Check]:
+    """Ref locks that a killed git left behind: ours are taken away with --fix, others are named."""
+    found = []
+    common = parts.repo.common
+    files = [*(common / "refs").rglob("*.lock"), *(common / f"{name}.lock" for name in ("HEAD", "packed-refs"))]
+    for path in sorted(files):
+        age = _age(path)
+        if age is None:
+            continue
+        ours = path.relative_to(common).as_posix().startswith("refs/peer/")
+        if age < YOUNG:
+            found.append(_check("ref locks", "warn", f"{path.name} is {age} s old", "if it stays, look again"))
+        elif ours and fix:
+            with parts.clone.writing(10):
+                if (_age(path) or 0) >= YOUNG:  # no other has taken its place meanwhile
+                    path.unlink(missing_ok=True)
+            found.append(_check("ref locks", "ok", f"removed {path.name}, {age} s old"))
+        else:
+            hint = "`git peer doctor --fix` removes it" if ours else f"if no git runs here, remove {path}"
+            found.append(_check("ref locks", "fail" if ours else "warn", f"{path.name} is {age} s old", hint))
+    return found or [_check("ref locks", "ok", "none is stale")]
+
+
+def _age(path: Path) -> int | None:
+    """Seconds since a file was written; None where there is none."""
+    try:
+        return max(0, int(time.time() - path.stat().st_mtime))
+    except FileNotFoundError:
+        return None
+
+
+def _log(peer: Peer, fix: bool) -> Check:
+    tip = peer.chain.tip
+    if tip is None:
+        return _check("log", "fail", f"{layout.TIP} is missing", "`git peer init` fetches it again")
+    path = peer.chain.path(None, tip) or []
+    problems = peer.chain.verify(None, path)
+    if problems:
+        return _check("log", "fail", f"{problems[0].commit[:12]}: {problems[0].what}", "it was changed by hand here")
+    if peer.remote is not None and fix:
+        try:
+            with peer.clone.writing(10):
+                peer.engine.advance(10)
+        except PeerError as why:
+            if why.code == "untrusted" and "malformed" in why.message:
+                return _repair(peer)
+            if why.code != "unreachable":
+                return _check("log", "fail", why.message, why.hint)
+    elif peer.remote is not None:
+        wrong = _there(peer, tip)
+        if wrong is not None:
+            return wrong
+    return _check("log", "ok", f"height {peer.state.log.height}, id {peer.state.log.id}, {peer.state.log.mode}")
+
+
+def _there(peer: Peer, tip: str) -> Check | None:
+    """What is wrong with the remote's log beside this copy. Without --fix nothing is written, so nothing fetched."""
+    assert peer.remote is not None
+    name = peer.remote.name
+    try:
+        there = peer.remote.tip(10)
+    except PeerError:
+        return None  # the check of the remote says so
+    if there is None:
+        return _check(
+            "log", "fail", f"it has gone from {name}", "somebody deleted the branch; this clone still has it all"
+        )
+    if there not in peer.repo.git:
+        return _check("log", "warn", f"{name} is ahead of this copy", "`git peer sync` fetches and verifies it")
+    arrived = peer.chain.path(tip, there)
+    if arrived is None:
+        done = "rolled back" if peer.chain.descends(tip, there) else "rewritten"
+        return _check("log", "fail", f"it was {done} on {name}", "nothing is written onto it; ask who did that")
+    problems = peer.chain.verify(tip, arrived)
+    if problems:
+        what = f"commit {problems[0].commit[:12]} on {name} is malformed: {problems[0].what}"
+        return _check("log", "fail", what, "`git peer doctor --fix` voids it with a repair")
+    return None
+
+
+def _repair(peer: Peer) -> Check:
+    """Void what no honest software wrote: a commit on top of it whose tree goes on from the last good one."""
+    assert peer.remote is not None
+    base = peer.engine.tip()
+    incoming = refs.read(peer.repo.git, layout.INCOMING)
+    arrived = peer.chain.path(base, str(incoming)) or []
+    good, bad = peer.chain.last_good(base, arrived)
+    assert good is not None
+    now = int(time.time())
+    event = log.LogRepair(id=os.urandom(8).hex(), at=now, by="git-peer", good=good, voids=tuple(bad))
+    commit = peer.chain.append(bad[-1], [event], now, tree_of=good)
+    pushed = peer.remote.push(commit, bad[-1], peer.settings.get("retryTimeout"))
+    if pushed.end != "ok":
+        return _check("log", "fail", f"the repair was not taken: {pushed.text}", "try again")
+    with peer.clone.writing(10):
+        peer.engine.advance(30)
+    return _check("log", "ok", "repaired; void now: " + ", ".join(ident[:12] for ident in bad))
+
+
+def _remote(peer: Peer) -> Check:
+    if peer.remote is None:
+        return _check("remote", "ok", "local mode: no remote is asked")
+    try:
+        url = peer.remote.url
+        peer.remote.head_branch(10)
+    except PeerError as why:
+        return _check("remote", "fail", why.message, why.hint)
+    facts = peer.clone.facts
+    if facts.get("writable") is False:
+        return _check(
+            "remote", "warn", f"{url}: you may not push there, this clone is a reader", "`git peer init` again"
+        )
+    if facts.get("atomic") is False:
+        return _check("remote", "warn", f"{url} does not take atomic pushes", "code and log land in two steps")
+    return _check("remote", "ok", f"{url}, atomic pushes")
+
+
+def _clock(peer: Peer) -> Check:
+    if peer.clock_is_off:
+        hint = "set the clock; until then lapsed locks are taken by watching only"
+        return _check("clock", "warn", "this clock is more than five minutes off the others'", hint)
+    return _check("clock", "ok", "near the others'")
+
+
+def _worktree(peer: Peer) -> Check:
+    scene = peer.scene(peer.state)
+    here = [s for s in sessions.all_of(peer.state) if sessions.same_run(s, peer.me) and sessions.is_live(s, scene)]
+    agents = [s.name for s in here if s.agent]
+    if len(agents) > 1:
+        return _check("work tree", "warn", f"agents share it: {', '.join(agents)}", "give each a `git worktree`")
+    return _check("work tree", "ok", ", ".join(s.name for s in here))
+
+
+def _attempts(peer: Peer) -> Check:
+    open_ones = list(attempts.orphans(peer.engine.attempts))
+    for one in open_ones:
+        one.leave()
+    if open_ones:
+        return _check(
+            "attempts", "warn", f"{len(open_ones)} publishes are not settled", "any writing command settles them"
+        )
+    return _check("attempts", "ok", "all are settled")

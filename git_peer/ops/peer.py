@@ -1,0 +1,392 @@
+"""Peer: the public API. What a session can ask of the log of one repository, and what it is answered.
+
+Errors are `git_peer.core.errors.PeerError`; times are epoch seconds inside, RFC 3339 in answers.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeVar
+
+import msgspec
+
+from git_peer import layout
+from git_peer.core.delta import record as deltas
+from git_peer.core.errors import PeerError
+from git_peer.core.lock import decide as taking
+from git_peer.core.lock import events as locking
+from git_peer.core.lock import record as locks
+from git_peer.core.lock import rule as verdict
+from git_peer.core.lock.events import Wish
+from git_peer.core.lock.record import Lock
+from git_peer.core.log.command import Command
+from git_peer.core.log.state import State
+from git_peer.core.plan.task import record as tasks
+from git_peer.core.rules import decide as commands
+from git_peer.core.session import clock as clocks
+from git_peer.core.session import naming
+from git_peer.core.session import record as sessions
+from git_peer.core.session.record import Me, Scene, Session
+from git_peer.core.target import target as targets
+from git_peer.core.target.target import Target
+from git_peer.publish import combine, recovery
+from git_peer.publish.engine import Engine, Publish
+from git_peer.store.clone.clone import Clone
+from git_peer.store.git import work
+from git_peer.store.git.chain import Chain
+from git_peer.store.git.remote import Remote
+from git_peer.store.git.repo import Repo
+from git_peer.store.settings import Settings
+
+T = TypeVar("T")
+
+
+class Peer:
+    """One run of somebody in one work tree of a repository that is set up."""
+
+    def __init__(
+        self, repo: Repo, clone: Clone, settings: Settings, me: Me, remote: Remote | None, scene: Scene
+    ) -> None:
+        self.repo = repo
+        self.clone = clone
+        self.settings = settings
+        self.me = me
+        self.remote = remote
+        self._scene = scene
+        self.chain = Chain(repo.git)
+        self.engine = Engine(
+            self.chain, clone, remote, self.scene, settings.get("retryTimeout"), settings.get("maxStaleness")
+        )
+        self.warned: list[dict[str, Any]] = []  # what this command has to say beside its answer, as notices
+        self._state: tuple[str, State] | None = None
+
+    # -- reading ----------------------------------------------------------------------------------
+    @property
+    def state(self) -> State:
+        """The state at the verified tip."""
+        tip = self.engine.tip()
+        if self._state is None or self._state[0] != tip:
+            self._state = (tip, self.chain.state(tip))
+        return self._state[1]
+
+    def scene(self, state: State) -> Scene:
+        """The world as a decision sees it now."""
+        now = int(time.time())
+        seen = self.clone.seen
+        return Scene(
+            now=now,
+            height=state.log.height + 1,
+            ident=self._scene.ident,
+            skew=self._scene.skew,
+            ttl_agent=self._scene.ttl_agent,
+            ttl_person=self._scene.ttl_person,
+            ttl_max=self._scene.ttl_max,
+            agents_may_force=self._scene.agents_may_force,
+            seen=seen,
+            watched=self.clone.watched(state),
+            at_most=self.clone.at_most(state),
+            clock_trusted=clocks.may_prove(now, state, seen, self.me.clone),
+        )
+
+    @property
+    def clock_is_off(self) -> bool:
+        """Whether this clock shows to be more than five minutes off the others'."""
+        return clocks.is_off(int(time.time()), self.state, self.clone.seen, self.me.clone)
+
+    @property
+    def guarantee(self) -> str:
+        """What a grant made here carries: remote, or local."""
+        return "local" if self.remote is None else "remote"
+
+    @property
+    def traffic(self) -> dict[str, int]:
+        """Pushes and fetches of this process."""
+        remote = self.remote
+        return {"pushes": remote.pushes if remote else 0, "fetches": remote.fetches if remote else 0}
+
+    @property
+    def name(self) -> str:
+        """The session's name."""
+        return sessions.name_for(self.state, self.me)
+
+    def session(self) -> Session | None:
+        """The session that this run goes on with, if it has started."""
+        return sessions.find(self.state, self.me)
+
+    def locks(self, among: Iterable[Target] = (), mine: bool = False) -> list[dict[str, Any]]:
+        """Locks as the contract's L: all, those that overlap a target of `among`, or one's own; tentative ones too."""
+        state, scene = self.state, self.scene(self.state)
+        wanted = list(among)
+        session = self.session()
+        if mine:
+            owners = {s.sid for s in sessions.all_of(state) if sessions.owns(session, self.me, s)}
+            names = [s.name for s in sessions.all_of(state) if s.sid in owners]
+            found = [lock for name in names for lock in locks.held_by(state, name) if lock.sid in owners]
+            if wanted:
+                found = [k for k in found if any(targets.overlap(k.target, t, state.log.folds) for t in wanted)]
+        elif wanted:
+            found = [lock for target in wanted for lock in locks.overlapping(state, target)]
+        else:
+            found = list(locks.all_of(state))
+        views = [locks.describe(state, lock, scene, "") for lock in found]
+        views.extend(self._tentative_views(wanted, mine, state, scene))
+        unique = {view["id"]: view for view in views}
+        return sorted(unique.values(), key=lambda view: (view["kind"] == "name", view["path"], view["id"]))
+
+    def _tentative_views(
+        self, wanted: list[Target], mine: bool, state: State, scene: Scene
+    ) -> Iterator[dict[str, Any]]:
+        for marker in self.clone.tentative().values():
+            session = msgspec.convert(marker.get("session"), Session)
+            own = session.name == self.name and sessions.same_run(session, self.me)  # before the log has its session
+            if mine and not own and not sessions.owns(self.session(), self.me, session):
+                continue
+            for raw in marker.get("locks", ()):
+                lock = msgspec.convert(raw, Lock)
+                if wanted and not any(targets.overlap(lock.target, t, state.log.folds) for t in wanted):
+                    continue
+                yield locks.describe(_with_session(self.chain.state(self.engine.tip()), session), lock, scene, "")
+
+    def check(self, paths: Iterable[str], head: str = "HEAD") -> list[dict[str, Any]]:
+        """Violations if this run changed `paths` (from the top): {path, lock: L?, why}."""
+        return self.violations({self.me_for_gate(): list(paths)}, head)
+
+    def me_for_gate(self) -> tuple[str, str, str | None]:
+        """(clone, gitdir, name) as the gate knows this run."""
+        return self.me.clone, self.me.gitdir, self.me.name if self.me.name is not None or self.me.person else ""
+
+    def violations(
+        self, changes: Mapping[tuple[str, str, str | None], list[str]], head: str = "HEAD"
+    ) -> list[dict[str, Any]]:
+        """Violations of several authors' changes: author as me_for_gate() gives it → paths."""
+        state, scene = self.state, self.scene(self.state)
+        found: list[dict[str, Any]] = []
+        fenced = [marker for _, marker in self.clone.losses()]
+        for (clone, gitdir, name), paths in changes.items():
+            judged = verdict.judge(
+                state,
+                paths,
+                {"clone": clone, "gitdir": gitdir, "name": name},
+                scene.now,
+                scene.seen,
+                list(self.clone.tentative().values()),
+                fenced,
+                lambda commit: self._contains(head, commit),
+            )
+            found.extend(self._violation(state, scene, raw) for raw in judged)
+        return found
+
+    def _contains(self, head: str, commit: str) -> bool:
+        try:
+            return self.chain.descends(str(self.repo.git.revparse_single(head).id), commit)
+        except (KeyError, ValueError):
+            return False
+
+    def _violation(self, state: State, scene: Scene, raw: Mapping[str, Any]) -> dict[str, Any]:
+        shown, encoding = shown_path(raw["path"])
+        view: dict[str, Any] = {"path": shown, "why": raw["why"], "lock": None}
+        if encoding:
+            view["path_encoding"] = encoding
+        if raw.get("lock"):
+            lock = msgspec.convert(raw["lock"], Lock)
+            where = _with_session(state, msgspec.convert(raw["session"], Session)) if not lock.token else state
+            view["lock"] = locks.describe(where, lock, scene, "")
+        if raw.get("dispute"):
+            view |= {"debate": raw["dispute"]["id"], "topic": raw["dispute"].get("topic", "")}
+        if raw.get("fence"):
+            view["holder"] = raw["fence"]["holder"]["session"]
+        return view
+
+    def peers(self) -> list[dict[str, Any]]:
+        """Every session, as the contract tells it."""
+        state, scene = self.state, self.scene(self.state)
+        return [
+            {
+                "name": s.name,
+                "sid": s.sid,
+                "agent": s.agent or None,
+                "host": s.host,
+                "worktree": s.worktree,
+                "branch": s.branch,
+                "head": s.head,
+                "doing": s.doing,
+                "task": next((t.id for t in tasks.claimed_by(state, s.name) if t.status == "in_progress"), None),
+                "last_seen": locks.rfc3339(s.at),
+                "live": sessions.is_live(s, scene),
+            }
+            for s in sessions.all_of(state)
+        ]
+
+    def reader(self) -> deltas.Reader:
+        """This run, as deltas ask for whom they concern."""
+        mine = self.session()
+        return deltas.reader_of(self.state, self.name, mine.sid if mine else "", self.unlanded)
+
+    def unlanded(self) -> list[str]:
+        """The paths that this run's branch has changed and that have not landed, as far as it can be told."""
+        return self.unlanded_of(self.repo.head) or []
+
+    def unlanded_of(self, head: str) -> list[str] | None:
+        """The same of any commit; None where this clone cannot tell."""
+        onto = work.integration(self.repo.git, self.state.log.integration, self.remote.name if self.remote else "")
+        return work.unlanded(self.repo.git, head, onto)
+
+    # -- writing ----------------------------------------------------------------------------------
+    def run(self, command: Command, publish: Publish | None = None) -> dict[str, Any]:
+        """Decide and publish a command; its answer, true for ever, or PeerError."""
+        self.writable()
+        if publish is None:
+            try:
+                return combine.submit(self.engine, command)
+            except PeerError as why:
+                if not why.extra.get("moved") or not self._moved():
+                    raise
+                # What was held in the local log is tentative now, and stands against a grant here as before.
+                against = self.tentative_conflict(command.wish) if isinstance(command, taking.Take) else None
+                if against is not None:
+                    raise against from None
+                return combine.submit(self.engine, command)
+        with self.clone.writing(self.settings.get("retryTimeout")):
+            recovery.recover(self.engine)
+            return self.engine.transact(command, publish)
+
+    def look_up(self, find: Callable[[State], T]) -> T:
+        """What `find` finds in the state, for a writer; its refusal counts only on a state that was fetched for it."""
+        try:
+            return find(self.state)
+        except PeerError as why:
+            if self.remote is None:
+                raise
+            patience = self.settings.get("retryTimeout")
+            with self.clone.writing(patience):
+                self.engine.refresh(why, time.monotonic() + patience)
+        return find(self.state)
+
+    def _moved(self) -> bool:
+        """Follow a log that was moved to a remote while this run waited; False where the move broke off."""
+        with self.clone.writing(self.settings.get("retryTimeout")):
+            self.clone.look_again()
+        facts = self.clone.facts
+        if facts.get("remote"):
+            name = str(self.settings.get("remote") or facts["remote"])
+            self.remote = self.engine.remote = Remote(self.repo.gitdir, self.repo.top, name, str(facts["branch"]))
+        return self.remote is not None
+
+    def keep_alive(self) -> bool:
+        """Renew this session's leases where that is due; whether it was published. For hooks and timers, often."""
+        session = self.session()
+        if session is None or not sessions.holds(self.state, session.name):
+            return False
+        leases = [lock.ttl for lock in locks.held_by(self.state, session.name)]
+        age, ttl = int(time.time()) - session.at, min([session.ttl, *leases])
+        return combine.keep_alive(self.engine, commands.Renew(me=self.me), session.sid, age, ttl)
+
+    def writable(self) -> None:
+        """PeerError unless this clone may write to the log."""
+        if self.remote is not None and self.clone.facts.get("writable") is False:
+            raise PeerError(
+                "not_allowed",
+                f"this clone follows the log on {self.remote.name} as a reader: it may not push there",
+                "`git peer init` tries again once you may push",
+            )
+        if self.state.log.format > layout.FORMAT:
+            raise PeerError("newer_format", f"the log has format {self.state.log.format}", "update git-peer")
+
+    def take(self, wish: Wish) -> dict[str, Any]:
+        """Take locks, all or none; {acquired, locks}. Raises PeerError("locked") with `conflicts`."""
+        end = time.monotonic() + (wish.wait or 0)
+        wish = self.with_blobs(wish)
+        answer = self._ask(wish)
+        return answer if answer["acquired"] else self._wait(wish, answer, end)
+
+    def _ask(self, wish: Wish) -> dict[str, Any]:
+        """Ask once. Who waits does so for another session's tentative lock of this clone too, which is in no log."""
+        tentative = self.tentative_conflict(wish)
+        if tentative is None:
+            return self.run(taking.Take(me=self.me, wish=wish))
+        if wish.wait is None:
+            raise tentative
+        return {"acquired": False, "conflicts": tentative.extra["conflicts"], "why": tentative.message}
+
+    def _wait(self, wish: Wish, answer: dict[str, Any], end: float) -> dict[str, Any]:
+        """Look again and again until it is one's turn, or the time is up; the place in the queue is given up then.
+
+        `end` is that time on the monotonic clock.
+        """
+        try:
+            while not answer["acquired"]:
+                self.engine.waits(f"for {answer['conflicts'][0]['target']}: {answer['why']}")
+                left = end - time.monotonic()
+                if left <= 0:
+                    raise PeerError(
+                        "locked",
+                        f"waited {wish.wait} s in vain: {answer['why']}",
+                        "work on something else, or ask its holder",
+                        acquired=False,
+                        conflicts=answer["conflicts"],
+                    )
+                self.sleep_until_news(min(left, 5.0))  # what runs out is no news, but opens the way
+                answer = self._ask(wish)
+        except BaseException:
+            self.run(taking.Unwait(me=self.me, targets=wish.targets, mode=wish.mode))
+            raise
+        return answer
+
+    def sleep_until_news(self, longest: float) -> None:
+        """Wait for the tip, or what is tentative, to change: looked at every 50 ms, fetched every second or two."""
+        old, end = (self.engine.tip(), self.clone.tentative()), time.monotonic() + longest
+        while (self.engine.tip(), self.clone.tentative()) == old and time.monotonic() < end:
+            time.sleep(0.05)
+            # Of all that wait in this clone one fetches.
+            if self.remote is not None and self.clone.fetched_ago(self.settings.get("maxStaleness")) > 2:
+                with self.clone.try_writing() as mine:
+                    if mine:
+                        self.engine.advance(self.settings.get("retryTimeout"))
+
+    def dry_run(self, wish: Wish) -> dict[str, Any]:
+        """Whether take() would be granted by the local copy; nothing is written."""
+        state = self.chain.state(self.engine.tip())
+        commands.decide(state, taking.Take(me=self.me, wish=wish), self.scene(state))
+        return {"acquired": False, "would_acquire": True, "locks": []}
+
+    def with_blobs(self, wish: Wish) -> Wish:
+        """`wish` with the blobs that its files have at HEAD, for the lock's record."""
+        blobs = {t.path: self.repo.blob_at_head(t.real) for t in wish.targets if t.kind == "file"}
+        return msgspec.structs.replace(wish, blobs={path: blob for path, blob in blobs.items() if blob})
+
+    def tentative_conflict(self, wish: Wish) -> PeerError | None:
+        """Tentative locks of this clone's other sessions stand against a grant as others' locks do."""
+        state, scene = self.state, self.scene(self.state)
+        mine = self.session()
+        against: list[tuple[Target, Lock]] = []
+        for marker in self.clone.tentative().values():
+            holder = msgspec.convert(marker.get("session"), Session)
+            if sessions.owns(mine, self.me, holder) or (
+                holder.name == self.me.name and sessions.same_run(holder, self.me)
+            ):
+                continue
+            for raw in marker.get("locks", ()):
+                lock = msgspec.convert(raw, Lock)
+                live = scene.now <= sessions.expires(holder, lock.ttl, scene)
+                for target in wish.targets:
+                    if (
+                        live
+                        and "exclusive" in (lock.mode, wish.mode)
+                        and targets.overlap(lock.target, target, state.log.folds)
+                    ):
+                        against.append((target, lock))
+                        state = _with_session(self.chain.state(self.engine.tip()), holder)
+        return locking.locked(state, against, scene) if against else None
+
+
+def shown_path(path: str) -> tuple[str, str]:
+    """(path for JSON, "" or "percent")."""
+    return (path, "") if layout.is_utf8(path) else (layout.percent(path), "percent")
+
+
+def _with_session(state: State, session: Session) -> State:
+    """A state in which `session` is known too: what a tentative lock's marker says of its holder."""
+    if naming.is_name(session.name) and sessions.get(state, session.name) is None:
+        state.put(layout.session(session.name), session)
+    return state

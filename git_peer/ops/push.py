@@ -1,0 +1,271 @@
+"""`git peer push`: code and the log commit that records it, in one atomic push: check and landing are one step."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from git_peer import layout
+from git_peer.core.errors import PeerError
+from git_peer.core.lock.landing import RefUpdate
+from git_peer.core.rules import decide as commands
+from git_peer.core.text import quoted
+from git_peer.ops import notes as noting
+from git_peer.ops import outgoing
+from git_peer.ops import sync as tentative
+from git_peer.ops.outgoing import Update
+from git_peer.ops.peer import Peer, shown_path
+from git_peer.store.git.remote import Pushed, run
+
+STAGE_OVER = 1 << 20  # bytes of code from which it goes to a stage ref first
+
+
+class Push:
+    """One push of code. `refspecs` and `options` are the user's own, as `git push` takes them."""
+
+    def __init__(self, peer: Peer, remote: str | None, refspecs: Sequence[str], options: Sequence[str]) -> None:
+        self.peer = peer
+        self.patience: int = peer.settings.get("retryTimeout")
+        self.options = list(options)
+        self.remote = remote or self._default_remote()
+        self.refspecs = list(refspecs)
+        self._forced: set[str] = set()
+
+    def _git(self, *args: str) -> Any:
+        where = {"GIT_DIR": str(self.peer.repo.gitdir)}
+        if self.peer.repo.top is not None:
+            where["GIT_WORK_TREE"] = str(self.peer.repo.top)
+        return run(args, self.peer.repo.top or self.peer.repo.gitdir, self.patience, where)
+
+    def _default_remote(self) -> str:
+        branch = self.peer.repo.branch
+        for key in (f"branch.{branch}.pushRemote", "remote.pushDefault", f"branch.{branch}.remote"):
+            value = self._git("config", key).out.strip()
+            if value and value != ".":
+                return str(value)
+        if self.peer.remote is not None:
+            return self.peer.remote.name
+        names = [name for name in self.peer.repo.git.remotes.names() if name]
+        if "origin" in names or len(names) == 1:
+            return "origin" if "origin" in names else names[0]
+        raise PeerError("not_found", "no remote to push to", "`git peer push REMOTE`, or `git remote add origin URL`")
+
+    def run(self, dry_run: bool, keep: bool) -> dict[str, Any]:
+        """{pushed, released}; PeerError locked, fenced, rejected (with `pull`)."""
+        updates = self._resolve()
+        peer = self.peer
+        if peer.remote is not None and peer.clone.tentative() and not dry_run:
+            tentative.sync(peer)  # whose the paths are is settled before they land
+        together = peer.remote is not None and self.remote in (peer.remote.name, peer.remote.url)
+        if peer.remote is not None and not together:
+            with peer.clone.writing(self.patience):
+                peer.engine.advance(self.patience)
+        if not updates:
+            if not dry_run:
+                noting.carry(peer, again=False)
+            return {"pushed": [], "released": []}
+        try:
+            self._check(updates)
+        except PeerError:
+            if not together:
+                raise
+            with peer.clone.writing(self.patience):  # a refusal counts only on a tip that was fetched
+                peer.engine.advance(self.patience)
+            self._check(updates)
+        view = {"pushed": [{"ref": u.remote_ref, "old": u.remote or None, "new": u.local or None} for u in updates]}
+        command = self._command(updates, keep, together)
+        if dry_run:
+            return {**view, "released": [], "dry_run": True}
+        if together:
+            done = self._together(updates, command)
+        else:
+            self._alone()
+            done = peer.run(command)
+            noting.carry(peer)
+        return {**view, "released": done["released"], "atomic": together}
+
+    def _resolve(self) -> list[Update]:
+        """The refs that git would push, as its own dry run says."""
+        args = ["push", "--dry-run", "--porcelain", "--no-verify", *self.options, self.remote, *self.refspecs]
+        ran = self._git(*args)
+        rows = [line.split("\t") for line in ran.out.splitlines() if line.count("\t") == 2]
+        if ran.status and not rows:
+            low = ran.err.lower()
+            known = "src refspec" in low or "no upstream" in low or "not currently on a branch" in low
+            code = "usage" if known or "no configured push" in low else "unreachable"
+            first = next((line for line in ran.err.splitlines() if line.strip()), "git push failed")
+            raise PeerError(
+                code,
+                first.removeprefix("fatal: ").removeprefix("error: "),
+                "as `git push` takes it: git peer push REMOTE BRANCH",
+            )
+        refused = [row for row in rows if row[0] == "!"]
+        if refused:
+            raise self._behind(refused)
+        found = []
+        for flag, pair, summary in rows:
+            local, _, there = pair.rpartition(":")
+            if flag == "=":
+                continue
+            ident = self._git("rev-parse", "--verify", "-q", local).out.strip() if local else ""
+            found.append(Update(local, ident, there, self._old(there, flag, summary)))
+        # What goes forward needs no force; the rest is leased on what it was when it was checked.
+        self._forced = {row[1].rpartition(":")[2] for row in rows if row[0] in ("+", "-")}
+        return found
+
+    def _old(self, ref: str, flag: str, summary: str) -> str:
+        """The id that the remote's ref has; "" where there is none."""
+        if flag == "*":
+            return ""
+        if flag == " ":  # a fast-forward says from where, and git has that commit
+            return str(self._git("rev-parse", "--verify", "-q", summary.partition("..")[0]).out.strip())
+        return str(next(iter(self._git("ls-remote", self.remote, ref).out.split()), ""))
+
+    def _behind(self, rows: list[list[str]]) -> PeerError:
+        """Not fast-forward: what has to be pulled first."""
+        pair, summary = rows[0][1], rows[0][2]
+        local, _, there = pair.rpartition(":")
+        self._git("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", self.remote, there)
+        fetched = self._git("ls-remote", self.remote, there).out.split()
+        pull = self._git("rev-list", fetched[0], "--not", local).out.split() if fetched and local else []
+        name = there.removeprefix("refs/heads/")
+        return PeerError(
+            "rejected",
+            f"{self.remote} refused {name}: {summary}" + (f", {len(pull)} commits to pull" if pull else ""),
+            f"git pull --rebase {self.remote} {name}",
+            pull=pull,
+        )
+
+    def _check(self, updates: Sequence[Update]) -> None:
+        outgoing.refuse_ours(self.peer, updates, self.remote)
+        refuse(self.peer, updates, self.remote)
+
+    def _command(self, updates: Sequence[Update], keep: bool, together: bool) -> commands.Land:
+        branch = f"refs/heads/{self.peer.state.log.integration}"
+        landing = [u for u in updates if u.remote_ref == branch and u.local]
+        changed: list[str] = []
+        for update in landing:
+            span = f"{update.remote}..{update.local}" if update.remote else update.local
+            listed = self._git("rev-list", update.local, *(["--not", update.remote] if update.remote else [])).out
+            changed.extend(outgoing.touched(self.peer, listed.split()) if span else [])
+        dirty = self._dirty() if changed else []
+        return commands.Land(
+            me=self.peer.me,
+            refs=tuple(RefUpdate(ref=u.remote_ref, old=u.remote, new=u.local) for u in updates),
+            changed=tuple(layout.percent(path) for path in dict.fromkeys(changed)),
+            dirty=tuple(layout.percent(path) for path in dirty),
+            landed=landing[0].local if landing else "",
+            atomic=together,
+            keep=keep,
+        )
+
+    def _dirty(self) -> list[str]:
+        if self.peer.repo.top is None:
+            return []
+        out = self._git("status", "--porcelain=v2", "-z", "--no-renames", "--untracked-files=all").out
+        rows = [row for row in out.split("\0") if row]
+        return [
+            row.split(" ", 8)[8] if row[0] == "1" else row.split(" ", 10)[-1] if row[0] == "u" else row[2:]
+            for row in rows
+        ]
+
+    def _together(self, updates: Sequence[Update], command: commands.Land) -> dict[str, Any]:
+        peer = self.peer
+        assert peer.remote is not None
+        remote = peer.remote
+        if peer.clone.facts.get("atomic") is False:
+            raise PeerError(
+                "unsupported", f"{self.remote} does not take atomic pushes", "`git push`, then `git peer unlock`"
+            )
+        spec = [f"{u.local_ref if u.local else ''}:{u.remote_ref}" for u in updates]
+        options = [*self.options]
+        options += [f"--force-with-lease={u.remote_ref}:{u.remote}" for u in updates if u.remote_ref in self._forced]
+        staged = self._stage(updates)
+
+        def publish(candidate: str, base: str | None, timeout: float) -> Pushed:
+            # The state may have moved since the check: what is decided again is checked again.
+            self._check(updates)
+
+            def send(ride: noting.Ride | None) -> Pushed:
+                code, more = [*spec, *staged, *([ride.spec] if ride else [])], [ride.lease] if ride else []
+                return remote.push(candidate, base, timeout, code=code, options=[*options, *more], hooks=True)
+
+            pushed = noting.riding(peer, send, timeout, command.landed)
+            if pushed.end == "rejected" and not pushed.refs:
+                declined.append(pushed.text)
+            return pushed
+
+        declined: list[str] = []  # what the user's pre-push hook said
+        remote.along = noting.ALONG
+        try:
+            return peer.run(command, publish)
+        except PeerError as why:
+            if staged:
+                self._git("push", "--quiet", "--no-verify", self.remote, *staged)
+            if why.code == "rejected" and declined:
+                raise PeerError(
+                    "rejected", f"the pre-push hook refused the push: {declined[-1]}", "nothing was pushed or released"
+                ) from None
+            if why.code == "rejected":
+                self._resolve()  # raises with what to pull, if that is why
+            raise
+
+    def _stage(self, updates: Sequence[Update]) -> list[str]:
+        """Send much code ahead to a stage ref, so that a lost race does not send it again; the refspec that ends it."""
+        news = [u.local for u in updates if u.local]
+        listed = self._git("rev-list", "--disk-usage", "--objects", *news, "--not", "--remotes").out.strip()
+        if not news or not listed.isdigit() or int(listed) < STAGE_OVER:
+            return []
+        ref = f"{layout.STAGE}{os.urandom(6).hex()}"
+        pushed = self._git("push", "--quiet", "--no-verify", self.remote, f"{news[0]}:{ref}")
+        return [] if pushed.status else [f":{ref}"]
+
+    def _alone(self) -> None:
+        """The code's remote is not the log's: two pushes, and no landing in one step."""
+        ran = self._git("push", "--porcelain", "--atomic", *self.options, self.remote, *self.refspecs)
+        if ran.status:
+            rows = [line.split("\t") for line in ran.out.splitlines() if line.startswith("!")]
+            if rows:
+                raise self._behind(rows)
+            raise PeerError(
+                "rejected" if "rejected" in ran.err or "hook" in ran.err else "unreachable",
+                next(iter(ran.err.splitlines()), "git push failed"),
+                "",
+            )
+
+
+def refuse(peer: Peer, updates: Sequence[Update], remote: str) -> None:
+    """PeerError where the push touches what somebody else has locked, or what its author lost."""
+    head = next((u.local for u in updates if u.local), "HEAD")
+    found = peer.violations(outgoing.changes(peer, updates, remote), head)
+    found = [one for one in found if not _holder_has(peer, updates, remote, one)]
+    if found:
+        raise refusal(found)
+
+
+def _holder_has(peer: Peer, updates: Sequence[Update], remote: str, violation: dict[str, Any]) -> bool:
+    """Whether the holder locked the path on top of all that the push would do to it: then nothing goes under it."""
+    lock = violation["lock"] if violation["why"] == "locked" else None
+    if lock is None or not lock.get("head") or lock["head"] not in peer.repo.git:
+        return False
+    rest = outgoing.changes(peer, updates, remote, [lock["head"]])
+    return violation["path"] not in {shown_path(path)[0] for paths in rest.values() for path in paths}
+
+
+def refusal(found: list[dict[str, Any]]) -> PeerError:
+    """The refusal of a push or a check that these violations make."""
+    first = found[0]
+    more = f", and {len(found) - 1} more" if len(found) > 1 else ""
+    if first["why"] == "fenced":
+        text = f"{first['path']}: the lock was lost, and {first['holder']} has held it since{more}"
+        return PeerError("fenced", text, "bring in what was landed there and lock it again", violations=found)
+    lock = first["lock"]
+    if lock is None:
+        ident = str(first["debate"])[:8]
+        text = f"{first['path']} is in dispute, in debate {ident}{more}: {quoted(first['topic'], 80)}"
+        hint = f"`git peer debate show {ident}`; a person decides it with `git peer debate resolve`"
+        return PeerError("disputed", text, hint, violations=found)
+    reason = f": {lock['reason']}" if lock["reason"] else ""
+    text = f"{first['path']} is locked by {lock['session']} ({lock['mode']}, until {lock['expires_at']}){reason}{more}"
+    return PeerError("locked", text, f"ask {lock['session']}, or land the rest from another branch", violations=found)

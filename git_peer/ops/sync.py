@@ -1,0 +1,304 @@
+"""Tentative commands: taken offline, kept on the session's own ref, arbitrated by `sync`."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from git_peer import layout
+from git_peer.core import text
+from git_peer.core.delta import events as telling
+from git_peer.core.delta import record as deltas
+from git_peer.core.delta.decide import Answer, Tell
+from git_peer.core.errors import PeerError
+from git_peer.core.lock import events as locking
+from git_peer.core.lock import record as locks
+from git_peer.core.lock.decide import Take
+from git_peer.core.lock.events import Wish
+from git_peer.core.log.command import Command
+from git_peer.core.log.state import Event, encode
+from git_peer.core.plan.edits import EditPlan
+from git_peer.core.plan.task.decide import Progress
+from git_peer.core.rules import decide as commands
+from git_peer.core.rules.decide import Release
+from git_peer.core.session import record as sessions
+from git_peer.core.target import target as targets
+from git_peer.ops.peer import Peer
+from git_peer.publish import combine, recovery
+from git_peer.store import files
+from git_peer.store.git import refs
+
+KINDS = (Take, Tell, Answer, Progress, EditPlan)  # commands that may wait for their arbiter
+
+
+def take(peer: Peer, wish: Wish, patience: float | None = None) -> dict[str, Any]:
+    """Grant locks tentatively, by the local copy: {acquired, locks}. Nobody has arbitrated them.
+
+    Waits for no push; at most `patience` seconds for others that take tentatively.
+    """
+    with peer.clone.changing_tentative(peer.settings.get("retryTimeout") if patience is None else patience):
+        against = peer.tentative_conflict(wish)
+        if against is not None:
+            raise against
+        return _rebuild(
+            peer, peer.name, _commands(_marker(peer, peer.name)), Take(me=peer.me, wish=peer.with_blobs(wish))
+        )
+
+
+def send(peer: Peer, command: Command, offline: bool = False) -> dict[str, Any]:
+    """Publish a command that needs no arbiter; where the remote does not answer it is kept until `sync`.
+
+    Its answer has `guarantee: tentative` then.
+    """
+    if offline and peer.remote is not None:
+        return keep(peer, command)
+    try:
+        return peer.run(command)
+    except PeerError as why:
+        if why.code != "unreachable" or peer.remote is None:
+            raise
+        try:
+            return keep(peer, command)
+        except PeerError:
+            raise why from None
+
+
+def keep(peer: Peer, command: Command) -> dict[str, Any]:
+    """Decide a command by the local copy and keep it for `sync`; its answer, as nobody has arbitrated it."""
+    assert isinstance(command, KINDS)
+    with peer.clone.changing_tentative(peer.settings.get("retryTimeout")):
+        answer = _rebuild(peer, peer.name, _commands(_marker(peer, peer.name)), command)
+    return {**answer, "guarantee": "tentative"}
+
+
+def kept(peer: Peer) -> bool:
+    """Whether this session has commands that nobody has arbitrated."""
+    return bool(_marker(peer, peer.name).get("commands"))
+
+
+def untold(peer: Peer) -> list[deltas.Delta]:
+    """The deltas of this clone's sessions that wait for `sync`, oldest first."""
+    found: list[deltas.Delta] = []
+    for sid in peer.clone.tentative():
+        commit = refs.read(peer.repo.git, layout.TENTATIVE + sid)
+        if commit is None:
+            continue
+        state = peer.chain.state(commit)
+        told = [e.id for e in peer.chain.entry(commit).events if isinstance(e, telling.DeltaPush)]
+        found += [one for one in (deltas.get(state, ident) for ident in told) if one is not None]
+    return found
+
+
+def drop(peer: Peer, chosen: list[str], everything: bool) -> list[dict[str, Any]]:
+    """Give back one's own tentative locks on these targets (as shown); nobody else ever saw them."""
+    name = peer.name
+    marker = _marker(peer, name)
+    if not marker:
+        return []
+    patience = peer.settings.get("retryTimeout")
+    with peer.clone.writing(patience), peer.clone.changing_tentative(patience):  # not while `sync` has them under way
+        kept: list[Command] = []
+        dropped: list[dict[str, Any]] = []
+        for command in _commands(_marker(peer, name)):
+            if not isinstance(command, Take):
+                kept.append(command)
+                continue
+            gone = [t for t in command.wish.targets if everything or targets.show(t) in chosen]
+            dropped.extend(
+                v for v in peer.locks() if v["guarantee"] == "tentative" and v["target"] in map(targets.show, gone)
+            )
+            left = tuple(t for t in command.wish.targets if t not in gone)
+            if left:
+                kept.append(msgspec.structs.replace(command, wish=msgspec.structs.replace(command.wish, targets=left)))
+        if kept:
+            _rebuild(peer, name, kept)
+        else:
+            _forget(peer, name)
+        return dropped
+
+
+def _path(peer: Peer, name: str) -> Path:
+    """The marker of the session `name` of this run."""
+    for sid, marker in peer.clone.tentative().items():
+        if marker.get("session", {}).get("name") == name:
+            return peer.clone.folder / layout.D_TENTATIVE / f"{sid}.json"
+    return peer.clone.folder / layout.D_TENTATIVE / "new.json"
+
+
+def _marker(peer: Peer, name: str) -> dict[str, Any]:
+    return files.read_json(_path(peer, name))
+
+
+def _commands(marker: dict[str, Any]) -> list[Command]:
+    return [_decoded(raw) for raw in marker.get("commands", ())]
+
+
+def _rebuild(peer: Peer, name: str, old: list[Command], new: Command | None = None) -> dict[str, Any]:
+    """Decide the session's tentative commands on the present tip, as one commit on its own ref.
+
+    An `old` one that has been lost meanwhile is passed over and stays for `sync` to name; `new` is refused at once.
+    """
+    tip = peer.engine.tip()
+    state = peer.chain.state(tip)
+    scene = peer.scene(state)
+    events: list[Event] = []
+    commit = ""
+    answer: dict[str, Any] = {}
+    for command in [*old, *([new] if new else [])]:
+        try:
+            outcome = commands.decide(state, command, scene)
+        except PeerError as why:
+            if command is new or why.status != 1:
+                raise
+            continue
+        if not outcome.events:
+            if command is new:
+                return outcome.answer(state, scene)
+            continue
+        fresh = [e for e in outcome.events if not (isinstance(e, sessions.SessionStart) and sessions.get(state, e.by))]
+        events.extend(fresh if events else outcome.events)
+        commit = peer.chain.append(tip, events, scene.now)
+        state = peer.chain.state(commit)
+        answer = outcome.answer(state, scene) if command is new else {}
+    path, marker = _path(peer, name), _marker(peer, name)
+    session = sessions.get(state, name) if commit else msgspec.convert(marker["session"], sessions.Session)
+    assert session is not None
+    ids = {event.id for event in events if isinstance(event, locking.LockTake)}
+    held = [msgspec.structs.replace(k, token=0) for k in locks.held_by(state, name) if k.id in ids]
+    ref = layout.TENTATIVE + session.sid
+    if commit:
+        refs.swap(peer.repo.git, ref, commit, refs.read(peer.repo.git, ref))
+    peer.clone.hold_tentatively(session, held, [*old, *([new] if new else [])], marker.get("lost", []))
+    if path.stem != session.sid:
+        _remove(peer, path)
+    views = [locks.describe(state, k, scene, "tentative") for k in held]
+    if not isinstance(new, Take):
+        return answer
+    asked = set(new.wish.targets)
+    found = [v for v, k in zip(views, held, strict=True) if k.target in asked]
+    # What it has from the arbiter already: as it stands there, for the renewal is not arbitrated yet.
+    before = peer.chain.state(tip)
+    mine = [k for k in locks.held_by(before, name) if k.sid == session.sid and k.target in asked]
+    return {"acquired": True, "locks": [*found, *(locks.describe(before, k, peer.scene(before), "") for k in mine)]}
+
+
+def _plain(record: Any) -> Any:
+    return json.loads(encode(record))
+
+
+def _remove(peer: Peer, path: Path) -> None:
+    path.unlink(missing_ok=True)
+    if path.stem != "new":
+        refs.delete(peer.repo.git, layout.TENTATIVE + path.stem)
+
+
+def _forget(peer: Peer, name: str) -> None:
+    _remove(peer, _path(peer, name))
+
+
+def sync(peer: Peer) -> dict[str, Any]:
+    """Fetch, verify, arbitrate every tentative command of this clone in order: {fetched, pushed, landed, lost}.
+
+    All together, in as few pushes as hold them. What is taken tentatively meanwhile waits for the next one.
+    """
+    pushed = 0
+    lost: list[dict[str, Any]] = []
+    patience = peer.settings.get("retryTimeout")
+    with peer.clone.writing(patience):
+        if peer.remote is not None:
+            peer.engine.advance(patience)
+        if peer.clone.tentative():
+            peer.writable()  # a reader fetches all the same
+        recovery.recover(peer.engine)
+        with peer.clone.changing_tentative(patience):
+            markers = sorted(peer.clone.tentative().items())
+        names = [str(marker.get("session", {}).get("name", "")) for _, marker in markers]
+        rest = [(name, raw) for name, (_, marker) in zip(names, markers, strict=True) for raw in marker["commands"]]
+        for ends in combine.together(peer.engine, [_decoded(raw) for _, raw in rest]):
+            done, rest = rest[: len(ends)], rest[len(ends) :]
+            with peer.clone.changing_tentative(patience):
+                _settle(peer, [(name, raw, end) for (name, raw), end in zip(done, ends, strict=True)])
+            peer.engine.told()  # their places in the markers are what tells
+            pushed += sum(not isinstance(end, PeerError) for end in ends)
+        # Only now: what a sync that broke off had found out is told by this one.
+        with peer.clone.changing_tentative(patience):
+            for name in names:
+                lost.extend(_finish(peer, name))
+    return {"fetched": peer.engine.fetched, "pushed": pushed, "landed": [], "lost": lost}
+
+
+def _settle(peer: Peer, ends: list[tuple[str, dict[str, Any], dict[str, Any] | PeerError]]) -> None:
+    """Forget commands (session, record, what came of it) that were arbitrated, and note what was lost by them."""
+    for name in dict.fromkeys(name for name, _, _ in ends):
+        path, marker = _path(peer, name), _marker(peer, name)
+        mine = [(raw, end) for whose, raw, end in ends if whose == name]
+        # On record before the command is forgotten: whoever is killed here, the loss is told.
+        for raw, end in mine:
+            if isinstance(end, PeerError):
+                command = _decoded(raw)
+                loss = _loss(command, end)
+                gone = [k for k in marker.get("locks", ()) if k["target"] in _asked(command)]
+                peer.clone.lost(marker["session"], gone, loss["holder"])
+                marker.setdefault("lost", []).append(loss)
+        left = list(marker.get("commands", ()))  # what was taken meanwhile stands behind them
+        for raw, _ in mine:
+            if raw in left:
+                left.remove(raw)
+        targets_left = [target for raw in left for target in _asked(_decoded(raw))]
+        marker["commands"] = left
+        marker["locks"] = [k for k in marker.get("locks", ()) if k["target"] in targets_left]
+        files.write_json(path, marker)
+
+
+def _finish(peer: Peer, name: str) -> list[dict[str, Any]]:
+    """What a session has lost; its marker goes, unless it has taken more meanwhile."""
+    path, marker = _path(peer, name), _marker(peer, name)
+    found: list[dict[str, Any]] = marker.pop("lost", [])
+    if not marker.get("commands"):
+        _remove(peer, path)
+    elif found:
+        files.write_json(path, marker)
+    return found
+
+
+def _decoded(raw: dict[str, Any]) -> Command:
+    return commands.decode(json.dumps(raw).encode())
+
+
+def _asked(command: Command) -> list[Any]:
+    """The targets of a tentative command, as records."""
+    if not isinstance(command, Take):
+        return []
+    return [_plain(target) for target in command.wish.targets]
+
+
+def _loss(command: Command, why: PeerError) -> dict[str, Any]:
+    first: dict[str, Any] = next(iter(why.extra.get("conflicts") or ()), {})
+    return {
+        "command": _spelled(command),
+        "session": command.me.name,
+        "why": why.message,
+        # Without a lock it is somebody who waits for it and comes first.
+        "holder": first["lock"]["session"] if first.get("lock") else first.get("waiter") or why.extra.get("holder"),
+        "at": locks.rfc3339(int(time.time())),
+    }
+
+
+def _spelled(command: Command) -> str:
+    """A tentative command in words."""
+    if isinstance(command, Tell):
+        return f"push-delta --summary {text.quoted(command.news.summary, 60)}"
+    if isinstance(command, Answer):
+        return "ack " + " ".join(command.deltas)
+    if isinstance(command, EditPlan):
+        return f"plan, {len(command.edits)} edits"
+    if isinstance(command, Progress):
+        return f"task progress {command.task}" + (f" {command.percent}" if command.percent is not None else "")
+    asked = (
+        command.wish.targets if isinstance(command, Take) else command.targets if isinstance(command, Release) else ()
+    )
+    return "lock " + " ".join(targets.show(target) for target in asked)

@@ -1,0 +1,317 @@
+"""What a clone knows beside the log: who it is, its kernel lock, what it was told, what it has seen."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pygit2
+
+from git_peer import layout
+from git_peer.core.errors import PeerError
+from git_peer.core.lock import fence as fences
+from git_peer.core.lock import record as locks
+from git_peer.core.log.state import State, encode
+from git_peer.core.session import record as sessions
+from git_peer.store import files
+from git_peer.store.clone import who
+from git_peer.store.git import notes, refs
+
+_LAST = "*"  # in seen.json: when this clone looked last
+
+
+class Clone:
+    """The folder `peer/` in the common git directory."""
+
+    def __init__(self, common: Path) -> None:
+        self.common = common
+        self.folder = common / layout.FOLDER
+        self._facts: dict[str, Any] | None = None
+
+    # -- who it is --------------------------------------------------------------------------------
+    @property
+    def facts(self) -> dict[str, Any]:
+        """clone.json: clone, log, remote, branch, atomic, writable, inode. Empty where it is not set up."""
+        if self._facts is None:
+            self._facts = files.read_json(self.folder / layout.F_CLONE)
+        return self._facts
+
+    def look_again(self) -> None:
+        """Forget what was read of clone.json: another command may have written it since."""
+        self._facts = None
+
+    @property
+    def is_set_up(self) -> bool:
+        """Whether `git peer init` was here."""
+        return bool(self.facts)
+
+    @property
+    def copied(self) -> bool:
+        """Whether the folder was copied from another clone: it stands in another inode than it was made in."""
+        return self.is_set_up and self.facts.get("inode") != self.common.stat().st_ino
+
+    @property
+    def ident(self) -> str:
+        """The clone's random id; a copy has none until it writes."""
+        return "" if self.copied else str(self.facts.get("clone", ""))
+
+    def set_up(self, **facts: Any) -> None:
+        """Write clone.json: what is given replaces what was known."""
+        fresh = {"clone": secrets.token_hex(8), "host": socket.gethostname()}
+        known = {**fresh, **self.facts, **facts, "inode": self.common.stat().st_ino}
+        files.write_json(self.folder / layout.F_CLONE, known)
+        self._facts = known
+
+    def adopt_copy(self) -> bool:
+        """Give a copied clone an id of its own, and drop what belongs to the other: sessions, attempts, tentatives."""
+        if not self.copied:
+            return False
+        for name in (layout.D_ATTEMPTS, layout.D_HELD, layout.D_FENCED, layout.D_TENTATIVE, layout.D_AGENTS):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+        (self.folder / layout.F_COMMITS).unlink(missing_ok=True)
+        self.set_up(clone=secrets.token_hex(8))
+        return True
+
+    # -- one writer at a time ---------------------------------------------------------------------
+    @contextmanager
+    def try_writing(self, timeout: float = 0, name: str = layout.F_LOCK) -> Iterator[bool]:
+        """Try for the kernel lock of this clone's writers: whether it was to be had. Safety is the swap of the ref."""
+        import filelock
+
+        try:
+            self.folder.mkdir(exist_ok=True)
+            lock = filelock.FileLock(self.folder / name, poll_interval=0.01)
+            lock.acquire(timeout=timeout)
+        except filelock.Timeout:
+            yield False
+            return
+        except OSError as why:
+            raise PeerError("failed", f"cannot write {self.folder}: {why.strerror}", "is it read-only?") from None
+        try:
+            yield True
+        finally:
+            lock.release()
+
+    @contextmanager
+    def writing(self, timeout: float, name: str = layout.F_LOCK) -> Iterator[None]:
+        """Hold the kernel lock; PeerError("busy") where it is not to be had in time."""
+        with self.try_writing(timeout, name) as mine:
+            if not mine:
+                raise PeerError(
+                    "busy", f"another git-peer command has been writing here for {timeout:.0f} s", "try again"
+                )
+            yield
+
+    def changing_tentative(self, timeout: float) -> AbstractContextManager[None]:
+        """Hold the lock on what is tentative: never while a push runs, so whoever edits waits for none.
+
+        Who wants the kernel lock too takes that first.
+        """
+        return self.writing(timeout, layout.F_TENTATIVE)
+
+    def move_tip(self, git: pygit2.Repository, new: str, old: str | None) -> None:
+        """Move the tip as refs.swap() does, under the kernel lock; what a killed mover left in the way is removed."""
+        note = self.folder / layout.F_NEXT
+        with contextlib.suppress(OSError):
+            refs.unlock(self.common, layout.TIP, note.read_text("ascii", "replace").strip())
+        files.write(note, f"{new}\n", durable=False)
+        refs.swap(git, layout.TIP, new, old)
+
+    # -- what it has seen -------------------------------------------------------------------------
+    @property
+    def seen(self) -> dict[str, dict[str, Any]]:
+        """sid → height and first sight (wall and monotonic seconds) of that session's last event; `gap` before it."""
+        return files.read_json(self.folder / layout.F_SEEN)
+
+    def saw(self, state: State) -> None:
+        """Note the sessions' last events, and what sessions of this clone have lost by them."""
+        old, now = self.seen, {"at": int(time.time()), "mono": int(time.monotonic()), "boot": _boot()}
+        disputed = any(state.entries(layout.T_DISPUTES) or ())
+        seen, last = {_LAST: {**now, "disputed": disputed}}, old.get(_LAST, {})
+        gap = {"gap": now["mono"] - last["mono"]} if last.get("boot") == now["boot"] else {}
+        for session in sessions.all_of(state):
+            known = old.get(session.sid)
+            if known is None or known.get("height") != session.height:
+                known = {"height": session.height, **now, **gap}
+            seen[session.sid] = known
+        files.write_json(self.folder / layout.F_SEEN, seen, durable=False)
+        for sid in self._names(layout.D_HELD):
+            self._losses(sid, state)
+        for sid in self._names(layout.D_FENCED):
+            self._unfence(sid, state)
+
+    def watched(self, state: State) -> dict[str, int]:
+        """sid → seconds on the monotonic clock since anything new came from it, as far as this boot goes."""
+        boot, now = _boot(), int(time.monotonic())
+        fresh = {session.sid: session.height for session in sessions.all_of(state)}
+        return {
+            sid: now - entry["mono"]
+            for sid, entry in self.seen.items()
+            if entry.get("boot") == boot and fresh.get(sid) == entry.get("height")
+        }
+
+    def at_most(self, state: State) -> dict[str, int]:
+        """sid → seconds on the monotonic clock since this clone last looked and its last event was not there yet."""
+        seen = self.seen
+        return {sid: watched + seen[sid]["gap"] for sid, watched in self.watched(state).items() if "gap" in seen[sid]}
+
+    def fresh_until(self, epoch: float | None) -> None:
+        """Note from when the copy is stale; None in local mode, where it never is."""
+        path = self.folder / layout.F_STALE
+        if epoch is None:
+            path.unlink(missing_ok=True)
+        else:
+            path.write_text(f"{int(epoch)}\n")
+
+    def fetched_ago(self, staleness: int) -> float:
+        """Seconds since any process of this clone fetched the log."""
+        try:
+            return time.time() - int((self.folder / layout.F_STALE).read_text()) + staleness
+        except (OSError, ValueError):
+            return float("inf")
+
+    @property
+    def stale_for(self) -> int:
+        """Seconds since the copy went stale; 0 while it is fresh, or in local mode."""
+        try:
+            return max(0, int(time.time()) - int((self.folder / layout.F_STALE).read_text()))
+        except (OSError, ValueError):
+            return 0
+
+    # -- what it was told -------------------------------------------------------------------------
+    def _names(self, folder: str) -> list[str]:
+        try:
+            return [name[:-5] for name in os.listdir(self.folder / folder) if name.endswith(".json") and name[0] != "."]
+        except OSError:
+            return []
+
+    def remember(self, session: sessions.Session, held: list[locks.Lock]) -> None:
+        """Note what a session of this clone holds, as it was told."""
+        path = self.folder / layout.D_HELD / f"{session.sid}.json"
+        entries = [
+            {"lock": lock.id, "target": _plain(lock.target), "token": lock.token, "ttl": lock.ttl} for lock in held
+        ]
+        if entries:
+            value = {"session": _plain(session), "targets": entries}
+            if files.read_json(path) != value:
+                files.write_json(path, value)
+        else:
+            path.unlink(missing_ok=True)
+
+    def _losses(self, sid: str, state: State) -> None:
+        """Move what a session no longer holds, without its own word, to its fences."""
+        path = self.folder / layout.D_HELD / f"{sid}.json"
+        memory = files.read_json(path)
+        session = memory.get("session", {})
+        name = str(session.get("name", ""))
+        kept, lost = [], []
+        for entry in memory.get("targets", ()):
+            target = _target(entry["target"])
+            if state.read(locks.pointer(name, entry["lock"])) is not None:
+                kept.append(entry)
+            elif target.kind == "name" or state.read(fences.place(entry["lock"], target)) is not None:
+                lost.append({**entry, "told": False})
+        if not lost:
+            return
+        marker = self.folder / layout.D_FENCED / f"{sid}.json"
+        before = files.read_json(marker).get("targets", [])
+        files.write_json(marker, {"session": session, "targets": [*before, *lost]})
+        if kept:
+            files.write_json(path, {"session": session, "targets": kept})
+        else:
+            path.unlink(missing_ok=True)
+        who.holds(self.folder, name, [entry["token"] for entry in kept])
+
+    def _unfence(self, sid: str, state: State) -> None:
+        """Forget losses whose fence has gone: the session has taken the path again, or it is long past."""
+        path = self.folder / layout.D_FENCED / f"{sid}.json"
+        marker = files.read_json(path)
+        entries = marker.get("targets", [])
+        kept = [
+            entry
+            for entry in entries
+            if not entry.get("told") or state.read(fences.place(entry["lock"], _target(entry["target"]))) is not None
+        ]
+        if not kept:
+            path.unlink(missing_ok=True)
+        elif kept != entries:
+            files.write_json(path, {**marker, "targets": kept})
+
+    def forget(self, sid: str) -> None:
+        """A session ended by its own word: nothing of it is remembered."""
+        for folder in (layout.D_HELD, layout.D_FENCED, layout.D_TENTATIVE):
+            (self.folder / folder / f"{sid}.json").unlink(missing_ok=True)
+        who.forget(self.folder, sid)
+
+    def losses(self) -> Iterator[tuple[Path, dict[str, Any]]]:
+        """(file, content) of every session's losses in this clone."""
+        for sid in self._names(layout.D_FENCED):
+            path = self.folder / layout.D_FENCED / f"{sid}.json"
+            yield path, files.read_json(path)
+
+    def lost(self, session: dict[str, Any], gone: list[dict[str, Any]], holder: str | None) -> None:
+        """Note tentative locks (records) that the arbiter gave to `holder`, for their session to be told."""
+        path = self.folder / layout.D_FENCED / f"{session['sid']}.json"
+        before = files.read_json(path).get("targets", [])
+        known = {entry["lock"] for entry in before}
+        fresh = [
+            {"lock": lock["id"], "target": lock["target"], "token": 0, "told": False, "holder": holder}
+            for lock in gone
+            if lock["id"] not in known
+        ]
+        if fresh:
+            files.write_json(path, {"session": session, "targets": [*before, *fresh]})
+
+    def hold_tentatively(
+        self, session: sessions.Session, held: list[locks.Lock], commands: list[Any], lost: list[Any] | None = None
+    ) -> None:
+        """Keep a session's commands that nobody has arbitrated, and the locks they come to, for the gate and `sync`.
+
+        `lost`: what an earlier sync, that broke off, found to be lost.
+        """
+        value = {
+            "session": _plain(session),
+            "locks": [_plain(lock) | {"token": 0} for lock in held],
+            "commands": [_plain(command) for command in commands],
+        }
+        if lost:
+            value["lost"] = lost
+        files.write_json(self.folder / layout.D_TENTATIVE / f"{session.sid}.json", value)
+
+    def tentative(self) -> dict[str, dict[str, Any]]:
+        """sid → marker of the tentative locks of this clone's sessions."""
+        names = self._names(layout.D_TENTATIVE)
+        return {sid: files.read_json(self.folder / layout.D_TENTATIVE / f"{sid}.json") for sid in names}
+
+    def owner_of_commit(self, commits: set[str]) -> dict[str, list[str]]:
+        """commit → the words that the post-commit hook noted (gitdir, session name, agent kind, agent id)."""
+        return notes.words_of(self.folder, commits)
+
+
+def _boot() -> str:
+    """Tells this boot of the machine from others: a monotonic clock means nothing across them."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return str(int(time.time() - time.monotonic()) // 600)
+
+
+def _plain(record: Any) -> Any:
+    return json.loads(encode(record))
+
+
+def _target(value: Any) -> Any:
+    import msgspec
+
+    from git_peer.core.target.target import Target
+
+    return msgspec.convert(value, type=Target)

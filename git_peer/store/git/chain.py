@@ -1,0 +1,234 @@
+"""The log on git: its commits, their states, and the check of what arrives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import pygit2
+
+from git_peer import layout
+from git_peer.core.errors import Malformed, PeerError
+from git_peer.core.log.record import LogRepair
+from git_peer.core.log.state import DictReader, Event, State
+from git_peer.core.rules import fold, subject
+from git_peer.store.git import codec, durable, refs
+from git_peer.store.git.objects import Objects, TreeReader, TreeWriter
+
+TIDY_EVERY = 200  # heights
+
+
+class Entry(NamedTuple):
+    """A commit of the log, read."""
+
+    commit: str
+    parent: str | None
+    tree: str
+    height: int
+    events: list[Event]
+
+
+class Problem(NamedTuple):
+    """What is wrong with a commit of the log."""
+
+    commit: str
+    what: str
+
+
+class Missing(PeerError):
+    """An object of the log is not here, as happens in a partial clone."""
+
+    def __init__(self, what: object) -> None:
+        super().__init__("untrusted", f"an object of the log is missing here: {what}", "`git peer doctor`")
+
+
+class Chain:
+    """The log's commits in one repository."""
+
+    def __init__(self, git: pygit2.Repository) -> None:
+        self.git = git
+        self._objects = Objects(git)
+
+    @property
+    def tip(self) -> str | None:
+        """The verified tip; None where there is no log."""
+        return refs.read(self.git, layout.TIP)
+
+    def state(self, commit: str | None) -> State:
+        """The state at a commit; the empty one for None."""
+        return State(DictReader() if commit is None else TreeReader(self._objects, self._commit(commit)[2]))
+
+    def _commit(self, ident: str) -> tuple[bytes, list[str], str]:
+        """(message, parents, tree) of a commit."""
+        try:
+            commit: object = self.git[ident]
+        except (KeyError, ValueError, pygit2.GitError) as why:
+            raise Missing(why) from None
+        if not isinstance(commit, pygit2.Commit):
+            raise Malformed("not a commit")
+        return commit.raw_message, [str(parent) for parent in commit.parent_ids], str(commit.tree_id)
+
+    def append(self, base: str | None, events: Sequence[Event], at: int, tree_of: str | None = None) -> str:
+        """Write (not publish) the commit that puts `events` on `base`; `tree_of` is the base of a repair's tree.
+
+        Times of the objects are `at` epoch seconds. Raises PeerError("invalid") past the batch limit.
+        """
+        from_commit = tree_of or base
+        state = self.state(from_commit)
+        height = self.height_after(base, events)
+        fold.apply(state, events, height)
+        raw = codec.message(subject.of(events, state), events)
+        if len(raw) > fold.MAX_BATCH:
+            raise fold.too_large(len(raw))
+        if any(len(line) > fold.MAX_EVENT for line in raw.split(b"\n")):  # no clone would take it
+            size = fold.MAX_EVENT // 1024
+            raise PeerError("invalid", f"a single event over {size} KiB", "say it in fewer words, or in several parts")
+        name, mail = self._author()
+        who = pygit2.Signature(name, mail, at, 0)
+        parents: list[str | pygit2.Oid] = [base] if base else []
+        writer = TreeWriter(self.git, store=True)
+        with durable.unsynced():
+            tree = writer.build(self._commit(from_commit)[2] if from_commit else None, state.changes)
+            commit = str(self.git.create_commit(None, who, who, raw.decode("utf-8"), tree, parents))
+        durable.settle(self.git, [*writer.written, commit])
+        return commit
+
+    def height_after(self, base: str | None, events: Sequence[Event]) -> int:
+        """The height of a commit with `events` on `base`."""
+        first = events[0]
+        if isinstance(first, LogRepair):
+            return self.state(first.good).log.height + len(first.voids) + 1
+        return 1 if base is None else self.state(base).log.height + 1
+
+    def _author(self) -> tuple[str, str]:
+        try:
+            who = self.git.default_signature
+            return who.name, who.email
+        except (KeyError, pygit2.GitError):
+            return "git-peer", "git-peer@localhost"
+
+    # -- reading the history ----------------------------------------------------------------------
+    def path(self, since: str | None, until: str) -> list[str] | None:
+        """Commits after `since` up to `until`, oldest first; None where `until` does not descend from it."""
+        found: list[str] = []
+        at: str | None = until
+        while at is not None and at != since:
+            found.append(at)
+            try:
+                parents = self._commit(at)[1]
+            except Malformed:
+                return None
+            at = parents[0] if parents else None
+        return found[::-1] if at == since else None
+
+    def descends(self, commit: str, ancestor: str) -> bool:
+        """Whether `commit` is `ancestor` or stands on it."""
+        if commit == ancestor:
+            return True
+        try:
+            return self.git.descendant_of(commit, ancestor)
+        except (KeyError, ValueError, pygit2.GitError):
+            return False
+
+    def entry(self, commit: str) -> Entry:
+        """A commit of the log, parsed but not verified."""
+        raw, parents, tree = self._commit(commit)
+        events = codec.events(raw)
+        return Entry(commit, parents[0] if parents else None, tree, self.state(commit).log.height, events)
+
+    def events_between(self, base: str | None, commit: str) -> list[Event]:
+        """The events after `base` up to `commit`, which descends from it."""
+        return [event for one in self.path(base, commit) or () for event in codec.events(self._commit(one)[0])]
+
+    def history(self, tip: str) -> Iterator[Entry]:
+        """The commits from `tip` back to the root; void ones are passed over."""
+        at: str | None = tip
+        while at is not None:
+            try:
+                entry = self.entry(at)
+            except Malformed:
+                parents = self._commit(at)[1]
+                at = parents[0] if parents else None
+                continue
+            yield entry
+            first = entry.events[0]
+            at = first.good if isinstance(first, LogRepair) else entry.parent
+
+    # -- verifying --------------------------------------------------------------------------------
+    def check(self, base: str | None, commit: str, good: str | None = None) -> list[Event]:
+        """Verify one commit on its verified parent (`good`: the one a repair goes on from); its events.
+
+        Raises Malformed with what is wrong.
+        """
+        raw, parents, tree = self._commit(commit)
+        if parents != ([base] if base else []):
+            raise Malformed("it does not have exactly one parent")
+        start = good or base
+        state = self.state(start)
+        if base is not None and state.log.format > layout.FORMAT:
+            raise PeerError(
+                "newer_format",
+                f"the log has format {state.log.format}; this release knows {layout.FORMAT}",
+                "update git-peer; until then reading and the gate go on with the newest state that can be checked",
+            )
+        events = codec.events(raw)
+        fold.apply(state, events, self.height_after(base, events))
+        made = TreeWriter(self.git, store=False).build(self._commit(start)[2] if start else None, state.changes)
+        if made != tree:
+            raise Malformed("its tree is not what its events make")
+        return events
+
+    def verify(self, base: str | None, commits: Sequence[str]) -> list[Problem]:
+        """Verify `commits` (oldest first, standing on the verified `base`); problems that no repair voids."""
+        problems: list[Problem] = []
+        bad: list[str] = []
+        good = base
+        for commit in commits:
+            parent = bad[-1] if bad else good
+            try:
+                if bad:
+                    self._check_repair(parent, commit, good, bad)
+                    problems.clear()
+                    bad.clear()
+                else:
+                    self.check(good, commit)
+                good = commit
+            except Malformed as why:
+                bad.append(commit)
+                if len(bad) == 1:
+                    problems.append(Problem(commit, str(why)))
+            except KeyError as why:
+                raise Missing(why) from None
+            except PeerError as why:
+                why.extra["verified"] = good  # newer_format: as far as this release can follow
+                raise
+        return problems
+
+    def _check_repair(self, parent: str | None, commit: str, good: str | None, bad: list[str]) -> None:
+        """A repair names the last good commit and voids exactly what came after it."""
+        first = codec.events(self._commit(commit)[0])[0]
+        if not isinstance(first, LogRepair) or first.good != good or list(first.voids) != bad:
+            raise Malformed("it stands on a malformed commit")
+        self.check(parent, commit, good)
+
+    def last_good(self, base: str | None, commits: Sequence[str]) -> tuple[str | None, list[str]]:
+        """(the last commit of the chain that verifies, those after it)."""
+        problems = self.verify(base, commits)
+        if not problems:
+            return (commits[-1] if commits else base), []
+        at = list(commits).index(problems[0].commit)
+        return (commits[at - 1] if at else base), list(commits[at:])
+
+
+def tidy(git: pygit2.Repository, height: int) -> None:
+    """Every so often have git pack what has gathered, in the background: an event takes about ten loose objects."""
+    if height % TIDY_EVERY == 0:
+        import subprocess
+
+        subprocess.Popen(
+            ["git", f"--git-dir={git.path}", "gc", "--auto", "--quiet"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )

@@ -1,0 +1,147 @@
+"""Trees of the log as git objects: reading one lazily, and making the next from it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+
+import pygit2
+from pygit2.enums import ObjectType
+
+from git_peer import layout
+from git_peer.store.git import durable
+
+_TREE, _BLOB = b"40000", b"100644"
+_KEPT = 50_000  # objects of each kind that stay in memory
+_Node = dict[bytes, "_Node | bytes | None"]
+
+
+class Objects:
+    """The object store, read through. What was read is kept: an object never changes, and states share most of them."""
+
+    def __init__(self, git: pygit2.Repository) -> None:
+        self._odb = git.odb
+        self._blobs: dict[str, bytes] = {}
+        self._trees: dict[str, tuple[dict[str, str], dict[str, bytes]]] = {}
+
+    def blob(self, ident: str) -> bytes:
+        """The content of a blob; KeyError where it is missing."""
+        found = self._blobs.get(ident)
+        if found is None:
+            if len(self._blobs) >= _KEPT:
+                self._blobs.clear()
+            found = self._blobs[ident] = bytes(self._odb.read(ident)[1])
+        return found
+
+    def tree(self, ident: str) -> tuple[dict[str, str], dict[str, bytes]]:
+        """(name → id, name → mode) of a tree's entries, not to be changed; KeyError where it is missing."""
+        found = self._trees.get(ident)
+        if found is None:
+            if len(self._trees) >= _KEPT:
+                self._trees.clear()
+            rows = [
+                (layout.from_bytes(name), oid.hex(), mode)
+                for mode, name, oid in parse(self._odb.read(ident)[1], len(ident) // 2)
+            ]
+            found = self._trees[ident] = {name: oid for name, oid, _ in rows}, {name: mode for name, _, mode in rows}
+        return found
+
+
+class TreeReader:
+    """A state.Reader over one tree of the object store."""
+
+    def __init__(self, objects: Objects, tree: str | None) -> None:
+        self._objects = objects
+        self._idents: dict[str, str | None] = {"": tree}
+
+    def _ident(self, path: str) -> str | None:
+        """The id of the tree at `path`."""
+        if path not in self._idents:
+            self._idents[path] = self._find(path, _TREE)
+        return self._idents[path]
+
+    def _find(self, path: str, mode: bytes) -> str | None:
+        """The id of what is at `path`, if it is of that mode."""
+        folder, _, name = path.rpartition("/")
+        above = self._ident(folder)
+        if above is None:
+            return None
+        idents, modes = self._objects.tree(above)
+        return idents[name] if modes.get(name) == mode else None
+
+    def entries(self, path: str) -> Mapping[str, str] | None:
+        """Name → object id of the tree at `path`."""
+        ident = self._ident(path)
+        return None if ident is None else self._objects.tree(ident)[0]
+
+    def read(self, path: str) -> bytes | None:
+        """The blob at `path`."""
+        ident = self._find(path, _BLOB)
+        return None if ident is None else self._objects.blob(ident)
+
+
+def parse(raw: bytes, width: int) -> list[tuple[bytes, bytes, bytes]]:
+    """(mode, name, id) of each entry of a raw tree whose ids take `width` bytes."""
+    return re.findall(rb"([0-7]+) ([^\0]+)\0(.{%d})" % width, raw, re.DOTALL)
+
+
+def _sort_key(entry: tuple[bytes, bytes, bytes]) -> bytes:
+    return entry[1] + b"/" if entry[0] == _TREE else entry[1]
+
+
+class TreeWriter:
+    """Makes the tree that comes of another by changes. With `store` false it only computes the id."""
+
+    def __init__(self, git: pygit2.Repository, store: bool) -> None:
+        self._git = git
+        self._store = store
+        self.written: list[str] = []  # ids of files, to be made durable
+        self._made: dict[str, tuple[ObjectType, bytes]] = {}
+
+    def build(self, base: str | None, changes: Mapping[str, bytes | None]) -> str:
+        """The id of tree `base` with `changes` (path → blob, or None to delete)."""
+        root: _Node = {}
+        for path, raw in changes.items():
+            node = root
+            *folders, name = layout.to_bytes(path).split(b"/")
+            for folder in folders:
+                below = node.setdefault(folder, {})
+                assert isinstance(below, dict)
+                node = below
+            node[name] = raw
+        made = self._tree(base, root) or self._object(ObjectType.TREE, b"")
+        if len(self._made) < durable.PACK_FROM:
+            self.written += [str(self._git.write(kind, body)) for kind, body in self._made.values()]
+        else:
+            durable.pack(self._git, self._made)
+        self._made.clear()
+        return made
+
+    def _tree(self, base: str | None, node: _Node) -> str | None:
+        raw = self._git.read(base)[1] if base else b""
+        entries = {name: (mode, name, oid) for mode, name, oid in parse(raw, len(base or "") // 2 or 20)}
+        for name, child in node.items():
+            if isinstance(child, dict):
+                old = entries.get(name)
+                ident = self._tree(old[2].hex() if old and old[0] == _TREE else None, child)
+                made = None if ident is None else (_TREE, name, bytes.fromhex(ident))
+            else:
+                made = None
+                if child is not None:
+                    made = (_BLOB, name, bytes.fromhex(self._object(ObjectType.BLOB, child)))
+            if made is None:
+                entries.pop(name, None)
+            else:
+                entries[name] = made
+        if not entries:
+            return None
+        body = b"".join(b"%s %s\0%s" % entry for entry in sorted(entries.values(), key=_sort_key))
+        return self._object(ObjectType.TREE, body)
+
+    def _object(self, kind: ObjectType, body: bytes) -> str:
+        name = b"tree" if kind == ObjectType.TREE else b"blob"
+        ident = hashlib.sha1(b"%s %d\0" % (name, len(body)) + body, usedforsecurity=False).hexdigest()
+        if self._store:
+            self._made[ident] = kind, body
+        return ident
