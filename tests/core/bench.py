@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import count
 from typing import Any
 
+import msgspec
 import pytest
 
 from git_peer.core.errors import PeerError
@@ -73,6 +74,11 @@ def agent(name: str, clone: str = "c1", gitdir: str = "") -> Me:
 
 def person(clone: str = "c1", gitdir: str = "") -> Me:
     return Me(name=None, agent="", clone=clone, gitdir=gitdir, host="h", user="u", worktree="w")
+
+
+def example(kind: type[Event]) -> Event:
+    """The event that a kind gives as its example."""
+    return msgspec.convert({"kind": kind.kind(), "id": "i", "at": 1, "by": "a", "sid": "s", **kind.example}, kind)
 
 
 A, B = agent("a"), agent("b", "c2")

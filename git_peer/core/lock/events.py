@@ -38,6 +38,14 @@ AGENT_PRIORITY, PERSON_PRIORITY = 3, 8
 class LockTake(Event, tag="lock.take", frozen=True, kw_only=True):
     """A lock is granted; the event's id is the lock's."""
 
+    example = {
+        "target": {"kind": "file", "path": "f"},
+        "mode": "exclusive",
+        "ttl": 60,
+        "priority": 5,
+    }
+    part = "grant"
+
     target: Target
     mode: str
     ttl: int
@@ -47,47 +55,149 @@ class LockTake(Event, tag="lock.take", frozen=True, kw_only=True):
     head: str = ""
     blobs: dict[str, str] = msgspec.field(default_factory=dict)
 
+    def apply(self, state: State, height: int, index: int) -> None:
+        """A grant: nothing held by others stands against it."""
+        session = sessions.acting(state, self)
+        targets.check(self.target)
+        if self.mode not in locks.MODES or self.ttl <= 0 or index >= 1 << locks.TOKEN_SHIFT:
+            raise Malformed("a lock needs a mode and a TTL")
+        for lock in against(state, self.target, self.mode, self.sid):
+            raise Malformed(f"{targets.show(self.target)} is held by {lock.session}")
+        token = (height << locks.TOKEN_SHIFT) + index
+        lock = Lock(
+            id=self.id,
+            target=self.target,
+            mode=self.mode,
+            sid=self.sid,
+            session=self.by,
+            priority=self.priority,
+            reason=self.reason,
+            task=self.task,
+            token=token,
+            ttl=self.ttl,
+            at=self.at,
+            head=self.head,
+            blobs=self.blobs,
+        )
+        where = place(lock.id, lock.target)
+        if state.read(pointer(self.by, self.id)) is not None:
+            raise Malformed(f"lock {self.id} is there already")
+        state.put(where, lock)
+        state.write(pointer(self.by, self.id), where.encode())
+        sessions.touch(state, self, height, ttl=max(session.ttl, self.ttl))
+        fences.taken(state, self.target, self.sid, self.by, token, self.at)
 
-class LockRenew(Event, tag="lock.renew", frozen=True, kw_only=True):
-    """The owner goes on with its lock, perhaps on other terms; id and token stay."""
+    def line(self, state: State) -> str:
+        """What was taken."""
+        return f"lock: {self.by} took {self.about()}"
+
+    def about(self) -> str:
+        return targets.show(self.target)
+
+
+class LockChange(Event, frozen=True, kw_only=True):
+    """What happens to a lock that is there."""
 
     lock: str
+
+    def about(self) -> str:
+        """The id of the lock."""
+        return self.lock
+
+
+class LockRenew(LockChange, tag="lock.renew", frozen=True, kw_only=True):
+    """The owner goes on with its lock, perhaps on other terms; id and token stay."""
+
+    example = {"lock": "k"}
+
     mode: str | None = None
     ttl: int | None = None
     reason: str | None = None
     priority: int | None = None
     task: str | None = None
 
+    def apply(self, state: State, height: int, index: int) -> None:
+        """The owner's new terms; a change to exclusive needs that nobody stands against it."""
+        lock = _find(state, self.by, self.lock)
+        session = sessions.acting(state, self)
+        if lock.sid != session.sid:
+            raise Malformed(f"{self.by} does not hold {self.lock}")
+        if self.mode is not None:
+            if self.mode not in locks.MODES:
+                raise Malformed(f"no lock mode {self.mode!r}")
+            for other in against(state, lock.target, self.mode, self.sid):
+                raise Malformed(f"{targets.show(lock.target)} is held by {other.session}")
+        given = {
+            key: getattr(self, key)
+            for key in ("mode", "ttl", "reason", "priority", "task")
+            if getattr(self, key) is not None
+        }
+        renewed = msgspec.structs.replace(lock, state="held", **given)
+        state.put(place(lock.id, lock.target), renewed)
+        sessions.touch(state, self, height, ttl=max(session.ttl, renewed.ttl))
 
-class LockRelease(Event, tag="lock.release", frozen=True, kw_only=True):
+
+class LockRelease(LockChange, tag="lock.release", frozen=True, kw_only=True):
     """The owner gives it back; `landed` names the commit by which its work reached the integration branch."""
 
-    lock: str
+    example = {"lock": "k"}
+    part = "end"
+
     landed: str = ""
 
+    def apply(self, state: State, height: int, index: int) -> None:
+        """The owner's word; a landing is noted at the fences of who lost the path before."""
+        lock = owned(state, self, self.lock)
+        _remove(state, lock)
+        sessions.touch(state, self, height)
+        if self.landed:
+            fences.landed(state, lock.target, lock.sid, self.landed)
 
-class LockExpire(Event, tag="lock.expire", frozen=True, kw_only=True):
+
+class LockExpire(LockChange, tag="lock.expire", frozen=True, kw_only=True):
     """A lease that ran out is ended, with the evidence."""
 
-    lock: str
+    example = {"lock": "k", "holder": "b", "evidence": {"how": "gone"}}
+    part = "end"
+
     holder: str
     evidence: Evidence
 
+    def apply(self, state: State, height: int, index: int) -> None:
+        """The evidence must fit what the log knows of the holder."""
+        lock = _find(state, self.holder, self.lock)
+        expiry.check(self.evidence, holder_of(state, lock), lock.ttl, self)
+        _lose(state, self, lock, height)
 
-class LockPreempt(Event, tag="lock.preempt", frozen=True, kw_only=True):
+
+class LockPreempt(LockChange, tag="lock.preempt", frozen=True, kw_only=True):
     """Another's lock is ended for one of strictly higher priority."""
 
-    lock: str
+    example = {"lock": "k", "holder": "b", "priority": 5}
+
     holder: str
     priority: int
 
+    def apply(self, state: State, height: int, index: int) -> None:
+        """Strictly higher, and within what the taker's kind may have."""
+        lock, actor = _find(state, self.holder, self.lock), sessions.acting(state, self)
+        if not lock.priority < self.priority <= (AGENT_CEILING if actor.agent else PERSON_CEILING):
+            raise Malformed(f"priority {self.priority} does not outrank {lock.priority}")
+        _lose(state, self, lock, height)
 
-class LockBreak(Event, tag="lock.break", frozen=True, kw_only=True):
+
+class LockBreak(LockChange, tag="lock.break", frozen=True, kw_only=True):
     """Another's lock is ended by force, or because its session was taken over."""
 
-    lock: str
+    example = {"lock": "k", "holder": "b", "reason": "r"}
+    part = "end"
+
     holder: str
     reason: str
+
+    def apply(self, state: State, height: int, index: int) -> None:
+        """Force, by name."""
+        _lose(state, self, _find(state, self.holder, self.lock), height)
 
 
 class Wish(Record, frozen=True, kw_only=True):
@@ -295,89 +405,6 @@ def _of_finished_task(state: State, ident: str) -> Lock | None:
 def _remove(state: State, lock: Lock) -> None:
     state.delete(place(lock.id, lock.target))
     state.delete(pointer(lock.session, lock.id))
-
-
-def apply_take(state: State, event: LockTake, height: int, index: int) -> None:
-    """A grant: nothing held by others stands against it."""
-    session = sessions.acting(state, event)
-    targets.check(event.target)
-    if event.mode not in locks.MODES or event.ttl <= 0 or index >= 1 << locks.TOKEN_SHIFT:
-        raise Malformed("a lock needs a mode and a TTL")
-    for lock in against(state, event.target, event.mode, event.sid):
-        raise Malformed(f"{targets.show(event.target)} is held by {lock.session}")
-    token = (height << locks.TOKEN_SHIFT) + index
-    lock = Lock(
-        id=event.id,
-        target=event.target,
-        mode=event.mode,
-        sid=event.sid,
-        session=event.by,
-        priority=event.priority,
-        reason=event.reason,
-        task=event.task,
-        token=token,
-        ttl=event.ttl,
-        at=event.at,
-        head=event.head,
-        blobs=event.blobs,
-    )
-    where = place(lock.id, lock.target)
-    if state.read(pointer(event.by, event.id)) is not None:
-        raise Malformed(f"lock {event.id} is there already")
-    state.put(where, lock)
-    state.write(pointer(event.by, event.id), where.encode())
-    sessions.touch(state, event, height, ttl=max(session.ttl, event.ttl))
-    fences.taken(state, event.target, event.sid, event.by, token, event.at)
-
-
-def apply_renew(state: State, event: LockRenew, height: int, index: int) -> None:
-    """The owner's new terms; a change to exclusive needs that nobody stands against it."""
-    lock = _find(state, event.by, event.lock)
-    session = sessions.acting(state, event)
-    if lock.sid != session.sid:
-        raise Malformed(f"{event.by} does not hold {event.lock}")
-    if event.mode is not None:
-        if event.mode not in locks.MODES:
-            raise Malformed(f"no lock mode {event.mode!r}")
-        for other in against(state, lock.target, event.mode, event.sid):
-            raise Malformed(f"{targets.show(lock.target)} is held by {other.session}")
-    given = {
-        key: getattr(event, key)
-        for key in ("mode", "ttl", "reason", "priority", "task")
-        if getattr(event, key) is not None
-    }
-    renewed = msgspec.structs.replace(lock, state="held", **given)
-    state.put(place(lock.id, lock.target), renewed)
-    sessions.touch(state, event, height, ttl=max(session.ttl, renewed.ttl))
-
-
-def apply_release(state: State, event: LockRelease, height: int, index: int) -> None:
-    """The owner's word; a landing is noted at the fences of who lost the path before."""
-    lock = owned(state, event, event.lock)
-    _remove(state, lock)
-    sessions.touch(state, event, height)
-    if event.landed:
-        fences.landed(state, lock.target, lock.sid, event.landed)
-
-
-def apply_expire(state: State, event: LockExpire, height: int, index: int) -> None:
-    """The evidence must fit what the log knows of the holder."""
-    lock = _find(state, event.holder, event.lock)
-    expiry.check(event.evidence, holder_of(state, lock), lock.ttl, event)
-    _lose(state, event, lock, height)
-
-
-def apply_break(state: State, event: LockBreak, height: int, index: int) -> None:
-    """Force, by name."""
-    _lose(state, event, _find(state, event.holder, event.lock), height)
-
-
-def apply_preempt(state: State, event: LockPreempt, height: int, index: int) -> None:
-    """Strictly higher, and within what the taker's kind may have."""
-    lock, actor = _find(state, event.holder, event.lock), sessions.acting(state, event)
-    if not lock.priority < event.priority <= (AGENT_CEILING if actor.agent else PERSON_CEILING):
-        raise Malformed(f"priority {event.priority} does not outrank {lock.priority}")
-    _lose(state, event, lock, height)
 
 
 def _lose(state: State, event: Event, lock: Lock, height: int) -> None:

@@ -28,21 +28,27 @@ class RefUpdate(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_
 class PushLand(Event, tag="push.land", frozen=True, kw_only=True):
     """Code landed on the remote in the same atomic push as this event (or, `atomic` false, just before it)."""
 
+    example = {"refs": [{"ref": "refs/heads/main", "new": "1a"}]}
+    part = "land"
+
     refs: tuple[RefUpdate, ...]
     atomic: bool = True
     kept: tuple[str, ...] = ()  # ids of locks that go on, and whose work in this push others have to bring in
 
+    def line(self, state: State) -> str:
+        """That code landed; which, its refs say."""
+        return f"push: {self.by} landed work"
 
-def apply_land(state: State, event: PushLand, height: int, index: int) -> None:
-    """A sign of life; the releases that go with it are events of their own. What is kept has landed all the same."""
-    branch = f"refs/heads/{state.log.integration}"
-    commit = next((update.new for update in event.refs if update.ref == branch), "")
-    for ident in event.kept:
-        lock = locking.owned(state, event, ident)
-        if not commit:
-            raise Malformed(f"nothing landed on {branch}")
-        fences.landed(state, lock.target, lock.sid, commit)
-    sessions.touch(state, event, height)
+    def apply(self, state: State, height: int, index: int) -> None:
+        """A sign of life. Releases that go with it are events of their own; what is kept has landed all the same."""
+        branch = f"refs/heads/{state.log.integration}"
+        commit = next((update.new for update in self.refs if update.ref == branch), "")
+        for ident in self.kept:
+            lock = locking.owned(state, self, ident)
+            if not commit:
+                raise Malformed(f"nothing landed on {branch}")
+            fences.landed(state, lock.target, lock.sid, commit)
+        sessions.touch(state, self, height)
 
 
 def ends(

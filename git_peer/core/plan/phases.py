@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from git_peer.core.errors import Malformed
-from git_peer.core.log.state import Event, State
+from git_peer.core.log.state import State
 from git_peer.core.plan import contracts
 from git_peer.core.plan import record as plan
 from git_peer.core.plan.record import Phase
@@ -21,25 +21,72 @@ from git_peer.core.session.expiry import Evidence
 from git_peer.core.session.record import Scene
 
 
-class PhaseSync(Event, tag="phase.sync", frozen=True, kw_only=True):
+class PhaseSync(plan.PhaseEvent, tag="phase.sync", frozen=True, kw_only=True):
     """The session stands on the integration head `head`."""
 
-    phase: str
+    example = {"phase": "p", "head": "1a"}
+    does = "stands on the head of phase"
+
     head: str
 
+    def apply(self, state: State, height: int, index: int) -> None:
+        """Kept with the phase until it closes."""
+        sessions.touch(state, self, height)
+        phase = plan.phase_of(state, self.phase)
+        if phase.status != "open" or not self.head:
+            raise Malformed(f"phase {self.phase} is {phase.status}")
+        plan.change(state, msgspec.structs.replace(phase, synced={**phase.synced, self.by: self.head}))
 
-class PhaseClose(Event, tag="phase.close", frozen=True, kw_only=True):
+
+class PhaseClose(plan.PhaseEvent, tag="phase.close", frozen=True, kw_only=True):
     """A merge point: every task is accepted, and who works there stands on `head`, or is dead, by this evidence."""
 
-    phase: str
+    example = {"phase": "p", "head": "1a"}
+    does = "closed phase"
+
     head: str
     dead: dict[str, Evidence] = msgspec.field(default_factory=dict)
 
+    def apply(self, state: State, height: int, index: int) -> None:
+        """Tasks are done, their contracts locked, the next phase opens."""
+        phase = plan.phase_of(state, self.phase)
+        among = members(state, phase)
+        if phase.status != "open" or unfinished(among):
+            raise Malformed(f"phase {self.phase} is not at its merge point")
+        for name in workers(among):
+            if name in self.dead:
+                worker = sessions.get(state, name)
+                expiry.check(self.dead[name], worker, worker.ttl if worker else 0, self)
+            elif phase.synced.get(name) != self.head:
+                raise Malformed(f"{name} does not stand on {self.head[:12]}")
+        sessions.touch(state, self, height)
+        for task in among:
+            if task.status == "merge_point":
+                move = tasking.TaskMove(id=self.id, at=self.at, by=self.by, sid=self.sid, task=task.id, status="done")
+                move.apply(state, height, index)
+            for name in (*task.provides, *task.uses):
+                contracts.lock(state, name)
+        there = plan.get(state)
+        closed = msgspec.structs.replace(phase, status="closed", head=self.head, synced={})
+        phases = tuple(closed if one.id == phase.id else one for one in there.phases)
+        plan.put(state, msgspec.structs.replace(there, phases=plan.opened_next(phases)))
 
-class PhaseDrop(Event, tag="phase.drop", frozen=True, kw_only=True):
+
+class PhaseDrop(plan.PhaseEvent, tag="phase.drop", frozen=True, kw_only=True):
     """A phase without tasks goes; where it was the open one, the next opens."""
 
-    phase: str
+    part = ""
+    example = {"phase": "p"}
+
+    def apply(self, state: State, height: int, index: int) -> None:
+        """Only where nothing is in it."""
+        sessions.touch(state, self, height)
+        plan.phase_of(state, self.phase)
+        if any(task.phase == self.phase for task in tasks.all_of(state)):
+            raise Malformed(f"phase {self.phase} has tasks")
+        there = plan.get(state)
+        left = tuple(phase for phase in there.phases if phase.id != self.phase)
+        plan.put(state, msgspec.structs.replace(there, phases=plan.opened_next(left)))
 
 
 def members(state: State, phase: Phase, known: Iterable[Task] | None = None) -> list[Task]:
@@ -79,46 +126,3 @@ def waiting_for(
 
 
 # -- applying -------------------------------------------------------------------------------------
-def apply_sync(state: State, event: PhaseSync, height: int, index: int) -> None:
-    """Kept with the phase until it closes."""
-    sessions.touch(state, event, height)
-    phase = plan.phase_of(state, event.phase)
-    if phase.status != "open" or not event.head:
-        raise Malformed(f"phase {event.phase} is {phase.status}")
-    plan.change(state, msgspec.structs.replace(phase, synced={**phase.synced, event.by: event.head}))
-
-
-def apply_close(state: State, event: PhaseClose, height: int, index: int) -> None:
-    """Tasks are done, their contracts locked, the next phase opens."""
-    phase = plan.phase_of(state, event.phase)
-    among = members(state, phase)
-    if phase.status != "open" or unfinished(among):
-        raise Malformed(f"phase {event.phase} is not at its merge point")
-    for name in workers(among):
-        if name in event.dead:
-            worker = sessions.get(state, name)
-            expiry.check(event.dead[name], worker, worker.ttl if worker else 0, event)
-        elif phase.synced.get(name) != event.head:
-            raise Malformed(f"{name} does not stand on {event.head[:12]}")
-    sessions.touch(state, event, height)
-    for task in among:
-        if task.status == "merge_point":
-            move = tasking.TaskMove(id=event.id, at=event.at, by=event.by, sid=event.sid, task=task.id, status="done")
-            tasking.apply_move(state, move, height, index)
-        for name in (*task.provides, *task.uses):
-            contracts.lock(state, name)
-    there = plan.get(state)
-    closed = msgspec.structs.replace(phase, status="closed", head=event.head, synced={})
-    phases = tuple(closed if one.id == phase.id else one for one in there.phases)
-    plan.put(state, msgspec.structs.replace(there, phases=plan.opened_next(phases)))
-
-
-def apply_drop(state: State, event: PhaseDrop, height: int, index: int) -> None:
-    """Only where nothing is in it."""
-    sessions.touch(state, event, height)
-    plan.phase_of(state, event.phase)
-    if any(task.phase == event.phase for task in tasks.all_of(state)):
-        raise Malformed(f"phase {event.phase} has tasks")
-    there = plan.get(state)
-    left = tuple(phase for phase in there.phases if phase.id != event.phase)
-    plan.put(state, msgspec.structs.replace(there, phases=plan.opened_next(left)))

@@ -44,21 +44,65 @@ class Question(Record, frozen=True, kw_only=True):
 class QuestionAsk(Event, tag="question.ask", frozen=True, kw_only=True):
     """A question to everybody, or to the session `to`. The event's id is the question's."""
 
+    example = {"text": "t"}
+
     text: str
     to: str = ""
+
+    def apply(self, state: State, height: int, index: int) -> None:
+        """To everybody, or to a name that a session may have."""
+        sessions.touch(state, self, height)
+        _check(self.text, SHORT)
+        if self.to and not naming.is_name(self.to):
+            raise Malformed(f"not a session's name: {self.to!r}")
+        if len(state.entries(layout.T_QUESTIONS) or ()) >= OPEN:
+            raise Malformed(
+                f"{OPEN} questions are open", "invalid", "`git peer plan questions` lists them; answer first"
+            )
+        question = Question(
+            id=self.id,
+            order=(height << 20) + index,
+            text=self.text,
+            to=self.to,
+            session=self.by,
+            sid=self.sid,
+            at=self.at,
+        )
+        state.put(place(self.id), question)
 
 
 class QuestionAnswer(Event, tag="question.answer", frozen=True, kw_only=True):
     """A session's answer; a second one stands in place of its first."""
 
+    example = {"question": "q", "text": "t"}
+
     question: str
     text: str
+
+    def apply(self, state: State, height: int, index: int) -> None:
+        """One for each session: its last."""
+        sessions.touch(state, self, height)
+        _check(self.text, text.MESSAGE)
+        question = _find(state, self.question)
+        others = tuple(reply for reply in question.replies if reply.session != self.by)
+        if len(others) >= ANSWERS:
+            raise Malformed(f"{ANSWERS} sessions have answered already")
+        reply = Reply(session=self.by, sid=self.sid, at=self.at, text=self.text)
+        state.put(place(question.id), msgspec.structs.replace(question, replies=(*others, reply)))
 
 
 class QuestionClose(Event, tag="question.close", frozen=True, kw_only=True):
     """A question leaves the tree: a plan was made with what was answered to it."""
 
+    example = {"question": "q"}
+
     question: str
+
+    def apply(self, state: State, height: int, index: int) -> None:
+        """The record goes; the history keeps it."""
+        sessions.touch(state, self, height)
+        _find(state, self.question)
+        state.delete(place(self.question))
 
 
 # -- reading --------------------------------------------------------------------------------------
@@ -127,42 +171,3 @@ def _check(said: str, most: int) -> None:
     text.check(said, most)
     if not said:
         raise Malformed("a text that says nothing")
-
-
-def apply_ask(state: State, event: QuestionAsk, height: int, index: int) -> None:
-    """To everybody, or to a name that a session may have."""
-    sessions.touch(state, event, height)
-    _check(event.text, SHORT)
-    if event.to and not naming.is_name(event.to):
-        raise Malformed(f"not a session's name: {event.to!r}")
-    if len(state.entries(layout.T_QUESTIONS) or ()) >= OPEN:
-        raise Malformed(f"{OPEN} questions are open", "invalid", "`git peer plan questions` lists them; answer first")
-    question = Question(
-        id=event.id,
-        order=(height << 20) + index,
-        text=event.text,
-        to=event.to,
-        session=event.by,
-        sid=event.sid,
-        at=event.at,
-    )
-    state.put(place(event.id), question)
-
-
-def apply_answer(state: State, event: QuestionAnswer, height: int, index: int) -> None:
-    """One for each session: its last."""
-    sessions.touch(state, event, height)
-    _check(event.text, text.MESSAGE)
-    question = _find(state, event.question)
-    others = tuple(reply for reply in question.replies if reply.session != event.by)
-    if len(others) >= ANSWERS:
-        raise Malformed(f"{ANSWERS} sessions have answered already")
-    reply = Reply(session=event.by, sid=event.sid, at=event.at, text=event.text)
-    state.put(place(question.id), msgspec.structs.replace(question, replies=(*others, reply)))
-
-
-def apply_close(state: State, event: QuestionClose, height: int, index: int) -> None:
-    """The record goes; the history keeps it."""
-    sessions.touch(state, event, height)
-    _find(state, event.question)
-    state.delete(place(event.question))
