@@ -9,8 +9,8 @@ import socket
 from typing import TYPE_CHECKING
 
 from git_peer.core.errors import PeerError
+from git_peer.core.log.command import Me, Scene
 from git_peer.core.session import naming
-from git_peer.core.session.record import Me, Scene
 from git_peer.ops.peer import Peer
 from git_peer.store.clone import who as who_is
 from git_peer.store.clone.clone import Clone

@@ -12,12 +12,12 @@ from git_peer.core.lock import events as locking
 from git_peer.core.lock import fence as fences
 from git_peer.core.lock import record as locks
 from git_peer.core.log import record as log
+from git_peer.core.log.command import Me
 from git_peer.core.log.state import Event, encode
 from git_peer.core.rules import decide as commands
 from git_peer.core.rules import fold
 from git_peer.core.session import expiry
 from git_peer.core.session import record as sessions
-from git_peer.core.session.record import Me
 from git_peer.core.target import target as targets
 from tests.core.bench import A, B, Bench, agent, example, person, refused
 

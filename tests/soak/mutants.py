@@ -19,10 +19,10 @@ from git_peer.core.lock import queue as waits
 from git_peer.core.lock import record as locks
 from git_peer.core.lock.events import LockExpire, LockTake
 from git_peer.core.log import command
+from git_peer.core.log.command import Scene
 from git_peer.core.log.state import State
 from git_peer.core.session import clock as clocks
 from git_peer.core.session.expiry import Evidence
-from git_peer.core.session.record import Scene
 from git_peer.ops import sync as tentative
 from git_peer.ops.peer import Peer
 from git_peer.publish import attempts, combine, recovery
@@ -97,7 +97,7 @@ def _overlap() -> None:
     def against(*_: Any) -> tuple[()]:
         return ()
 
-    locking.against = locks.against = against  # type: ignore[attr-defined, assignment]
+    locks.against = against  # type: ignore[assignment]
 
 
 def _expires_the_living() -> None:
@@ -108,7 +108,7 @@ def _expires_the_living() -> None:
         assert session is not None
         return Evidence(how="watch", height=session.height, at=session.at, watched=lock.ttl + 1)
 
-    locking.lapse = lapse
+    taking.lapse = lapse
 
 
 def _believes_its_clock() -> None:
@@ -126,7 +126,7 @@ def _old_evidence() -> None:
     def apply(self: LockExpire, state: State, height: int, index: int) -> None:
         locking._lose(state, self, locking._find(state, self.holder, self.lock), height)
 
-    locking.lapse = lapse
+    taking.lapse = lapse
     LockExpire.apply = apply  # type: ignore[method-assign]
 
 
@@ -164,7 +164,7 @@ def _twice() -> None:
         return real(state, scene, fresh, [*members, *members])
 
     combine._batch = batch
-    locking.already = lambda *_: (None, None)
+    taking.already = lambda *_: (None, None)
 
 
 def _undecided() -> None:

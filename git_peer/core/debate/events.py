@@ -1,12 +1,9 @@
-"""Debating: how a debate opens, goes on and ends. Events and apply(), and what whoever writes records on the way."""
+"""What happens to debates: one opens, goes on, and ends."""
 
 from __future__ import annotations
 
-from itertools import islice
-
 from msgspec.structs import replace
 
-from git_peer import layout
 from git_peer.core import text
 from git_peer.core.debate import record as debates
 from git_peer.core.debate.record import Debate, Escalation, Resolution, Side, Turn
@@ -14,17 +11,13 @@ from git_peer.core.delta import events as telling
 from git_peer.core.delta import record as deltas
 from git_peer.core.delta.record import Ack
 from git_peer.core.errors import Malformed
-from git_peer.core.log.command import envelope
 from git_peer.core.log.state import Event, State
 from git_peer.core.plan import record as plan
-from git_peer.core.plan.task import record as tasks
 from git_peer.core.session import naming
 from git_peer.core.session import record as sessions
-from git_peer.core.session.record import Scene, Session
 from git_peer.core.target import target as targets
 from git_peer.core.target.target import Target
 
-SWEPT = 20  # debates that one command may move on its way
 MAX_IDLE = 30 * 86400
 
 
@@ -229,53 +222,16 @@ class DebateLapse(Event, tag="debate.lapse", frozen=True, kw_only=True):
         """By the event's own clock."""
         sessions.touch(state, self, height)
         debate = find(state, self.debate)
-        if not _is_old(debate, self.at):
+        if not is_old(debate, self.at):
             raise Malformed(f"debate {debate.id[:8]} was not resolved 14 days ago")
         debates.remove(state, debate)
 
 
-# -- what is concluded before it is recorded --------------------------------------------------------
-def about(state: State, debate: Debate) -> tuple[Target, ...]:
-    """What cannot land while a debate is escalated: its paths, and those of the tasks that provide its contract."""
-    found = dict.fromkeys(debate.paths)
-    if debate.contract:
-        for task in tasks.all_of(state):
-            if debate.contract in task.provides and task.status != "dropped":
-                found.update(dict.fromkeys(task.paths))
-    return tuple(islice((target for target in found if target.kind != "name"), deltas.MOST))
-
-
-def escalation(state: State, debate: Debate, how: str, reason: str, session: Session, scene: Scene) -> DebateEscalate:
-    """The event that puts a debate before a person."""
-    paths = about(state, debate)
-    return DebateEscalate(**envelope(session, scene), debate=debate.id, how=how, reason=reason, paths=paths)
-
-
-def swept(state: State, session: Session, scene: Scene) -> list[Event]:
-    """Whoever writes records which debates nobody has spoken in for too long, and lets go of old ones."""
-    events: list[Event] = []
-    if not scene.clock_trusted:
-        return events
-    for ident in sorted(state.entries(f"{layout.T_ABOUT}/debated") or ()):
-        debate = debates.get(state, ident)
-        if debate is not None and debates.is_idle(debate, scene.now - scene.skew):
-            events.append(escalation(state, debate, "idle", "", session, scene))
-    root, last = f"{layout.T_ABOUT}/over", deltas.day(scene.now - debates.KEEP - scene.skew)
-    for name in sorted(state.entries(root) or ()):
-        if name > last:
-            break
-        for ident in sorted(state.entries(f"{root}/{name}") or ()):
-            debate = debates.get(state, ident)
-            if debate is not None and _is_old(debate, scene.now - scene.skew):
-                events.append(DebateLapse(**envelope(session, scene), debate=debate.id))
-    return events[:SWEPT]
-
-
-def _is_old(debate: Debate, now: int) -> bool:
+def is_old(debate: Debate, now: int) -> bool:
+    """Whether a debate was resolved 14 days ago."""
     return debate.resolution is not None and now > debate.resolution.at + debates.KEEP
 
 
-# -- applying -------------------------------------------------------------------------------------
 def find(state: State, ident: str) -> Debate:
     """The debate of that very id; Malformed where there is none."""
     debate = debates.get(state, ident)

@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from git_peer import layout
 from git_peer.core import text
 from git_peer.core.errors import Malformed, PeerError
+from git_peer.core.log.command import Scene
 from git_peer.core.log.state import Kept, Record, State, decode
-from git_peer.core.session.record import Scene
 from git_peer.core.target.target import Target, root_path
 
 ROUNDS = 5

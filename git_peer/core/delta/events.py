@@ -1,28 +1,21 @@
-"""Telling: how deltas come, are answered, and leave the tree. Events and apply(), and when one has settled."""
+"""What happens to deltas: they come, are answered, and leave the tree."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from itertools import islice
-
 import msgspec
 
-from git_peer import layout
 from git_peer.core import text
 from git_peer.core.delta import record as deltas
 from git_peer.core.delta.record import Ack, Delta
 from git_peer.core.errors import Malformed
-from git_peer.core.log.command import envelope
-from git_peer.core.log.state import Event, Record, State
+from git_peer.core.log.state import Event, State
 from git_peer.core.plan import record as plan
 from git_peer.core.session import expiry, naming
 from git_peer.core.session import record as sessions
 from git_peer.core.session.expiry import Evidence
-from git_peer.core.session.record import Scene, Session
+from git_peer.core.session.record import Session
 from git_peer.core.target import target as targets
 from git_peer.core.target.target import Target
-
-SWEPT = 20  # deltas that one command may take out of the tree on its way
 
 
 class DeltaPush(Event, tag="delta.push", frozen=True, kw_only=True):
@@ -167,86 +160,16 @@ class DeltaLapse(Event, tag="delta.lapse", frozen=True, kw_only=True):
         """By the event's own clock; what is debated stays."""
         sessions.touch(state, self, height)
         delta = find(state, self.delta)
-        if not _is_old(delta, self.at):
+        if not is_old(delta, self.at):
             raise Malformed(f"{delta.id[:8]} is not 14 days old")
         deltas.remove(state, delta)
 
 
-class Work(Record, frozen=True, kw_only=True):
-    """What the writer's clone knows of a session's branch: with `head`, its unlanded work touches these deltas."""
-
-    head: str
-    deltas: tuple[str, ...] = ()
-
-
-# -- settling -------------------------------------------------------------------------------------
-def missing(state: State, delta: Delta, works: Mapping[str, Work]) -> Iterator[Session]:
-    """The sessions whose answer a delta still waits for. `works`: sid → what is known of its branch."""
-    folds = state.log.folds
-    about_files = any(target.kind != "name" for target in delta.paths)
-    for session in sessions.all_of(state):
-        who = deltas.reader(state, session.name, session.sid)
-        if deltas.answered(delta, who):
-            continue
-        work = works.get(session.sid)
-        known = not session.head or (work is not None and work.head == session.head)
-        if (about_files and (not known or (work is not None and delta.id in work.deltas))) or deltas.concerns(
-            delta, who, folds
-        ):
-            yield session
-
-
-def settled(
-    state: State, delta: Delta, works: Mapping[str, Work], session: Session, scene: Scene
-) -> DeltaSettle | None:
-    """The event by which a delta settles, if somebody whom it concerned has answered and nobody alive is missing."""
-    if delta.debate or not any(ack.why for ack in delta.acks):
-        return None
-    heard = {ack.session for ack in delta.acks} | {delta.session}
-    if any(name not in heard and sessions.get(state, name) is None for name in delta.to):
-        return None  # a letter waits for who is not there now
-    gone: dict[str, Evidence] = {}
-    for other in missing(state, delta, works):
-        proof = expiry.evidence(other, other.ttl, scene)
-        if proof is None:
-            return None
-        gone[other.name] = proof
-    return DeltaSettle(**envelope(session, scene), delta=delta.id, gone=gone)
-
-
-def swept(state: State, session: Session, works: Mapping[str, Work], scene: Scene) -> list[Event]:
-    """Whoever tells or answers sweeps a little: what has settled since the last answer, and what is 14 days old."""
-    events: list[Event] = []
-    for ident in islice(sorted(state.entries(f"{layout.T_ABOUT}/answered") or ()), SWEPT):
-        delta = deltas.get(state, ident)
-        settle = settled(state, delta, works, session, scene) if delta is not None else None
-        if settle is not None:
-            events.append(settle)
-    done = {event.delta for event in events if isinstance(event, DeltaSettle)}
-    return events + [event for event in lapsed(state, session, scene) if event.delta not in done]
-
-
-def lapsed(state: State, session: Session, scene: Scene) -> list[DeltaLapse]:
-    """The events by which deltas go that are 14 days old, not too many at once."""
-    events: list[DeltaLapse] = []
-    if not scene.clock_trusted:
-        return events
-    root, last = f"{layout.T_ABOUT}/days", deltas.day(scene.now - deltas.KEEP - scene.skew)
-    for name in sorted(state.entries(root) or ()):
-        if name > last or len(events) >= SWEPT:
-            break
-        for ident in sorted(state.entries(f"{root}/{name}") or ()):
-            old = deltas.get(state, ident)
-            if old is not None and _is_old(old, scene.now - scene.skew):
-                events.append(DeltaLapse(**envelope(session, scene), delta=old.id))
-    return events[:SWEPT]
-
-
-def _is_old(delta: Delta, now: int) -> bool:
+def is_old(delta: Delta, now: int) -> bool:
+    """Whether nobody has to answer a delta any more: it has been open for 14 days, and is not debated."""
     return now > delta.at + deltas.KEEP and not delta.debate
 
 
-# -- applying -------------------------------------------------------------------------------------
 def find(state: State, ident: str) -> Delta:
     """The open delta of that very id; Malformed where there is none."""
     delta = deltas.get(state, ident)

@@ -11,10 +11,13 @@ from git_peer.core.lock import events as locking
 from git_peer.core.lock import fence as fences
 from git_peer.core.lock import record as locks
 from git_peer.core.lock.record import Lock
+from git_peer.core.log.command import Answer, Command, Me
 from git_peer.core.log.state import Event, State
+from git_peer.core.log.txn import Txn
 from git_peer.core.session import record as sessions
-from git_peer.core.session.record import Me, Scene, Session
+from git_peer.core.session.record import Session
 from git_peer.core.target.glob import covers
+from git_peer.layout import unpercent
 
 
 class RefUpdate(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
@@ -68,19 +71,24 @@ def ends(
     return done, [lock for lock in met if lock not in done]
 
 
-def events(
-    refs: tuple[RefUpdate, ...],
-    freed: list[Lock],
-    kept: Iterable[str],
-    landed: str,
-    atomic: bool,
-    session: Session,
-    scene: Scene,
-) -> list[Event]:
-    """The landing and the releases it brings; `kept` are the ids of locks that go on."""
-    envelope = {"at": scene.now, "by": session.name, "sid": session.sid}
-    land = PushLand(id=scene.ident(), **envelope, refs=refs, atomic=atomic, kept=tuple(kept))  # type: ignore[arg-type]
-    return [
-        land,
-        *(locking.LockRelease(id=scene.ident(), **envelope, lock=lock.id, landed=landed) for lock in freed),  # type: ignore[arg-type]
-    ]
+class Land(Command, tag="push", frozen=True, kw_only=True):
+    """Record code that lands in the same push, and release what it finishes."""
+
+    refs: tuple[RefUpdate, ...]
+    changed: tuple[str, ...] = ()  # percent-encoded paths that reach the integration branch
+    dirty: tuple[str, ...] = ()  # percent-encoded paths with uncommitted change
+    landed: str = ""  # the commit that the integration branch comes to stand on
+    atomic: bool = True
+    keep: bool = False  # release nothing
+
+    def decide(self, txn: Txn) -> Answer:
+        """The landing, and the releases that it brings; a kept lock of which others wait for the work is named."""
+        changed, dirty = ([unpercent(path) for path in paths] for paths in (self.changed, self.dirty))
+        done, going = ends(txn.state, changed, dirty, txn.session, self.me) if changed else ([], [])
+        freed, kept = ([], done + going) if self.keep else (done, going)
+        awaited = tuple(lock.id for lock in kept if fences.awaits(txn.state, lock.target, lock.sid))
+        views = [locks.describe(txn.state, lock, txn.scene, "") for lock in freed]
+        txn.emit(PushLand, refs=self.refs, atomic=self.atomic, kept=awaited)
+        for lock in freed:
+            txn.emit(locking.LockRelease, lock=lock.id, landed=self.landed)
+        return lambda after, scene: {"released": views}

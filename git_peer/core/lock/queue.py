@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from git_peer import layout
 from git_peer.core.errors import Malformed, PeerError
 from git_peer.core.lock import record as locks
+from git_peer.core.log.command import Scene
 from git_peer.core.log.state import Event, Record, State, decode
+from git_peer.core.log.txn import Txn
 from git_peer.core.session import expiry
 from git_peer.core.session import record as sessions
-from git_peer.core.session.record import Scene, Session
+from git_peer.core.session.record import Session
 from git_peer.core.target import target as targets
 from git_peer.core.target.target import Target
 
@@ -179,13 +180,11 @@ def refuse_cycle(state: State, session: Session, blockers: set[str], scene: Scen
         raise PeerError("cycle", f"waiting would never end: {round_}", "unlock what the others wait for", cycle=names)
 
 
-def swept(state: State, scene: Scene, envelope: Any) -> list[Event]:
-    """Waits that are past their time, where everybody can check that: whoever asks next takes them out of the queue."""
-    return [
-        LockUnwait(**envelope(), wait=wait.id)
-        for wait in all_of(state)
-        if not is_live(state, wait, scene) and _is_over(state, wait, scene.now)
-    ]
+def sweep(txn: Txn) -> None:
+    """Whoever asks takes waits out of the queue that are past their time, where everybody can check that."""
+    for wait in all_of(txn.state):
+        if not is_live(txn.state, wait, txn.scene) and _is_over(txn.state, wait, txn.scene.now):
+            txn.emit(LockUnwait, wait=wait.id)
 
 
 def _is_over(state: State, wait: Wait, now: int) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from git_peer.core.errors import Malformed
+from git_peer.core.log.command import Scene
 from git_peer.core.log.state import State
 from git_peer.core.plan import contracts
 from git_peer.core.plan import record as plan
@@ -18,7 +19,6 @@ from git_peer.core.plan.task.record import Task
 from git_peer.core.session import expiry
 from git_peer.core.session import record as sessions
 from git_peer.core.session.expiry import Evidence
-from git_peer.core.session.record import Scene
 
 
 class PhaseSync(plan.PhaseEvent, tag="phase.sync", frozen=True, kw_only=True):

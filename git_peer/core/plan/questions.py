@@ -1,4 +1,4 @@
-"""Questions: what a planner asks the team before it plans. The record, its events and apply(), how it is told."""
+"""Questions: what a planner asks the team before it plans. The record, its events, its commands, how it is told."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from git_peer import layout
 from git_peer.core import text
 from git_peer.core.errors import Malformed, PeerError
 from git_peer.core.lock.record import rfc3339
+from git_peer.core.log import command
+from git_peer.core.log.command import Command, Scene
 from git_peer.core.log.state import Event, Record, State, decode
+from git_peer.core.log.txn import Txn
 from git_peer.core.session import naming
 from git_peer.core.session import record as sessions
 
@@ -171,3 +174,46 @@ def _check(said: str, most: int) -> None:
     text.check(said, most)
     if not said:
         raise Malformed("a text that says nothing")
+
+
+# -- asking ---------------------------------------------------------------------------------------
+class Asked(Record, frozen=True, kw_only=True):
+    """A question that is to be asked."""
+
+    text: str
+    to: str = ""
+
+
+class Ask(Command, tag="question-ask", frozen=True, kw_only=True):
+    """Put questions, all or none."""
+
+    questions: tuple[Asked, ...]
+
+    def decide(self, txn: Txn) -> command.Answer:
+        """One event for each; the text is clean and bounded then."""
+        ids = [
+            txn.emit(QuestionAsk, text=text.taken(asked.text, "a question", SHORT), to=asked.to).id
+            for asked in self.questions
+        ]
+        return _shown(ids)
+
+
+class Answer(Command, tag="question-answer", frozen=True, kw_only=True):
+    """Answer the question whose id begins with `question`."""
+
+    question: str
+    text: str
+
+    def decide(self, txn: Txn) -> command.Answer:
+        """Anybody may answer: whom it was put to may be away."""
+        question = find(txn.state, self.question)
+        txn.emit(QuestionAnswer, question=question.id, text=text.taken(self.text, "an answer"))
+        return _shown([question.id])
+
+
+def _shown(ids: list[str]) -> command.Answer:
+    def answer(after: State, scene: Scene) -> dict[str, Any]:
+        there = [get(after, ident) for ident in ids]
+        return {"questions": [describe(question) for question in there if question is not None]}
+
+    return answer

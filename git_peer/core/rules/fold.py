@@ -17,13 +17,12 @@ import git_peer.core.plan.contracts
 import git_peer.core.plan.phases
 import git_peer.core.plan.questions
 import git_peer.core.plan.task.events  # noqa: F401 - every module that has events: kinds() finds them then
-from git_peer.core.errors import Malformed, PeerError
+from git_peer.core.errors import Malformed
 from git_peer.core.log.state import Event, State, encode, kinds
+from git_peer.core.log.txn import MAX_BATCH, MAX_EVENT
 from git_peer.core.plan import graph
 
 KINDS: dict[str, type[Event]] = kinds(Event)
-
-MAX_EVENT, MAX_BATCH = 64 * 1024, 512 * 1024  # bytes
 
 
 class _Head(msgspec.Struct):
@@ -81,12 +80,3 @@ def split(events: Sequence[Event]) -> list[list[Event]]:
         parts[-1].append(event)
         size += length
     return parts
-
-
-def too_large(size: int) -> PeerError:
-    """The refusal of a batch of `size` bytes."""
-    return PeerError(
-        "invalid",
-        f"too much at once: {size // 1024} KiB of events, {MAX_BATCH // 1024} are allowed",
-        "split it into several commands, or lock a folder or a glob",
-    )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from itertools import islice
 
 import msgspec
 
 from git_peer import layout
 from git_peer.core.errors import Malformed, PeerError
+from git_peer.core.log.command import Me, Scene
 from git_peer.core.log.state import Event, Record, State
 from git_peer.core.session import lease as leases
 from git_peer.core.session import naming
@@ -105,28 +105,6 @@ class SessionEnd(Event, tag="session.end", frozen=True, kw_only=True):
         state.delete(layout.session(self.name))
 
 
-class Me(Record, frozen=True, kw_only=True):
-    """Who asks: what the environment says of this run."""
-
-    name: str | None = None  # None: the unnamed person of the work tree
-    agent: str = ""
-    clone: str
-    gitdir: str = ""
-    host: str = ""
-    user: str = ""
-    worktree: str = ""
-    branch: str = ""
-    head: str = ""
-    doing: str = ""
-    capabilities: tuple[str, ...] = ()
-    takeover: bool = False
-
-    @property
-    def person(self) -> bool:
-        """Whether a person runs this: TTL, priority and the right to force go by it."""
-        return not self.agent
-
-
 class SessionLapse(Event, tag="session.lapse", frozen=True, kw_only=True):
     """A session that was silent for a week and holds nothing leaves the tree; its last event is the evidence."""
 
@@ -146,25 +124,6 @@ class SessionLapse(Event, tag="session.lapse", frozen=True, kw_only=True):
         if self.at <= gone.at + SILENT or gone.sid == self.sid or holds(state, self.name):
             raise Malformed(f"{self.name} has not lapsed")
         state.delete(layout.session(self.name))
-
-
-@dataclass(frozen=True)
-class Scene:
-    """What a decision needs to know of the world, as arguments: clock, ids, what this clone has seen."""
-
-    now: int
-    ident: Callable[[], str]
-    height: int = 0  # that the commit will have
-    index: int = 0  # of the decision's first event in it
-    skew: int = 60
-    ttl_agent: int = 1800
-    ttl_person: int = 28800
-    ttl_max: int = 86400
-    agents_may_force: bool = False
-    clock_trusted: bool = True  # False: more than five minutes off the others; steals by watching only
-    seen: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    watched: Mapping[str, int] = field(default_factory=dict)  # sid → seconds without news, monotonic
-    at_most: Mapping[str, int] = field(default_factory=dict)  # sid → seconds that its silence cannot exceed, monotonic
 
 
 def get(state: State, name: str) -> Session | None:
@@ -203,6 +162,12 @@ def owns(mine: Session | None, me: Me, other: Session) -> bool:
 def is_person(session: Session, me: Me) -> bool:
     """Whether a person acts: not an agent by the environment, nor a session that was started with --agent."""
     return me.person and not session.agent
+
+
+def may_force(session: Session, me: Me, scene: Scene, what: str) -> None:
+    """PeerError("not_allowed") unless this is a person, whose right it is."""
+    if not is_person(session, me) and not scene.agents_may_force:
+        raise PeerError("not_allowed", f"an agent may not {what}", "ask a person, or whoever has it")
 
 
 def name_for(state: State, me: Me) -> str:

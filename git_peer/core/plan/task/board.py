@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from git_peer.core.log.command import Scene
 from git_peer.core.log.state import State
 from git_peer.core.plan import contracts, graph
 from git_peer.core.plan import record as plan
@@ -13,7 +14,7 @@ from git_peer.core.plan.task import record as tasks
 from git_peer.core.plan.task.record import Task
 from git_peer.core.session import expiry
 from git_peer.core.session import record as sessions
-from git_peer.core.session.record import Scene, Session
+from git_peer.core.session.record import Session
 
 
 class Board:

@@ -7,7 +7,6 @@ from typing import Any
 import msgspec
 
 from git_peer.core.errors import Malformed
-from git_peer.core.log.command import envelope
 from git_peer.core.log.state import Event, State
 from git_peer.core.plan import graph
 from git_peer.core.plan import record as plan
@@ -17,7 +16,6 @@ from git_peer.core.plan.task.subtasks import adopt, find, finish, mine, noted
 from git_peer.core.session import expiry, naming
 from git_peer.core.session import record as sessions
 from git_peer.core.session.expiry import Evidence
-from git_peer.core.session.record import Scene, Session
 from git_peer.core.target.target import check
 
 MAX_LIST = 500  # entries of one list of a task
@@ -357,13 +355,6 @@ class TaskResult(TaskEvent, tag="task.result", frozen=True, kw_only=True):
 
     def about(self) -> str:
         return f"{self.task} {'passed' if self.passed else 'failed'} on {self.commit[:12]}"
-
-
-def lapse(state: State, task: Task, session: Session, scene: Scene) -> TaskLapse | None:
-    """The event that ends a dead session's claim; None while its lease must be taken for running."""
-    holder = tasks.assignee_of(state, task)
-    evidence = expiry.evidence(holder, holder.ttl if holder else 0, scene)
-    return None if evidence is None else TaskLapse(**envelope(session, scene), task=task.id, evidence=evidence)
 
 
 # -- applying -------------------------------------------------------------------------------------
