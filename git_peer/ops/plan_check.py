@@ -9,10 +9,11 @@ from typing import Any
 import msgspec
 
 from git_peer.core.log.txn import MAX_EVENT
-from git_peer.core.plan import contracts, graph
+from git_peer.core.plan import contracts
 from git_peer.core.plan import record as plan
 from git_peer.core.plan.record import Phase, Plan
 from git_peer.core.plan.task import events as tasking
+from git_peer.core.plan.task import graph
 from git_peer.core.plan.task import record as tasks
 from git_peer.core.plan.task.record import Task
 from git_peer.core.session import naming

@@ -30,7 +30,7 @@ from git_peer.core.plan.edits import (
     SetGoal,
     SetStatus,
 )
-from git_peer.core.plan.merge_point import Sync
+from git_peer.core.plan.phases import Sync
 from git_peer.core.plan.task import claim as claiming
 from git_peer.core.plan.task import events as tasking
 from git_peer.core.plan.task import record as tasks

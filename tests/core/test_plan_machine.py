@@ -26,7 +26,7 @@ from git_peer.core.plan.edits import (
     ChangeTask,
     EditPlan,
 )
-from git_peer.core.plan.merge_point import Sync
+from git_peer.core.plan.phases import Sync
 from git_peer.core.plan.task import record as tasks
 from git_peer.core.plan.task.board import Board
 from git_peer.core.plan.task.claim import Assign, Claim, GiveUp, Next

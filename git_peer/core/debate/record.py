@@ -176,36 +176,6 @@ def of_side(state: State, name: str) -> list[Debate]:
     return sorted((one for one in found if one is not None), key=lambda debate: (debate.height, debate.id))
 
 
-def disputing(state: State, contract: str) -> Debate | None:
-    """The escalated debate about a contract, if there is one: it cannot change but by that."""
-    folder = f"{layout.T_ABOUT}/disputed/{layout.component(contract)}"
-    for ident in sorted(state.entries(folder) or ()):
-        debate = get(state, ident)
-        if debate is not None:
-            return debate
-    return None
-
-
-def refuse_change(state: State, contract: str) -> None:
-    """Malformed with the code `disputed` while a person has to decide about a contract."""
-    debate = disputing(state, contract)
-    if debate is not None:
-        topic = text.quoted(debate.topic)
-        raise Malformed(
-            f"contract {contract} is in dispute, in debate {debate.id[:8]}: {topic}",
-            "disputed",
-            f"a person decides it with `git peer debate resolve {debate.id[:8]}`",
-        )
-
-
-def check_version(state: State, ident: str, contract: str, version: int) -> None:
-    """Malformed unless that debate's resolution made this version of the contract."""
-    debate = get(state, ident)
-    end = debate.resolution if debate is not None and debate.contract == contract else None
-    if end is None or end.version != version:
-        raise Malformed(f"no debate {text.line(ident, 64)} made version {version} of contract {contract}")
-
-
 def is_idle(debate: Debate, now: int) -> bool:
     """Whether nobody has spoken for so long that a person has to decide."""
     return debate.status == "active" and now > debate.last + debate.idle

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from git_peer import layout
-from git_peer.core.debate import record as debates
+from git_peer.core import text
 from git_peer.core.errors import Malformed, PeerError
 from git_peer.core.lock.record import rfc3339
 from git_peer.core.log.state import Kept, State, decode
@@ -98,9 +98,9 @@ class ContractChange(ContractEvent, tag="contract.change", frozen=True, kw_only=
         sessions.touch(state, self, height)
         old = _find(state, self.contract, self.version - 1)
         if self.debate:
-            debates.check_version(state, self.debate, self.contract, self.version)
+            _check_version(state, self.debate, self.contract, self.version)
         else:
-            debates.refuse_change(state, self.contract)
+            _refuse_change(state, self.contract)
         kind = self.type or old.type
         _check(kind, self.definition)
         if old.status == "locked" and not (self.debate or self.force):
@@ -157,7 +157,7 @@ class ContractDrop(ContractEvent, tag="contract.drop", frozen=True, kw_only=True
         sessions.touch(state, self, height)
         if _find(state, self.contract, self.version).status == "locked":
             raise Malformed(f"contract {self.contract} is locked")
-        debates.refuse_change(state, self.contract)
+        _refuse_change(state, self.contract)
         state.delete(layout.contract(self.contract))
 
 
@@ -217,6 +217,39 @@ def _check(kind: str, definition: str) -> None:
 
 def _keep(state: State, contract: Contract) -> None:
     state.put(layout.contract(contract.name), contract)
+
+
+class _Resolution(msgspec.Struct):
+    version: int = 0
+
+
+class _Debate(msgspec.Struct):
+    """What a contract has to know of a debate about it."""
+
+    id: str
+    topic: str
+    contract: str = ""
+    resolution: _Resolution | None = None
+
+
+def _refuse_change(state: State, contract: str) -> None:
+    """Malformed with the code `disputed` while a person has to decide about a contract."""
+    for ident in sorted(state.entries(f"{layout.T_ABOUT}/disputed/{layout.component(contract)}") or ()):
+        debate = state.get(f"{layout.T_DEBATES}/{ident}.json", _Debate)
+        if debate is not None:
+            raise Malformed(
+                f"contract {contract} is in dispute, in debate {debate.id[:8]}: {text.quoted(debate.topic)}",
+                "disputed",
+                f"a person decides it with `git peer debate resolve {debate.id[:8]}`",
+            )
+
+
+def _check_version(state: State, ident: str, contract: str, version: int) -> None:
+    """Malformed unless that debate's resolution made this version of the contract."""
+    debate = state.get(f"{layout.T_DEBATES}/{ident}.json", _Debate)
+    end = debate.resolution if debate is not None and debate.contract == contract else None
+    if end is None or end.version != version:
+        raise Malformed(f"no debate {text.line(ident, 64)} made version {version} of contract {contract}")
 
 
 def lock(state: State, name: str) -> None:

@@ -10,10 +10,11 @@ from git_peer.core.errors import PeerError
 from git_peer.core.log.command import Answer, Command, Scene
 from git_peer.core.log.state import Record, State
 from git_peer.core.log.txn import Txn
-from git_peer.core.plan import contracts, graph, questions
+from git_peer.core.plan import contracts, questions
 from git_peer.core.plan import record as plan
 from git_peer.core.plan.phases import PhaseDrop
 from git_peer.core.plan.task import events as tasking
+from git_peer.core.plan.task import graph
 from git_peer.core.plan.task import record as tasks
 from git_peer.core.plan.task.decide import with_children
 from git_peer.core.plan.task.record import Changes, Result, Spec

@@ -13,7 +13,7 @@ import msgspec
 
 import git_peer.core.debate.decide
 import git_peer.core.plan.edits
-import git_peer.core.plan.merge_point
+import git_peer.core.plan.phases
 import git_peer.core.plan.questions
 import git_peer.core.plan.task.integration  # noqa: F401 - with what follows every module that has commands
 from git_peer.core.errors import Malformed, PeerError
@@ -22,7 +22,7 @@ from git_peer.core.lock.landing import Land
 from git_peer.core.log.command import Command, Outcome, Scene
 from git_peer.core.log.state import State, kinds
 from git_peer.core.log.txn import Txn
-from git_peer.core.plan import graph
+from git_peer.core.plan.task import graph
 from git_peer.core.rules import lifetime
 from git_peer.core.rules.lifetime import End
 from git_peer.core.session.decide import Renew, Start

@@ -20,7 +20,7 @@ import git_peer.core.plan.task.events  # noqa: F401 - every module that has even
 from git_peer.core.errors import Malformed
 from git_peer.core.log.state import Event, State, encode, kinds
 from git_peer.core.log.txn import MAX_BATCH, MAX_EVENT
-from git_peer.core.plan import graph
+from git_peer.core.plan.task import graph
 
 KINDS: dict[str, type[Event]] = kinds(Event)
 

@@ -9,7 +9,7 @@ from git_peer.core.lock.events import LockRelease, LockTake
 from git_peer.core.log.command import Me, Scene
 from git_peer.core.log.state import Event, State
 from git_peer.core.log.txn import Txn
-from git_peer.core.plan import graph
+from git_peer.core.plan.task import graph
 from git_peer.core.plan.task import record as tasks
 from git_peer.core.plan.task.events import TaskClaim, TaskRelease
 from git_peer.core.rules import lifetime

@@ -8,8 +8,8 @@ import msgspec
 
 from git_peer.core.errors import Malformed
 from git_peer.core.log.state import Event, State
-from git_peer.core.plan import graph
 from git_peer.core.plan import record as plan
+from git_peer.core.plan.task import graph
 from git_peer.core.plan.task import record as tasks
 from git_peer.core.plan.task.record import OVER, Changes, Result, Spec, Task
 from git_peer.core.plan.task.subtasks import adopt, find, finish, mine, noted

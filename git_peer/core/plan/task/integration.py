@@ -11,8 +11,8 @@ from git_peer.core.lock.events import LockRelease
 from git_peer.core.log.command import Answer, Command
 from git_peer.core.log.state import Record
 from git_peer.core.log.txn import Txn
-from git_peer.core.plan import graph
 from git_peer.core.plan.task import events as tasking
+from git_peer.core.plan.task import graph
 from git_peer.core.plan.task import record as tasks
 from git_peer.core.plan.task.board import Board
 from git_peer.core.plan.task.claim import its_locks
