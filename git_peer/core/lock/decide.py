@@ -322,11 +322,11 @@ def _wait(txn: Txn, wish: Wish, place: waits.Wait | None, why: PeerError) -> Ans
 # -- giving back --------------------------------------------------------------------------------
 def release(txn: Txn, chosen: list[Lock], force: str | None = None) -> None:
     """End the chosen locks: one's own by release, another's by force with its reason, or because its lease ran out."""
-    session = txn.begin()  # here it may sweep on its way, and some may be gone
+    session = txn.begin()
     for lock in chosen:
         if locks.by_pointer(txn.state, lock.session, lock.id) is None:
-            continue
-        if _owns(txn.state, session, txn.me, lock):
+            txn.opens()  # the session's beginning swept it: that it ended was asked for
+        elif _owns(txn.state, session, txn.me, lock):
             txn.emit(LockRelease, lock=lock.id)
         elif force is not None:
             sessions.may_force(session, txn.me, txn.scene, "break another's lock")

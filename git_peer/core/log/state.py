@@ -91,10 +91,17 @@ class Event(Record, tag_field="kind", frozen=True, kw_only=True):
 
 def kinds(base: type[S]) -> dict[str, type[S]]:
     """Tag → class of every struct below `base` whose module has been imported; those in between have no tag."""
-    found: dict[str, type[S]] = {}
+    named: dict[str, type[S]] = {}
+    for kind in _leaves(base):
+        other = named.setdefault(str(kind.__struct_config__.tag), kind)
+        if other is not kind:
+            raise TypeError(f"{other.__name__} and {kind.__name__} are both {kind.__struct_config__.tag}")
+    return named
+
+
+def _leaves(base: type[S]) -> Iterator[type[S]]:
     for below in base.__subclasses__():
-        found |= kinds(below) if below.__subclasses__() else {str(below.__struct_config__.tag): below}
-    return found
+        yield from _leaves(below) if below.__subclasses__() else (below,)
 
 
 class Log(Record, frozen=True, kw_only=True):
