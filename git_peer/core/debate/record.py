@@ -98,14 +98,14 @@ def place(ident: str) -> str:
 
 def _pointers(debate: Debate) -> set[str]:
     about = layout.T_ABOUT
-    found = {f"{about}/sides/{layout.component(side.session)}/{debate.id}" for side in debate.sides}
+    pointers = {f"{about}/sides/{layout.component(side.session)}/{debate.id}" for side in debate.sides}
     if debate.status == "active":
-        found.add(f"{about}/debated/{debate.id}")
+        pointers.add(f"{about}/debated/{debate.id}")
     if debate.status == "escalated" and debate.contract:
-        found.add(f"{about}/disputed/{layout.component(debate.contract)}/{debate.id}")
+        pointers.add(f"{about}/disputed/{layout.component(debate.contract)}/{debate.id}")
     if debate.resolution is not None:
-        found.add(f"{about}/over/{_day(debate.resolution.at)}/{debate.id}")
-    return found
+        pointers.add(f"{about}/over/{_day(debate.resolution.at)}/{debate.id}")
+    return pointers
 
 
 def _day(at: int) -> str:
@@ -116,12 +116,12 @@ def _disputes(debate: Debate) -> dict[str, bytes]:
     """Tree path → record of what the gate reads: what cannot land while a debate is escalated."""
     if debate.status != "escalated" or debate.escalation is None:
         return {}
-    found = {}
+    disputes = {}
     for number, target in enumerate(debate.escalation.paths):
         where = layout.record(layout.T_DISPUTES, root_path(target), f"{debate.id}.{number}")
         record = {"id": debate.id, "target": target, "topic": debate.topic}
-        found[where] = msgspec.json.encode(record, order="sorted") + b"\n"
-    return found
+        disputes[where] = msgspec.json.encode(record, order="sorted") + b"\n"
+    return disputes
 
 
 def put(state: State, debate: Debate, old: Debate | None = None) -> None:
@@ -154,8 +154,8 @@ def get(state: State, ident: str) -> Debate | None:
 
 def all_of(state: State) -> list[Debate]:
     """Every debate in the tree, oldest first."""
-    found = [decode(raw, Debate) for _, raw in state.walk(layout.T_DEBATES)]
-    return sorted(found, key=lambda debate: (debate.height, debate.id))
+    debates = [decode(raw, Debate) for _, raw in state.walk(layout.T_DEBATES)]
+    return sorted(debates, key=lambda debate: (debate.height, debate.id))
 
 
 def find(state: State, prefix: str) -> Debate:
@@ -172,8 +172,8 @@ def find(state: State, prefix: str) -> Debate:
 def of_side(state: State, name: str) -> list[Debate]:
     """The debates in the tree in which that session is a side, oldest first."""
     folder = f"{layout.T_ABOUT}/sides/{layout.component(name)}"
-    found = [get(state, ident) for ident in state.entries(folder) or ()]
-    return sorted((one for one in found if one is not None), key=lambda debate: (debate.height, debate.id))
+    held = [get(state, ident) for ident in state.entries(folder) or ()]
+    return sorted((debate for debate in held if debate is not None), key=lambda debate: (debate.height, debate.id))
 
 
 def is_idle(debate: Debate, now: int) -> bool:
@@ -280,4 +280,4 @@ def _joined(debate: Debate, turn: Turn, constraints: tuple[str, ...], alternativ
         constraints=tuple(dict.fromkeys((*side.constraints, *constraints)))[: text.ITEMS],
         alternatives=tuple(dict.fromkeys((*side.alternatives, *alternatives)))[: text.ITEMS],
     )
-    return replace(debate, sides=tuple(grown if one.session == turn.session else one for one in debate.sides))
+    return replace(debate, sides=tuple(grown if other.session == turn.session else other for other in debate.sides))

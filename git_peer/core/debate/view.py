@@ -20,13 +20,13 @@ def describe(debate: Debate, scene: Scene) -> dict[str, Any]:
             {
                 "session": side.session,
                 "position": text.clean(side.position),
-                "constraints": [text.line(one) for one in side.constraints],
-                "alternatives": [text.line(one) for one in side.alternatives],
+                "constraints": [text.line(entry) for entry in side.constraints],
+                "alternatives": [text.line(entry) for entry in side.alternatives],
             }
             for side in debate.sides
         ],
         "turns": [_turn(turn) for turn in debate.turns],
-        "evidence": [text.line(one) for one in debate.evidence],
+        "evidence": [text.line(entry) for entry in debate.evidence],
     }
     standing = turn_of(debate, debate.proposal) if debate.proposal else None
     if standing is not None:
@@ -110,22 +110,22 @@ def key(debate: Debate) -> str:
 
 def notices(state: State, name: str, told: set[str], scene: Scene, most: int = 20) -> list[dict[str, Any]]:
     """What a session should know of its debates: whose turn it is, and, where it was not told, how they ended."""
-    found = []
+    notices = []
     for debate in of_side(state, name):
         ident, topic = debate.id[:8], text.quoted(debate.topic, 80)
         end = debate.resolution
         if status(debate, scene) == "active":
             if name not in waited_for(debate):
                 continue
-            said = f"debate {ident} waits for your turn in round {debate.round}: {topic}"
+            message = f"debate {ident} waits for your turn in round {debate.round}: {topic}"
         elif key(debate) in told or _mover(debate) in ("", name):
             continue
         elif end is not None:
             made = f", version {end.version} of contract {debate.contract}" if end.version else ""
-            said = f"debate {ident} was {end.how} by {end.by}{made}: {text.quoted(end.decision)}"
+            message = f"debate {ident} was {end.how} by {end.by}{made}: {text.quoted(end.decision)}"
         else:
-            said = f"debate {ident} waits for a person's word, nothing of it can land meanwhile: {topic}"
-        found.append(
-            {"code": "debate", "message": said, "debate": debate.id, "hint": f"`git peer debate show {ident}`"}
+            message = f"debate {ident} waits for a person's word, nothing of it can land meanwhile: {topic}"
+        notices.append(
+            {"code": "debate", "message": message, "debate": debate.id, "hint": f"`git peer debate show {ident}`"}
         )
-    return found[:most]
+    return notices[:most]

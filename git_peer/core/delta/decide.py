@@ -95,18 +95,18 @@ class Answer(Command, tag="delta-ack", frozen=True, kw_only=True):
         session = txn.session
         asked = [deltas.find(txn.state, ident) for ident in self.deltas]
         reader = deltas.reader(txn.state, session.name, session.sid, map(layout.unpercent, self.changed))
-        open_ = []
+        unanswered = []
         for delta in {delta.id: delta for delta in asked}.values():
             if delta.session == session.name:
                 raise PeerError(
                     "not_allowed", f"{delta.id[:8]} is your own delta", "`git peer push-delta --supersedes` replaces it"
                 )
             if not deltas.answered(delta, reader):
-                open_.append(delta)
-        for delta in open_:
+                unanswered.append(delta)
+        for delta in unanswered:
             why = deltas.concerns(delta, reader, txn.state.log.folds)[: deltas.MOST]
             txn.emit(DeltaAck, delta=delta.id, note=self.note, why=tuple(text.line(reason) for reason in why))
-        if open_:
+        if unanswered:
             sweep(txn, self.works)
         acked = {"acked": list(dict.fromkeys(delta.id for delta in asked))}
         return lambda after, scene: acked

@@ -127,8 +127,8 @@ def ids(state: State) -> list[str]:
 
 def all_of(state: State) -> list[Delta]:
     """Every open delta, oldest first."""
-    found = [decode(raw, Delta) for _, raw in state.walk(layout.T_DELTAS)]
-    return sorted(found, key=lambda delta: (delta.height, delta.id))
+    open_ones = [decode(raw, Delta) for _, raw in state.walk(layout.T_DELTAS)]
+    return sorted(open_ones, key=lambda delta: (delta.height, delta.id))
 
 
 def find(state: State, prefix: str) -> Delta:
@@ -189,10 +189,10 @@ def answered(delta: Delta, who: Reader) -> bool:
 def candidates(state: State, who: Reader) -> list[str]:
     """The ids of open deltas that may concern `who`, by the index: costs what `who` holds, not what there is."""
     about = layout.T_ABOUT
-    found: dict[str, None] = {}
+    near: dict[str, None] = {}
 
     def add(folder: str) -> None:
-        found.update(dict.fromkeys(sorted(state.entries(f"{about}/{folder}") or ())))
+        near.update(dict.fromkeys(sorted(state.entries(f"{about}/{folder}") or ())))
 
     add("everybody")
     add(f"sessions/{layout.component(who.name)}")
@@ -203,10 +203,10 @@ def candidates(state: State, who: Reader) -> list[str]:
     folds = state.log.folds
     for lock in who.locks:
         for _, raw in trie.near(state, f"{about}/paths", targets.root_path(lock.target), folds):
-            found.setdefault(_id_of(raw))
+            near.setdefault(_id_of(raw))
     for _, record in verdict.concerning(state, f"{about}/paths", who.changed, folds):
-        found.setdefault(record["id"])
-    return list(found)
+        near.setdefault(record["id"])
+    return list(near)
 
 
 def _id_of(raw: bytes) -> str:
@@ -221,14 +221,14 @@ def touch_paths(state: State) -> bool:
 def pressing(state: State, who: Reader) -> list[tuple[Delta, list[str]]]:
     """(delta, why) of every open delta that still wants an answer from `who`, oldest first."""
     folds = state.log.folds
-    found = []
+    waiting = []
     for ident in candidates(state, who):
         delta = get(state, ident)
         if delta is not None and not answered(delta, who):
             why = concerns(delta, who, folds)
             if why:
-                found.append((delta, why))
-    return sorted(found, key=lambda pair: (pair[0].height, pair[0].id))
+                waiting.append((delta, why))
+    return sorted(waiting, key=lambda pair: (pair[0].height, pair[0].id))
 
 
 def reader_of(state: State, name: str, sid: str, unlanded: Callable[[], Iterable[str]]) -> Reader:
@@ -238,29 +238,29 @@ def reader_of(state: State, name: str, sid: str, unlanded: Callable[[], Iterable
 
 def notices(state: State, who: Reader, most: int = 5) -> list[dict[str, Any]]:
     """What a session should answer, as notices of any command."""
-    found = pressing(state, who)
-    told = [
+    waiting = pressing(state, who)
+    notices = [
         {
             "code": "delta",
             "message": f"{delta.type} {delta.id[:8]} from {delta.session} wants your answer "
-            f"({'; '.join(text.line(one, 100) for one in why[:2])}): {text.quoted(delta.summary)}",
+            f"({'; '.join(text.line(reason, 100) for reason in why[:2])}): {text.quoted(delta.summary)}",
             "delta": delta.id,
-            "why": [text.line(one) for one in why],
+            "why": [text.line(reason) for reason in why],
             "hint": f"`git peer ack {delta.id[:8]}`, or a debate about it",
         }
-        for delta, why in found[:most]
+        for delta, why in waiting[:most]
     ]
-    if len(found) > most:
-        more = f"{len(found) - most} more deltas want your answer"
-        told.append({"code": "delta", "message": more, "hint": "`git peer deltas` lists them"})
-    return told
+    if len(waiting) > most:
+        more = f"{len(waiting) - most} more deltas want your answer"
+        notices.append({"code": "delta", "message": more, "hint": "`git peer deltas` lists them"})
+    return notices
 
 
 # -- showing --------------------------------------------------------------------------------------
 def describe(delta: Delta, who: Reader, why: Iterable[str] = ()) -> dict[str, Any]:
     """A delta as the command contract's D, for `who`."""
     mine = next((ack for ack in delta.acks if ack.sid == who.sid and who.sid), None)
-    reasons = [text.line(one) for one in (mine.why if mine else why)]
+    reasons = [text.line(reason) for reason in (mine.why if mine else why)]
     view: dict[str, Any] = {
         "id": delta.id,
         "type": delta.type,

@@ -152,7 +152,7 @@ class Grant:
     # By id: locks of others that end for it, with the evidence that their lease ran out, or None: it outranks them.
     ends: dict[str, tuple[Lock, Evidence | None]] = field(default_factory=dict)
     # For each target one's own lock on it, and that of an agent of one's own that answers for it.
-    found: dict[Target, tuple[Lock | None, Lock | None]] = field(default_factory=dict)
+    standing: dict[Target, tuple[Lock | None, Lock | None]] = field(default_factory=dict)
 
 
 def judge(txn: Txn, wish: Wish, place: waits.Wait | None) -> Grant:
@@ -167,7 +167,7 @@ def judge(txn: Txn, wish: Wish, place: waits.Wait | None) -> Grant:
     grant = Grant(wish, ttl, priority_of(wish, session, txn.me))
     conflicts: list[tuple[Target, Lock]] = []
     for target in dict.fromkeys(wish.targets):
-        mine, agents = grant.found[target] = already(state, target, session, txn.me, scene)
+        mine, agents = grant.standing[target] = already(state, target, session, txn.me, scene)
         if agents is not None or (mine is not None and wish.mode in (mine.mode, "shared")):
             continue
         for lock in locks.against(state, target, wish.mode, session.sid):
@@ -189,7 +189,7 @@ def take(txn: Txn, grant: Grant) -> list[str]:
         else:
             txn.emit(LockPreempt, lock=lock.id, holder=lock.session, priority=grant.priority)
     ids = []
-    for target, (mine, agents) in grant.found.items():
+    for target, (mine, agents) in grant.standing.items():
         if mine is not None:
             _renew(txn, mine, grant)
             ids.append(mine.id)
@@ -309,7 +309,7 @@ def _queue(txn: Txn, wish: Wish, place: waits.Wait | None) -> None:
 def _wait(txn: Txn, wish: Wish, place: waits.Wait | None, why: PeerError) -> Answer:
     """A place in the queue, or the news that one still has it."""
     conflicts = why.extra["conflicts"]
-    blockers = {one["sid"] if one.get("lock") is None else one["lock"]["sid"] for one in conflicts}
+    blockers = {conflict["sid"] if conflict.get("lock") is None else conflict["lock"]["sid"] for conflict in conflicts}
     waits.refuse_cycle(txn.state, txn.session, blockers, txn.scene)
     if place is None:
         priority = priority_of(wish, txn.session, txn.me)

@@ -73,8 +73,8 @@ def landed(state: State, target: Target, sid: str, commit: str) -> None:
 
 def awaits(state: State, target: Target, sid: str) -> bool:
     """Whether somebody who lost a path there waits for what `sid`, who has had it since, will land."""
-    found = (fence for _, fence in _overlapping(state, target))
-    return any(fence.holder is not None and fence.holder.sid == sid and not fence.landed for fence in found)
+    lost = (fence for _, fence in _overlapping(state, target))
+    return any(fence.holder is not None and fence.holder.sid == sid and not fence.landed for fence in lost)
 
 
 def _overlapping(state: State, target: Target) -> list[tuple[str, Fence]]:
@@ -82,5 +82,5 @@ def _overlapping(state: State, target: Target) -> list[tuple[str, Fence]]:
         return []
     folds = state.log.folds
     near = trie.near(state, layout.T_FENCES, targets.root_path(target), folds)
-    found = [(where, decode(raw, Fence)) for where, raw in near]
-    return [(where, fence) for where, fence in found if targets.overlap(fence.target, target, folds)]
+    fences = [(where, decode(raw, Fence)) for where, raw in near]
+    return [(where, fence) for where, fence in fences if targets.overlap(fence.target, target, folds)]

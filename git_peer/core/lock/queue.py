@@ -95,8 +95,8 @@ def place(ident: str) -> str:
 
 def all_of(state: State) -> list[Wait]:
     """Every wait, first asked first."""
-    found = [decode(raw, Wait) for _, raw in state.walk(layout.T_WAITS)]
-    return sorted(found, key=lambda wait: wait.turn)
+    waits = [decode(raw, Wait) for _, raw in state.walk(layout.T_WAITS)]
+    return sorted(waits, key=lambda wait: wait.turn)
 
 
 def is_live(state: State, wait: Wait, scene: Scene) -> bool:
@@ -146,15 +146,15 @@ def cycle(state: State, session: Session, blockers: set[str], scene: Scene) -> l
     names = {s.sid: s.name for s in sessions.all_of(state)}
 
     def next_of(sid: str) -> set[str]:
-        found: set[str] = set()
+        before: set[str] = set()
         for wait in waiting:
             if wait.sid == sid:
                 for target in wait.targets:
-                    found |= {
+                    before |= {
                         k.sid for k in locks.against(state, target, wait.mode, sid) if locks.is_live(state, k, scene)
                     }
-                found |= {w.sid for _, w in ahead(state, wait.targets, wait.mode, sid, wait.turn, None, scene)}
-        return found
+                before |= {w.sid for _, w in ahead(state, wait.targets, wait.mode, sid, wait.turn, None, scene)}
+        return before
 
     trail: dict[str, str] = dict.fromkeys(blockers, session.sid)
     todo = list(blockers)
@@ -165,7 +165,7 @@ def cycle(state: State, session: Session, blockers: set[str], scene: Scene) -> l
                 path = [sid]
                 while path[-1] != session.sid:
                     path.append(trail[path[-1]])
-                return [names.get(one, one) for one in [session.sid, *path]][::-1]
+                return [names.get(sid, sid) for sid in [session.sid, *path]][::-1]
             if further not in trail:
                 trail[further] = sid
                 todo.append(further)

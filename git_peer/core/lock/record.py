@@ -91,15 +91,15 @@ def by_pointer(state: State, name: str, ident: str) -> Lock | None:
 
 def by_id(state: State, prefix: str) -> Lock:
     """The one lock whose id begins with `prefix`."""
-    found = [
+    named = [
         (name, ident)
         for name in state.entries(layout.T_HELD) or ()
         for ident in state.entries(f"{layout.T_HELD}/{name}") or ()
         if ident.startswith(prefix)
     ]
-    lock = by_pointer(state, *found[0]) if len(found) == 1 else None
+    lock = by_pointer(state, *named[0]) if len(named) == 1 else None
     if lock is None:
-        many = "more than one lock's id begins" if found else "no lock's id begins"
+        many = "more than one lock's id begins" if named else "no lock's id begins"
         raise PeerError("not_found", f"{many} with {prefix}", "`git peer locks` lists them")
     return lock
 

@@ -175,13 +175,13 @@ def all_of(state: State) -> Iterator[Contract]:
 
 def find(state: State, name: str) -> Contract:
     """The contract of that name, or PeerError with near ones."""
-    found = get(state, name)
-    if found is None:
+    contract = get(state, name)
+    if contract is None:
         names = [entry.removesuffix(".json") for entry in sorted(state.entries(layout.T_CONTRACTS) or ())]
-        near = [one for one in names if name.lower() in one.lower() or one.lower() in name.lower()] or names
+        near = [other for other in names if name.lower() in other.lower() or other.lower() in name.lower()] or names
         hint = f"there is {', '.join(near[:5])}" if near else "`git peer contract add` adds one"
         raise PeerError("not_found", f"there is no contract {name}", hint)
-    return found
+    return contract
 
 
 def describe(contract: Contract) -> dict[str, Any]:

@@ -200,8 +200,8 @@ class SetStatus(Edit, tag="task!", frozen=True, kw_only=True):
                 "`git peer task claim`, `review` and `done` do that, step by step",
             )
         naming.changed[task.id] = None
-        for one in with_children(txn.state, task) if self.status == "dropped" else [task]:
-            txn.emit(tasking.TaskMove, task=one.id, status=self.status)
+        for member in with_children(txn.state, task) if self.status == "dropped" else [task]:
+            txn.emit(tasking.TaskMove, task=member.id, status=self.status)
 
 
 class AddContract(Edit, tag="contract+", frozen=True, kw_only=True):
@@ -404,15 +404,15 @@ def _add(txn: Txn, naming: Naming, added: list[AddTask]) -> None:
     """New tasks, each after its parent and after what it depends on, so that a plan of any size folds in parts."""
     named = {naming.real(edit.id) if edit.id else naming.turn(): edit for edit in added}
     needs = {
-        ident: [naming.real(one) for one in (*edit.spec.depends_on, edit.spec.parent) if one]
+        ident: [naming.real(dep) for dep in (*edit.spec.depends_on, edit.spec.parent) if dep]
         for ident, edit in named.items()
     }
     for ident, wanted in needs.items():
-        for one in wanted:
-            if one not in needs and tasks.get(txn.state, one) is None:
+        for dep in wanted:
+            if dep not in needs and tasks.get(txn.state, dep) is None:
                 title = named[ident].spec.title
                 raise PeerError(
-                    "not_found", f"task {ident} ({title}) names {one!r}, which is no task", "`git peer task list`"
+                    "not_found", f"task {ident} ({title}) names {dep!r}, which is no task", "`git peer task list`"
                 )
     parents = {naming.real(edit.spec.parent) for edit in added if edit.status != "dropped"}
     for ident in graph.topological(needs):
@@ -428,7 +428,7 @@ def _add(txn: Txn, naming: Naming, added: list[AddTask]) -> None:
 def _placed(state: State, naming: Naming, spec: Spec) -> Spec:
     """A spec with the real ids in it, in its parent's phase."""
     real = msgspec.structs.replace(
-        spec, depends_on=tuple(naming.real(one) for one in spec.depends_on), parent=naming.real(spec.parent)
+        spec, depends_on=tuple(naming.real(dep) for dep in spec.depends_on), parent=naming.real(spec.parent)
     )
     if real.parent and not real.phase:
         parent = tasks.get(state, real.parent)
@@ -465,7 +465,7 @@ def _unless_there(state: State, edits: tuple[AnyEdit, ...]) -> tuple[AnyEdit, ..
 def _renamed(edit: AddTask, renamed: dict[str, str]) -> AddTask:
     spec = msgspec.structs.replace(
         edit.spec,
-        depends_on=tuple(renamed.get(one, one) for one in edit.spec.depends_on),
+        depends_on=tuple(renamed.get(dep, dep) for dep in edit.spec.depends_on),
         parent=renamed.get(edit.spec.parent, edit.spec.parent),
     )
     return msgspec.structs.replace(edit, id=renamed.get(edit.id, edit.id), spec=spec)

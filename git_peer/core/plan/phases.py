@@ -70,7 +70,7 @@ class PhaseClose(plan.PhaseEvent, tag="phase.close", frozen=True, kw_only=True):
                 contracts.lock(state, name)
         there = plan.get(state)
         closed = msgspec.structs.replace(phase, status="closed", head=self.head, synced={})
-        phases = tuple(closed if one.id == phase.id else one for one in there.phases)
+        phases = tuple(closed if other.id == phase.id else other for other in there.phases)
         plan.put(state, msgspec.structs.replace(there, phases=plan.opened_next(phases)))
 
 
@@ -114,7 +114,7 @@ class Sync(Command, tag="phase-sync", frozen=True, kw_only=True):
         def answer(after: State, scene: Scene) -> dict[str, Any]:
             there = plan.phase_of(after, phase.id)
             waits = waiting_for(after, there, self.head, scene) if there.status == "open" else None
-            opens = next((one.id for one in plan.get(after).phases if one.status == "open"), None)
+            opens = next((other.id for other in plan.get(after).phases if other.status == "open"), None)
             return {
                 "phase": there.id,
                 "status": there.status,
@@ -151,11 +151,11 @@ def _phase(state: State, text: str) -> Phase:
     if text:
         phase = plan.find_phase(there, text)
     else:
-        found = next((one for one in there.phases if one.status == "open"), None)
-        if found is None:
-            what = "every phase is closed" if there.phases else "the plan has no phases"
-            raise PeerError("not_found", f"no phase is open: {what}", "`git peer phase list`")
-        phase = found
+        opened = next((other for other in there.phases if other.status == "open"), None)
+        if opened is None:
+            why = "every phase is closed" if there.phases else "the plan has no phases"
+            raise PeerError("not_found", f"no phase is open: {why}", "`git peer phase list`")
+        phase = opened
     if phase.status != "open":
         raise PeerError("invalid", f"phase {phase.id} is {phase.status}, not open", "`git peer phase list`")
     return phase

@@ -121,19 +121,19 @@ def get(state: State, ident: str) -> Question | None:
 
 def all_of(state: State) -> list[Question]:
     """Every open question, oldest first."""
-    found = [decode(raw, Question) for _, raw in state.walk(layout.T_QUESTIONS)]
-    return sorted(found, key=lambda one: one.order)
+    open_ones = [decode(raw, Question) for _, raw in state.walk(layout.T_QUESTIONS)]
+    return sorted(open_ones, key=lambda question: question.order)
 
 
 def find(state: State, prefix: str) -> Question:
     """The one open question whose id begins with `prefix`."""
     ids = [name.removesuffix(".json") for name in state.entries(layout.T_QUESTIONS) or ()]
     match = [ident for ident in ids if ident.startswith(prefix)] if prefix else []
-    found = get(state, match[0]) if len(match) == 1 else None
-    if found is None:
+    question = get(state, match[0]) if len(match) == 1 else None
+    if question is None:
         many = "more than one open question's id begins" if len(match) > 1 else "no open question's id begins"
         raise PeerError("not_found", f"{many} with {text.line(prefix, 64)!r}", "`git peer plan questions` lists them")
-    return found
+    return question
 
 
 def describe(question: Question) -> dict[str, Any]:
@@ -153,26 +153,26 @@ def describe(question: Question) -> dict[str, Any]:
 
 def notices(state: State, name: str) -> list[dict[str, Any]]:
     """The questions to the session of that name which it has not answered, as notices of any command."""
-    found = []
-    for one in all_of(state) if name else ():
-        if one.to == name and all(reply.session != name for reply in one.replies):
-            what = f"{one.session}, who plans, asks you: {text.quoted(one.text)}"
-            hint = f"`git peer plan answer {one.id[:8]} TEXT`"
-            found.append({"code": "question", "message": what, "question": one.id, "hint": hint})
-    return found
+    unanswered = []
+    for question in all_of(state) if name else ():
+        if question.to == name and all(reply.session != name for reply in question.replies):
+            message = f"{question.session}, who plans, asks you: {text.quoted(question.text)}"
+            hint = f"`git peer plan answer {question.id[:8]} TEXT`"
+            unanswered.append({"code": "question", "message": message, "question": question.id, "hint": hint})
+    return unanswered
 
 
 # -- applying -------------------------------------------------------------------------------------
 def _find(state: State, ident: str) -> Question:
-    found = get(state, ident)
-    if found is None:
+    question = get(state, ident)
+    if question is None:
         raise Malformed(f"no open question {ident!r}")
-    return found
+    return question
 
 
-def _check(said: str, most: int) -> None:
-    text.check(said, most)
-    if not said:
+def _check(words: str, most: int) -> None:
+    text.check(words, most)
+    if not words:
         raise Malformed("a text that says nothing")
 
 

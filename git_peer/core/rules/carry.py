@@ -50,9 +50,9 @@ def _edits(state: State) -> Iterator[AnyEdit]:
     for phase in there.phases:
         if phase.id not in closed:
             yield AddPhase(id=phase.id, name=phase.name)
-    for one in contracts.all_of(state):
-        status = {"version": one.version, "status": one.status, "approved": one.approved}
-        yield AddContract(name=one.name, type=one.type, definition=one.definition, **status)  # type: ignore[arg-type]
+    for contract in contracts.all_of(state):
+        status = {"version": contract.version, "status": contract.status, "approved": contract.approved}
+        yield AddContract(name=contract.name, type=contract.type, definition=contract.definition, **status)  # type: ignore[arg-type]
     taken = {task.id: task for task in tasks.all_of(state) if task.phase not in closed and task.status != "dropped"}
     for task in sorted(taken.values(), key=lambda task: task.order):
         yield _task(task, taken)

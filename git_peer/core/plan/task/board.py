@@ -58,8 +58,8 @@ class Board:
 
     def ready(self, scene: Scene) -> list[Task]:
         """The tasks that somebody could begin now: the highest priority first, then as they were added."""
-        found = [task for task in self.tasks.values() if self.is_ready(task, scene)]
-        return sorted(found, key=lambda task: (-task.priority, self.plan.order(task.phase), task.order))
+        there = [task for task in self.tasks.values() if self.is_ready(task, scene)]
+        return sorted(there, key=lambda task: (-task.priority, self.plan.order(task.phase), task.order))
 
     def working(self, scene: Scene) -> Iterator[tuple[Task, Session]]:
         """The tasks that a live session works on now, with it."""

@@ -80,7 +80,7 @@ class Next(Command, tag="task-next", frozen=True, kw_only=True):
         ]
         why = Counter[str]()
         ready = board.ready(txn.scene)
-        for task in sorted(ready, key=lambda one: one.priority, reverse=True):
+        for task in sorted(ready, key=lambda task: task.priority, reverse=True):
             keeper = board.kept_for(task, txn.scene)
             lacking = [skill for skill in task.skills if skill not in able]
             if keeper not in ("", session.name):
@@ -179,11 +179,11 @@ class Assign(Command, tag="task-assign", frozen=True, kw_only=True):
 # -- claiming -------------------------------------------------------------------------------------
 def _nothing(board: Board, ready: list[Task], why: Counter[str], session: Session) -> PeerError:
     todo = [task for task in board.tasks.values() if task.status == "todo" and not task.children]
-    told = [f"{count} {what}" for what, count in why.most_common(3)]
+    reasons = [f"{count} {reason}" for reason, count in why.most_common(3)]
     waiting = len(todo) - len([task for task in ready if task.status == "todo"])
     if waiting:
-        told.append(f"{waiting} {'wait' if waiting > 1 else 'waits'} for other tasks or phases")
-    left = f": {', '.join(told)}" if told else ": no task is to do" if board.tasks else ": there is no plan"
+        reasons.append(f"{waiting} {'wait' if waiting > 1 else 'waits'} for other tasks or phases")
+    left = f": {', '.join(reasons)}" if reasons else ": no task is to do" if board.tasks else ": there is no plan"
     return PeerError(
         "not_found",
         f"nothing is ready for {session.name}{left}",
@@ -230,10 +230,10 @@ def _refuse(board: Board, task: Task, session: Session, scene: Scene) -> None:
     waits_for = board.waits_for(task)
     if waits_for:
         shown = ", ".join(
-            f"{one} ({board[one].status}{', ' + board[one].assignee if board[one].assignee else ''})"
-            if one in board.tasks
-            else one
-            for one in waits_for[:5]
+            f"{ident} ({board[ident].status}{', ' + board[ident].assignee if board[ident].assignee else ''})"
+            if ident in board.tasks
+            else ident
+            for ident in waits_for[:5]
         )
         raise PeerError(
             "invalid",
@@ -277,10 +277,10 @@ def _occupied(state: State, task: Task, busy: list[tuple[Target, str]]) -> str:
 def lockable(task: Task) -> tuple[Target, ...]:
     """What `--lock` takes for a task: its paths, the whole file where a part of one is named."""
     whole = (
-        msgspec.structs.replace(one, kind="file", lines=None, section="", blob="")
-        if one.kind in ("lines", "section")
-        else one
-        for one in task.paths
+        msgspec.structs.replace(target, kind="file", lines=None, section="", blob="")
+        if target.kind in ("lines", "section")
+        else target
+        for target in task.paths
     )
     return tuple(dict.fromkeys(whole))
 
@@ -313,7 +313,7 @@ def _shown(ident: str, held: list[str]) -> Answer:
             for name in after.entries(layout.T_HELD) or ()
             for ident in after.entries(f"{layout.T_HELD}/{name}") or ()
         }
-        views = [locks.describe(after, locks.by_id(after, one), scene, "") for one in held if one in there]
+        views = [locks.describe(after, locks.by_id(after, lock), scene, "") for lock in held if lock in there]
         return {"task": tasks.describe(task), "locks": views}
 
     return answer
@@ -327,8 +327,8 @@ def its_locks(state: State, task: Task) -> list[locks.Lock]:
     """
     if not task.assignee:
         return []
-    others = [one for one in tasks.claimed_by(state, task.assignee) if one.id != task.id]
-    needed = {target for one in others if one.status in tasks.WORKED_ON for target in lockable(one)}
+    others = [other for other in tasks.claimed_by(state, task.assignee) if other.id != task.id]
+    needed = {target for other in others if other.status in tasks.WORKED_ON for target in lockable(other)}
     mine = set(lockable(task))
     return [
         lock

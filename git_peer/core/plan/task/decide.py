@@ -43,13 +43,13 @@ class Move(Command, tag="task-move", frozen=True, kw_only=True):
             return _shown(task.id, [])
         _may(txn, task, self)
         freed: dict[str, locks.Lock] = {}  # two subtasks may share one
-        for one in with_children(txn.state, task) if self.status == "dropped" else [task]:
+        for member in with_children(txn.state, task) if self.status == "dropped" else [task]:
             if self.status in (*OVER, "blocked", "todo"):
-                freed |= {lock.id: lock for lock in its_locks(txn.state, one)}
+                freed |= {lock.id: lock for lock in its_locks(txn.state, member)}
             commit = self.commit if self.status == "review" else ""
             txn.emit(
                 tasking.TaskMove,
-                task=one.id,
+                task=member.id,
                 status=self.status,
                 note=self.note,
                 commit=commit,
@@ -68,8 +68,11 @@ class Move(Command, tag="task-move", frozen=True, kw_only=True):
         if self.status not in ("blocked", "dropped", "todo"):
             return False
         among = with_children(txn.state, task) if self.status == "dropped" else [task]
-        working = [one for one in among if one.status == "in_progress" and not one.children and not is_mine(txn, one)]
-        return [end_lapsed(txn, one) for one in working].count(True) > 0
+        ended = False
+        for member in among:
+            if member.status == "in_progress" and not member.children and not is_mine(txn, member):
+                ended = end_lapsed(txn, member) or ended
+        return ended
 
 
 class Progress(Command, tag="task-progress", frozen=True, kw_only=True):
@@ -156,12 +159,12 @@ def _shown(ident: str, freed: list[dict[str, Any]]) -> Answer:
 
 def with_children(state: State, task: Task) -> list[Task]:
     """A task and the unfinished ones below it, itself first: its end is not that of its subtasks."""
-    found = [task]
+    family = [task]
     for ident in task.children:
         child = tasks.get(state, ident)
         if child is not None and child.status not in OVER:
-            found += with_children(state, child)
-    return found
+            family += with_children(state, child)
+    return family
 
 
 def _may(txn: Txn, task: Task, command: Move) -> None:
@@ -209,14 +212,14 @@ def _accepted(task: Task) -> None:
         return
     result, commit = task.result, task.commit[:12]
     if result is None or result.commit != task.commit:
-        said = f"no result of its acceptance ({task.accept}) is on record for commit {commit}"
+        why = f"no result of its acceptance ({task.accept}) is on record for commit {commit}"
     elif not result.passed:
-        said = f"its acceptance ({task.accept}) failed on commit {commit}"
+        why = f"its acceptance ({task.accept}) failed on commit {commit}"
     else:
         return
     raise PeerError(
         "invalid",
-        f"{task.id} cannot be accepted: {said}",
+        f"{task.id} cannot be accepted: {why}",
         f"`git peer task result {task.id} --run` in a work tree at that commit runs it and records what it says",
     )
 

@@ -347,11 +347,11 @@ class TaskResult(TaskEvent, tag="task.result", frozen=True, kw_only=True):
             raise Malformed(f"task {task.id} is {task.status}")
         if task.status == "review" and self.commit != task.commit:
             raise Malformed(f"{task.id} has {task.commit[:12]} under review")
-        said = "passed" if self.passed else "failed"
+        verdict = "passed" if self.passed else "failed"
         result = Result(
             commit=self.commit, passed=self.passed, by=self.by, at=self.at, command=self.command, output=self.output
         )
-        tasks.put(state, noted(task, self, f"acceptance {said}", self.commit[:12], result=result), task)
+        tasks.put(state, noted(task, self, f"acceptance {verdict}", self.commit[:12], result=result), task)
 
     def about(self) -> str:
         return f"{self.task} {'passed' if self.passed else 'failed'} on {self.commit[:12]}"

@@ -56,7 +56,7 @@ def ancestry(known: Known, task: Task) -> Iterator[Task]:
 
 def waits_for(known: Known, task: Task) -> list[str]:
     """The tasks that this one waits for and that are not done: its own dependencies and its parents'."""
-    wanted = dict.fromkeys(dep for one in ancestry(known, task) for dep in one.depends_on)
+    wanted = dict.fromkeys(dep for above in ancestry(known, task) for dep in above.depends_on)
     return [dep for dep in wanted if known[dep].status != "done"]
 
 
@@ -127,23 +127,23 @@ def topological(specs: Mapping[str, Iterable[str]]) -> list[str]:
 
     Keeps the given order where it can; what goes round comes last, for the check to name.
     """
-    found: dict[str, None] = {}
+    placed: dict[str, None] = {}
     for root in specs:
         stack = [root]
         walking: set[str] = set()
         while stack:
             ident = stack[-1]
-            if ident in found:
+            if ident in placed:
                 stack.pop()
                 continue
             walking.add(ident)
-            missing = [dep for dep in specs[ident] if dep in specs and dep not in found and dep not in walking]
+            missing = [dep for dep in specs[ident] if dep in specs and dep not in placed and dep not in walking]
             if missing:
                 stack.extend(reversed(missing))
             else:
-                found[ident] = None
+                placed[ident] = None
                 stack.pop()
-    return list(found)
+    return list(placed)
 
 
 def check(state: State) -> None:
@@ -151,7 +151,7 @@ def check(state: State) -> None:
     if not state.relinked:
         return
     known = Lookup(state)
-    idents = [one.id for one in tasks.all_of(state)] if "" in state.relinked else sorted(state.relinked)
+    idents = [task.id for task in tasks.all_of(state)] if "" in state.relinked else sorted(state.relinked)
     there = plan.get(state)
     try:
         for ident in idents:

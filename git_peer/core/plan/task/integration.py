@@ -77,8 +77,8 @@ def ordered(board: Board) -> list[Task]:
 
 def before(board: Board, task: Task) -> list[str]:
     """The tasks without subtasks that this one waits for: its dependencies and its parents', through their parts."""
-    todo = [dep for one in graph.ancestry(board, task) for dep in one.depends_on]
-    found: dict[str, None] = {}
+    todo = [dep for above in graph.ancestry(board, task) for dep in above.depends_on]
+    leaves: dict[str, None] = {}
     seen: set[str] = set()
     while todo:
         ident = todo.pop()
@@ -88,8 +88,8 @@ def before(board: Board, task: Task) -> list[str]:
         if board[ident].children:
             todo += board[ident].children
         else:
-            found[ident] = None
-    return sorted(found, key=lambda ident: board[ident].order)
+            leaves[ident] = None
+    return sorted(leaves, key=lambda ident: board[ident].order)
 
 
 def is_handed_in(task: Task) -> bool:

@@ -21,9 +21,9 @@ def find(state: State, ident: str) -> Task:
     return task
 
 
-def noted(task: Task, event: Event, what: str, said: str = "", **changes: Any) -> Task:
+def noted(task: Task, event: Event, what: str, words: str = "", **changes: Any) -> Task:
     """The task with changes, and an entry of its history that says so."""
-    short = said.encode("utf-8", "surrogatepass")[:200].decode("utf-8", "ignore")
+    short = words.encode("utf-8", "surrogatepass")[:200].decode("utf-8", "ignore")
     entry = Past(at=event.at, by=event.by, what=what, note=short)
     return msgspec.structs.replace(task, history=(*task.history[1 - tasks.NOTES :], entry), **changes)
 
