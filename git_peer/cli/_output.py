@@ -57,13 +57,11 @@ class Call:
             self._parts = Parts(self.name, writing)
         return self._parts
 
-    def peer(self, writing: bool = False) -> Peer:
-        """The Peer of this run."""
+    def peer(self, writing: bool = False, once: bool = False) -> Peer:
+        """The Peer of this run. `once`: it answers and ends, so one look at the log serves for all of it."""
         self._writes = self._writes or writing
         if self._peer is None:
-            self._peer = self.parts(writing).peer(writing)
-            self._peer.engine.waits = self._waits
-            self._peer.engine.defers = True
+            self._peer = self.parts(writing).peer(writing, waits=self._waits, defers=True, steady=once)
         return self._peer
 
     def _waits(self, what: str) -> None:

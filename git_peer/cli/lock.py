@@ -57,7 +57,7 @@ def lock_command(
 
     A target is a file, a folder (`dir/`), a glob (`'src/**/*.py'`), or a name (`@deploy`). One's own are renewed.
     """
-    peer = call.peer(writing=not dry_run)
+    peer = call.peer(writing=not dry_run, once=True)
     wanted = _targets.parsed(peer.repo, _targets.listed(given, source, nul))
     if changed:
         wanted += [targets.of_path("file", path) for path in _changed(call)]
@@ -99,7 +99,7 @@ def _granted(views: list[dict[str, Any]]) -> str:
 
 
 def _changed(call: Call) -> list[str]:
-    repo = call.peer().repo
+    repo = call.peer(once=True).repo
     from git_peer.store.git.remote import run
 
     out = run(
@@ -143,7 +143,7 @@ def unlock_command(
         raise PeerError("usage", "unlock wants targets, --all, or --id", "git peer help unlock")
     if everything and force:
         raise PeerError("usage", "--all gives back one's own; --force wants targets", "")
-    peer = call.peer(writing=True)
+    peer = call.peer(writing=True, once=True)
     wanted = _targets.parsed(peer.repo, texts)
     dropped = tentative.drop(peer, [targets.show(t) for t in wanted], everything)
     left = [t for t in wanted if targets.show(t) not in {view["target"] for view in dropped}]
@@ -166,7 +166,7 @@ def unlock_command(
 @click.option("--mine", is_flag=True, help="One's own only.")
 def locks_command(call: Call, given: tuple[str, ...], source: str | None, nul: bool, mine: bool) -> Reply:
     """What is locked, or what overlaps PATHs, by the local copy of the log."""
-    peer = call.peer()
+    peer = call.peer(once=True)
     among: list[Target] = _targets.parsed(peer.repo, _targets.listed(given, source, nul))
     found = peer.locks(among, mine)
     rows = [
@@ -187,7 +187,7 @@ def check_command(
     call: Call, given: tuple[str, ...], source: str | None, nul: bool, staged: bool, rev: str | None
 ) -> Reply:
     """Whether this session may change PATHs, by the local copy of the log. Exit 1 where not."""
-    peer = call.peer()
+    peer = call.peer(once=True)
     paths = _targets.paths(peer.repo, _targets.listed(given, source, nul))
     if staged:
         paths += outgoing.staged(peer)

@@ -19,7 +19,7 @@ def status_command(call: Call) -> Reply:
     from git_peer.ops import news  # pygit2 comes with them: `version` does without
     from git_peer.ops.sync import untold
 
-    peer = call.peer()
+    peer = call.peer(once=True)
     state, scene = peer.state, peer.scene(peer.state)
     held = peer.locks()
     tentative = sum(view["guarantee"] == "tentative" for view in held) + len(untold(peer))
