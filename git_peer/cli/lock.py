@@ -15,9 +15,6 @@ from git_peer.core.lock.events import Wish
 from git_peer.core.rules import decide as commands
 from git_peer.core.target import target as targets
 from git_peer.core.target.target import Target
-from git_peer.ops import behind, outgoing
-from git_peer.ops import push as pushing
-from git_peer.ops import sync as tentative
 
 _from_file = click.option("--pathspec-from-file", "source", metavar="F", help="Read targets from F (- is stdin).")
 _nul = click.option("-z", "nul", is_flag=True, help="With --pathspec-from-file: NUL ends a target.")
@@ -80,7 +77,11 @@ def lock_command(
     if dry_run:
         done = peer.dry_run(wish)
         return Reply(done, "Would be granted, by the local copy.")
+    from git_peer.ops import behind
+
     if offline and peer.remote is not None:
+        from git_peer.ops import sync as tentative
+
         done = tentative.take(peer, wish)
         peer.warned += behind.of(peer, wanted)
         return Reply({**done, "guarantee": "tentative"}, _granted(done["locks"]), network=True, wrote=True)
@@ -145,6 +146,8 @@ def unlock_command(
         raise PeerError("usage", "--all gives back one's own; --force wants targets", "")
     peer = call.peer(writing=True, once=True)
     wanted = _targets.parsed(peer.repo, texts)
+    from git_peer.ops import sync as tentative
+
     dropped = tentative.drop(peer, [targets.show(t) for t in wanted], everything)
     left = [t for t in wanted if targets.show(t) not in {view["target"] for view in dropped}]
     done: dict[str, Any] = {"released": []}
@@ -189,6 +192,8 @@ def check_command(
     """Whether this session may change PATHs, by the local copy of the log. Exit 1 where not."""
     peer = call.peer(once=True)
     paths = _targets.paths(peer.repo, _targets.listed(given, source, nul))
+    if staged or rev is not None:
+        from git_peer.ops import outgoing
     if staged:
         paths += outgoing.staged(peer)
     if rev is not None:
@@ -197,6 +202,8 @@ def check_command(
         raise PeerError("usage", "check wants paths, --staged or --rev", "git peer help check")
     found = peer.check(paths)
     if found:
+        from git_peer.ops import push as pushing
+
         why = pushing.refusal(found)
         raise PeerError(why.code, why.message, why.hint, allowed=False, violations=found)
     return Reply({"allowed": True, "violations": []}, f"{len(set(paths))} paths may be changed.")

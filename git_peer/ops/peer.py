@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -36,9 +36,11 @@ from git_peer.publish.snapshot import World
 from git_peer.store.clone.clone import Clone
 from git_peer.store.git import work
 from git_peer.store.git.chain import Chain
-from git_peer.store.git.remote import Remote
 from git_peer.store.git.repo import Repo
 from git_peer.store.settings import Settings
+
+if TYPE_CHECKING:
+    from git_peer.store.git.remote import Remote
 
 T = TypeVar("T")
 
@@ -260,6 +262,8 @@ class Peer:
         facts = self.clone.facts
         if facts.get("remote"):
             name = str(self.settings.get("remote") or facts["remote"])
+            from git_peer.store.git.remote import Remote
+
             self.remote = Remote(self.repo.gitdir, self.repo.top, name, str(facts["branch"]))
             self.engine.follow(self.remote)
         return self.remote is not None

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
 import os
-import secrets
-import socket
 from typing import TYPE_CHECKING
 
 from git_peer.core.errors import PeerError
@@ -16,7 +13,6 @@ from git_peer.publish.engine import Options
 from git_peer.publish.snapshot import World
 from git_peer.store.clone import who as who_is
 from git_peer.store.clone.clone import Clone
-from git_peer.store.git.remote import Remote
 from git_peer.store.git.repo import Repo
 from git_peer.store.settings import Settings
 
@@ -24,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from git_peer.ops.init import Setup
+    from git_peer.store.git.remote import Remote
 
 
 class Parts:
@@ -45,6 +42,8 @@ class Parts:
         name = str(self.settings.get("remote") or facts.get("remote") or "")
         if not facts.get("remote"):
             return None
+        from git_peer.store.git.remote import Remote
+
         return Remote(self.repo.gitdir, self.repo.top, name, str(facts.get("branch")))
 
     def scene(self) -> Scene:
@@ -52,7 +51,7 @@ class Parts:
         ttl = self.settings.get("ttl")
         return Scene(
             now=0,
-            ident=lambda: secrets.token_hex(8),
+            ident=lambda: os.urandom(8).hex(),
             skew=self.settings.get("clockSkew"),
             ttl_agent=ttl or 1800,
             ttl_person=ttl or 28800,
@@ -106,7 +105,7 @@ def who(repo: Repo, clone: Clone, given: str | None) -> Me:
         agent=agent,
         clone=clone.ident,
         gitdir=gitdir,
-        host=socket.gethostname(),
+        host=os.uname().nodename,
         user=_user(),
         worktree=(repo.top or repo.gitdir).name,
         branch=repo.branch,
@@ -115,7 +114,13 @@ def who(repo: Repo, clone: Clone, given: str | None) -> Me:
 
 
 def _user() -> str:
+    """As getpass tells it, which brings a terminal's settings along."""
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        if os.environ.get(name):
+            return os.environ[name]
+    import pwd
+
     try:
-        return getpass.getuser()
-    except (KeyError, OSError):
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
         return str(os.getuid())

@@ -5,10 +5,9 @@ Its three ends: lost the race (decide again), lost the answer (settle it), rejec
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from git_peer import layout
 from git_peer.core.errors import PeerError
@@ -26,7 +25,9 @@ from git_peer.store.clone.clone import Clone
 from git_peer.store.git import durable, refs
 from git_peer.store.git.chain import Chain, Missing, Problem
 from git_peer.store.git.libgit2 import GitError
-from git_peer.store.git.remote import Pushed, Remote, backoff
+
+if TYPE_CHECKING:  # with it comes what starts processes, which local mode does without
+    from git_peer.store.git.remote import Pushed, Remote
 
 # A refusal of these kinds does not depend on how fresh the state is.
 FINAL = frozenset({"usage", "invalid", "not_allowed", "unsupported", "not_set_up", "untrusted", "newer_format"})
@@ -37,7 +38,7 @@ def is_final(refusal: PeerError) -> bool:
     return refusal.code in FINAL and not refusal.stateful
 
 
-Publish = Callable[[str, "str | None", float], Pushed]
+Publish = Callable[[str, "str | None", float], "Pushed"]
 Decide = Callable[[State, Scene, bool], Outcome]  # the bool: the state was fetched by this command
 
 
@@ -106,7 +107,14 @@ class Engine:
 
     @staticmethod
     def _jitter() -> float:
-        return random.random()  # noqa: S311 - spreads retries, guards nothing
+        from random import random  # who has lost a race has the time
+
+        return random()  # noqa: S311 - spreads retries, guards nothing
+
+    def _back_off(self, turn: int, longest: float = 1.0) -> None:
+        from git_peer.store.git.remote import backoff
+
+        backoff(turn, self._jitter(), longest)
 
     # -- the tip ----------------------------------------------------------------------------------
     def tip(self) -> str:
@@ -350,7 +358,7 @@ class Engine:
                     raise
                 if time.monotonic() > deadline:
                     raise self._out_of_time(mine) from None
-                backoff(min(turn, 6), self._jitter())
+                self._back_off(min(turn, 6))
         raise AssertionError("unreachable")
 
     def _won(
@@ -430,7 +438,7 @@ class Engine:
                 if attempt.base != self.tip() or time.monotonic() > deadline:
                     break
                 if turn:  # a server that takes nothing now is not asked at full speed until time is up
-                    backoff(turn, self._jitter(), max(0.0, min(8.0, (deadline - time.monotonic()) / 2)))
+                    self._back_off(turn, max(0.0, min(8.0, (deadline - time.monotonic()) / 2)))
                 void = self.chain.append(self.tip(), [self._void(attempt)], int(time.time()))
                 assert self.remote is not None
                 pushed = self.remote.push(void, attempt.base, deadline - time.monotonic())

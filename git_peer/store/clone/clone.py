@@ -6,9 +6,6 @@ import contextlib
 import fcntl
 import json
 import os
-import secrets
-import shutil
-import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -71,7 +68,7 @@ class Clone:
 
     def set_up(self, **facts: Any) -> None:
         """Write clone.json: what is given replaces what was known."""
-        fresh = {"clone": secrets.token_hex(8), "host": socket.gethostname()}
+        fresh = {"clone": _ident(), "host": os.uname().nodename}
         known = {**fresh, **self.facts, **facts, "inode": self.common.stat().st_ino}
         files.write_json(self.folder / layout.F_CLONE, known)
         self._facts = known
@@ -80,10 +77,12 @@ class Clone:
         """Give a copied clone an id of its own, and drop what belongs to the other: sessions, attempts, tentatives."""
         if not self.copied:
             return False
+        import shutil
+
         for name in (layout.D_ATTEMPTS, layout.D_HELD, layout.D_FENCED, layout.D_TENTATIVE, layout.D_AGENTS):
             shutil.rmtree(self.folder / name, ignore_errors=True)
         (self.folder / layout.F_COMMITS).unlink(missing_ok=True)
-        self.set_up(clone=secrets.token_hex(8))
+        self.set_up(clone=_ident())
         return True
 
     # -- one writer at a time ---------------------------------------------------------------------
@@ -309,6 +308,10 @@ class Clone:
         from git_peer.store.git import notes
 
         return notes.words_of(self.folder, commits)
+
+
+def _ident() -> str:
+    return os.urandom(8).hex()
 
 
 def _locked(path: str, end: float) -> int | None:

@@ -7,7 +7,6 @@ are folded together when some have gathered (`fold.py`).
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import zlib
 
@@ -18,8 +17,15 @@ from git_peer.store import files
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from hashlib import sha1
 
     from git_peer.store.git.libgit2 import Repository
+
+if not TYPE_CHECKING:
+    try:
+        from _sha1 import sha1  # to import hashlib loads OpenSSL
+    except ImportError:
+        from hashlib import sha1
 
 COMMIT, TREE, BLOB = 1, 2, 3  # kinds of objects, as packs number them
 _NAMES = {COMMIT: b"commit", TREE: b"tree", BLOB: b"blob"}
@@ -32,7 +38,7 @@ Written = dict[str, tuple[int, bytes]]
 
 def ident_of(kind: int, body: bytes) -> str:
     """The id that an object has."""
-    return hashlib.sha1(b"%s %d\0" % (_NAMES[kind], len(body)) + body, usedforsecurity=False).hexdigest()
+    return sha1(b"%s %d\0" % (_NAMES[kind], len(body)) + body, usedforsecurity=False).hexdigest()
 
 
 def commit(who: tuple[str, str], at: int, tree: str, parents: Iterable[str], message: bytes) -> bytes:
@@ -106,7 +112,7 @@ def _packed(objects: Mapping[str, tuple[int, bytes]]) -> tuple[bytes, bytes]:
     if at >= _LARGEST:
         raise PeerError("invalid", "too much at once: over 2 GiB", "split it into several commands")
     raw = b"".join(parts)
-    raw += hashlib.sha1(raw, usedforsecurity=False).digest()
+    raw += sha1(raw, usedforsecurity=False).digest()
     places.sort()
     counts = [0] * 256
     for raw_id, _, _ in places:
@@ -118,7 +124,7 @@ def _packed(objects: Mapping[str, tuple[int, bytes]]) -> tuple[bytes, bytes]:
     index = b"\xfftOc" + (2).to_bytes(4, "big") + b"".join(fanout)
     index += b"".join(b"".join(column) for column in zip(*places, strict=True))
     index += raw[-20:]
-    return raw, index + hashlib.sha1(index, usedforsecurity=False).digest()
+    return raw, index + sha1(index, usedforsecurity=False).digest()
 
 
 def _head(kind: int, size: int) -> bytes:
