@@ -40,7 +40,7 @@ def test_the_same_events_make_the_same_trees(log: int, tmp_path: Path) -> None:
         kept = {path: raw for path, raw in blobs.items() if path not in state.changes}
         blobs = {**kept, **{path: raw for path, raw in state.changes.items() if raw is not None}}
         where = f"commit {commit['height']} of log {log}"
-        assert TreeWriter(git, True).build(None, dict(blobs)) == commit["tree"], where
+        assert TreeWriter(git).build(None, dict(blobs)) == commit["tree"], where
         assert subject.of(events, State(DictReader(blobs))) == commit["subject"], where
         assert [subject.about(event) for event in commit["events"]] == commit["about"], where
 
