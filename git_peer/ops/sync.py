@@ -19,7 +19,7 @@ from git_peer.core.lock import events as locking
 from git_peer.core.lock import record as locks
 from git_peer.core.lock.decide import Take, Wish
 from git_peer.core.log.command import Command
-from git_peer.core.log.state import Event, encode
+from git_peer.core.log.state import Event, State, encode
 from git_peer.core.plan.edits import EditPlan
 from git_peer.core.plan.task.decide import Progress
 from git_peer.core.rules import decide as commands
@@ -149,7 +149,7 @@ def _rebuild(peer: Peer, name: str, old: list[Command], new: Command | None = No
     answer: dict[str, Any] = {}
     for command in [*old, *([new] if new else [])]:
         try:
-            outcome = commands.decide(state, command, scene)
+            outcome = commands.decide(State(state), command, scene)  # a refused one may have got half-way
         except PeerError as why:
             if command is new or why.status != 1:
                 raise
