@@ -25,6 +25,7 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 import pygit2
@@ -79,11 +80,7 @@ class Ask:
         os.write(report, b"%d\n" % os.getpid())
         os.closerange(3, os.sysconf("SC_OPEN_MAX"))
         os.umask(self.words["umask"])
-        os.environ.clear()
-        os.environ.update(self.words["env"])
-        time.tzset()
-        for level in (ConfigLevel.SYSTEM, ConfigLevel.XDG, ConfigLevel.GLOBAL):  # libgit2 took HOME when it was loaded
-            pygit2.option(Option.SET_SEARCH_PATH, level, None)
+        take_up(self.words["env"])
         _streams()
         sys.orig_argv = [sys.executable, "-P", "-m", "git_peer", *self.words["argv"]]
         sys.argv = ["-m", *self.words["argv"]]
@@ -94,6 +91,15 @@ class Ask:
             raise
         _end(0)
         raise SystemExit
+
+
+def take_up(env: Mapping[str, str]) -> None:
+    """Live in this environment, and so do the libraries that have read another one."""
+    os.environ.clear()
+    os.environ.update(env)
+    time.tzset()
+    for level in (ConfigLevel.SYSTEM, ConfigLevel.XDG, ConfigLevel.GLOBAL):  # libgit2 took HOME when it was loaded
+        pygit2.option(Option.SET_SEARCH_PATH, level, None)
 
 
 def _streams() -> None:

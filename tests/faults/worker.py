@@ -1,6 +1,6 @@
 """Runs git-peer many times at once, in processes forked from one that has everything imported, with faults on request.
 
-A line of JSON on stdin is a list of asks: {"cwd", "argv", "env"?, "kill"?, "weak"?}. All their processes are forked
+A line of JSON on stdin is a list of asks: {"cwd", "argv", "env", "kill"?, "weak"?}. All their processes are forked
 first and let go together; the answer is a line with as many {"status", "out", "err"} (bytes as latin-1 text).
 `kill`: SIGKILL before that step, counted from 0 (see arm). `weak`: what to switch off (see _WEAK).
 """
@@ -30,6 +30,7 @@ from git_peer.publish import attempts, combine, inbox
 from git_peer.publish.engine import Engine
 from git_peer.store.clone import clone
 from git_peer.store.git import refs, remote
+from tests.forkserver import take_up
 
 Ask = dict[str, Any]
 CRASHED = 99  # exit status of a worker that failed by itself
@@ -206,7 +207,7 @@ def _child(ask: Ask, go: int, out: int, err: int) -> int:
     for number, target in ((os.open(os.devnull, os.O_RDONLY), 0), (out, 1), (err, 2)):
         os.dup2(number, target)
     os.chdir(ask["cwd"])
-    os.environ.update(ask.get("env") or {})
+    take_up(ask["env"])
     random.seed()  # else every fork would draw the same jitter
     for name in ask.get("weak") or ():
         _WEAK[name]()
