@@ -20,4 +20,6 @@ def _unsynced(_sealed: None) -> None:
 @pytest.fixture(name="forks")
 def _forks() -> Forks:
     """git-peer in fresh processes, quickly."""
-    return forks()
+    worker = forks()
+    worker.passed = 0
+    return worker

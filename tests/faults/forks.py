@@ -26,7 +26,10 @@ def attempts(clone: Clone) -> set[str]:
 
 @dataclass(frozen=True)
 class Ask:
-    """One run of git-peer. `kill`: SIGKILL at that step; `weak`: protections to switch off."""
+    """One run of git-peer. `kill`: SIGKILL at that step; `weak`: protections to switch off.
+
+    `ahead`: seconds that its wall clock is wrong.
+    """
 
     where: Clone
     argv: tuple[str, ...]
@@ -34,6 +37,7 @@ class Ask:
     kill: int | None = None
     weak: Sequence[str] = ()
     env: Mapping[str, str] = field(default_factory=dict)
+    ahead: float = 0
 
     @property
     def args(self) -> tuple[str, ...]:
@@ -48,6 +52,7 @@ class Forks:
         top = str(Path(__file__).parents[2])
         argv = (sys.executable, "-P", "-m", "tests.faults.worker")
         env = merged({"HOME": "/nonexistent", "PYTHONPATH": top})
+        self.passed = 0.0  # seconds that have gone by without anybody's waiting for them, on both clocks
         self._process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env, cwd="/")
 
     def close(self) -> None:
@@ -67,9 +72,12 @@ class Forks:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         lines = [
-            {"cwd": str(a.where.path), "argv": a.args, "kill": a.kill, "weak": list(a.weak), "env": merged(a.env)}
+            {
+                "cwd": str(a.where.path), "argv": a.args, "kill": a.kill, "weak": list(a.weak), "env": merged(a.env),
+                "clock": [a.ahead, self.passed],
+            }
             for a in asks
-        ]
+        ]  # fmt: skip
         self._process.stdin.write(json.dumps(lines).encode() + b"\n")
         self._process.stdin.flush()
         answer = self._process.stdout.readline()
@@ -81,10 +89,10 @@ class Forks:
 
     def peer(
         self, where: Clone, *argv: str, as_: str = "", kill: int | None = None, status: int | None = 0,
-        env: Mapping[str, str] | None = None,
+        env: Mapping[str, str] | None = None, ahead: float = 0,
     ) -> Result:  # fmt: skip
         """One run; asserts the exit status (None: whatever it is)."""
-        result = self.together([Ask(where, argv, as_, kill, env=env or {})])[0]
+        result = self.together([Ask(where, argv, as_, kill, env=env or {}, ahead=ahead)])[0]
         assert status is None or result.status == status, f"expected exit status {status}\n{result}"
         return result
 

@@ -1,7 +1,8 @@
 """Runs git-peer many times at once, in processes forked from one that has everything imported, with faults on request.
 
-A line of JSON on stdin is a list of asks: {"cwd", "argv", "env", "kill"?, "weak"?}. All their processes are forked
-first and let go together; the answer is a line with as many {"status", "out", "err"} (bytes as latin-1 text).
+A line of JSON on stdin is a list of asks: {"cwd", "argv", "env", "clock", "kill"?, "weak"?}. All their processes are
+forked first and let go together; the answer is a line with as many {"status", "out", "err"} (bytes as latin-1 text).
+`clock`: seconds that the wall clock is wrong, and seconds that both clocks have gone on without anybody's waiting.
 `kill`: SIGKILL before that step, counted from 0 (see arm). `weak`: what to switch off (see _WEAK).
 """
 
@@ -191,6 +192,13 @@ def _follows() -> None:
     combine.submit = submit
 
 
+def _set_clocks(wrong: float, passed: float) -> None:
+    wall, monotonic = time.time, time.monotonic
+    if wrong or passed:
+        time.time = lambda: wall() + wrong + passed
+        time.monotonic = lambda: monotonic() + passed
+
+
 _WEAK = {
     "combines": _combines,
     "follows": _follows,
@@ -208,6 +216,7 @@ def _child(ask: Ask, go: int, out: int, err: int) -> int:
         os.dup2(number, target)
     os.chdir(ask["cwd"])
     take_up(ask["env"])
+    _set_clocks(*ask["clock"])
     random.seed()  # else every fork would draw the same jitter
     for name in ask.get("weak") or ():
         _WEAK[name]()
