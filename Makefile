@@ -28,9 +28,11 @@ demo: $(STAMP) ## two clones, a lock, a refused commit: for real, in a scratch f
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/git-peer demo
 
 TESTS := not slow and not soak
+# One more than cores: some tests wait for a server or a lease.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 
 test: $(STAMP) ## what to run before each commit, a few minutes (PYTEST_ARGS adds arguments)
-	@$(BIN)/python -m pytest -n auto --dist worksteal -m '$(TESTS)' $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m '$(TESTS)' $(PYTEST_ARGS)
 
 test-all: $(STAMP) ## every test but the soaks: those of `make test`, then those that it leaves out
 	@bad=0; $(MAKE) --no-print-directory test || bad=1; \
