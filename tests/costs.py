@@ -25,8 +25,8 @@ def _now() -> float:
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     ticks = 0
     for task in Path("/proc/self/task").iterdir():
-        for child in (task / "children").read_text().split():
-            with contextlib.suppress(OSError):  # it has just ended
+        with contextlib.suppress(OSError):  # a thread or a child that has just ended
+            for child in (task / "children").read_text().split():
                 stat = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
                 ticks += sum(int(field) for field in stat[11:15])
     return sum(one.ru_utime + one.ru_stime for one in used) + ticks / os.sysconf("SC_CLK_TCK")
