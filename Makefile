@@ -12,10 +12,10 @@ ifneq ($(shell cat $(VENV)/.where 2>/dev/null),$(CURDIR))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types check bench soak clean
+.PHONY: help setup demo test test-all lint types check bench soak clean
 
 help: ## what there is to make
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: $(STAMP) ## .venv with git-peer and the tools of its development
 	@:
@@ -27,8 +27,17 @@ $(STAMP): pyproject.toml tools/setup-venv git_peer/__init__.py $(wildcard docs/g
 demo: $(STAMP) ## two clones, a lock, a refused commit: for real, in a scratch folder
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/git-peer demo
 
-test: $(STAMP) ## the test suite (PYTEST_ARGS adds arguments)
-	@$(BIN)/python -m pytest -n auto $(PYTEST_ARGS)
+TESTS := not slow and not soak
+# One more than cores: some tests wait for a server or a lease.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+
+test: $(STAMP) ## what to run before each commit, a few minutes (PYTEST_ARGS adds arguments)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m '$(TESTS)' $(PYTEST_ARGS)
+
+test-all: $(STAMP) ## every test but the soaks: those of `make test`, then those that it leaves out
+	@bad=0; $(MAKE) --no-print-directory test || bad=1; \
+	$(MAKE) --no-print-directory test TESTS='slow and not soak' || bad=1; \
+	exit $$bad
 
 lint: $(STAMP) ## style and format
 	@bad=0; $(BIN)/ruff check . || bad=1; $(BIN)/ruff format --check . || bad=1; exit $$bad

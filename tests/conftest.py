@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-from tests.world import REQUIRED, Clone, World, end_running, sealed
+from tests.world import REQUIRED, Clone, World, end_running, real_processes, sealed
+
+_MEMORY = Path("/dev/shm")
+_ROOM = 4 << 30  # bytes: what the suite leaves there, a dozen times
+
+
+def _roomy(folder: Path) -> bool:
+    """Whether temporary folders, with the hooks in them, can be there."""
+    try:
+        found = os.statvfs(folder)
+    except OSError:
+        return False
+    return found.f_bavail * found.f_frsize >= _ROOM and not found.f_flag & os.ST_NOEXEC and os.access(folder, os.W_OK)
+
+
+# A lock waits for the disk some thirty times. What a full or broken disk does is tested on disks of their own.
+if "TMPDIR" not in os.environ and _roomy(_MEMORY):
+    os.environ["TMPDIR"] = str(_MEMORY)
+    tempfile.tempdir = None
 
 # A shell that starts the suite in the background has it ignore ^C, and what the tests start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -44,15 +64,19 @@ def pytest_make_collect_report(
 
 
 @pytest.fixture(autouse=True)
-def _sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A home, git configuration, locale and time zone of the test's own; nothing of the user's or of an agent's."""
+def _sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[None]:
+    """A home, git configuration, locale and time zone of the test's own; nothing of the user's or of an agent's.
+
+    With the mark `real` each git-peer of the test is a new interpreter, none a fork.
+    """
     env = sealed(tmp_path / "home")
     for key in os.environ.keys() - env.keys() - {"PYTEST_CURRENT_TEST"}:
         monkeypatch.delenv(key)
     for key, value in env.items():
         if os.environ.get(key) != value:
             monkeypatch.setenv(key, value)
-    yield
+    with real_processes() if request.node.get_closest_marker("real") else contextlib.nullcontext():
+        yield
     end_running()
 
 

@@ -5,6 +5,7 @@ Processor time, for on a busy machine the clock measures the others; with its ch
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 from collections import defaultdict
@@ -14,20 +15,20 @@ from typing import Any
 
 import pytest
 
-from tests import forked
-
 NAME = "processor time"
 MOST = 60  # lines
 _spent: defaultdict[str, float] = defaultdict(float)
 
 
 def _now() -> float:
-    """Seconds of this process, of its children that have ended, and of what the fork server has forked."""
+    """Seconds of this process, of its children that have ended, and of those that live, with theirs."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     ticks = 0
-    if forked.server.cache_info().currsize:
-        stat = Path(f"/proc/{forked.server().process.pid}/stat").read_text().rpartition(")")[2].split()
-        ticks = sum(int(field) for field in stat[11:15])
+    for task in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(OSError):  # a thread or a child that has just ended
+            for child in (task / "children").read_text().split():
+                stat = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
+                ticks += sum(int(field) for field in stat[11:15])
     return sum(one.ru_utime + one.ru_stime for one in used) + ticks / os.sysconf("SC_CLK_TCK")
 
 

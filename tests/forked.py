@@ -11,7 +11,7 @@ import select
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +26,18 @@ _HAND_OVER = inspect.signature(subprocess.Popen._execute_child)  # type: ignore[
 class Server:
     """The process that forks. It ends with this one, for then its socket closes."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: str) -> None:
+        """`kind` is "light" or "whole"."""
         self.at_start = _at_start(os.environ)
         self.control, theirs = socket.socketpair()
         # Nobody's home: what is imported there must not depend on the test that happened to come first.
         env = {"PATH": os.environ.get("PATH", os.defpath), "HOME": "/nonexistent", "TZ": "UTC", **self.at_start}
         script = Path(__file__).with_name("forkserver.py")
         with theirs:
-            argv = (sys.executable, "-P", str(script))
+            argv = (sys.executable, "-P", str(script), kind)
             self.process = subprocess.Popen(argv, stdin=theirs.fileno(), stdout=subprocess.DEVNULL, env=env, cwd="/")
+        with self.control.makefile("rb", buffering=0) as said:
+            self.light = frozenset(json.loads(said.readline()))
         atexit.register(self.close)
 
     def close(self) -> None:
@@ -50,9 +53,22 @@ class Server:
 
 
 @functools.cache
-def server() -> Server:
-    """The one of this process."""
-    return Server()
+def server(kind: str) -> Server:
+    """The one of this process and kind."""
+    return Server(kind)
+
+
+def server_for(argv: Sequence[str]) -> Server:
+    """The server whose forks have imported of pygit2 what the command would import when it starts."""
+    words = iter(argv)
+    command = ""
+    for word in words:
+        if word == "--as":
+            next(words, None)
+        elif not word.startswith("-"):
+            command = word
+            break
+    return server("light" if not command or command in server("light").light else "whole")
 
 
 def _at_start(env: Mapping[str, str]) -> dict[str, str]:
@@ -68,7 +84,7 @@ def _umask() -> int:
 def can(args: tuple[str, ...], env: Mapping[str, str]) -> bool:
     """Whether a fork would be the very process that these arguments start."""
     ours = args[: len(PROGRAM)] == PROGRAM and hasattr(os, "pidfd_open")  # Linux
-    return ours and _at_start(env) == server().at_start
+    return ours and _at_start(env) == server("light").at_start
 
 
 class Forked(subprocess.Popen[bytes]):
@@ -83,7 +99,7 @@ class Forked(subprocess.Popen[bytes]):
         self._report, report = os.pipe()
         try:
             fds = [folder, words["p2cread"], words["c2pwrite"], words["errwrite"], report]
-            server().ask(argv, words["env"], fds)
+            server_for(argv).ask(argv, words["env"], fds)
         finally:
             os.close(folder)
             os.close(report)

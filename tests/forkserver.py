@@ -1,6 +1,7 @@
 """Runs `python -P -m git_peer` as forks of a process that has everything imported: a twentieth of a start's price.
 
-Started with a Unix socket as its stdin (see forked.py for the other side). An ask is a length of eight bytes, sent with
+Started with a Unix socket as its stdin and "whole" or "light", with or without pygit2. forked.py is the other side: it
+first gets a line, the JSON list of the commands that can do with "light". An ask is a length of eight bytes, sent with
 five descriptors (folder, stdin, stdout, stderr, report), and that much JSON: {"argv", "env", "umask"}. On `report` the
 fork writes a line with its process id as soon as it can take signals, and the server one with its exit status.
 
@@ -25,28 +26,50 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Mapping
+from importlib.abc import MetaPathFinder
 from typing import Any, NoReturn
 
-import pygit2
-from pygit2.enums import ConfigLevel, Option
-
 import git_peer
+from git_peer.cli.main import COMMANDS
+from git_peer.store.git import libgit2
 
 SIZE = 8
 # What reads the environment, or much else, when it is imported; a fork imports it itself, as a process does.
 _COLD = ("git_peer.__main__", "git_peer.adapters.", "git_peer.cli.demo", "git_peer.cli.man", "git_peer.mcp.",
          "git_peer.runner.inside")  # fmt: skip
+_LEVELS = (2, 3, 4)  # GIT_CONFIG_LEVEL_SYSTEM, _XDG, _GLOBAL
 _WARM = ("click._textwrap", "encodings.ascii", "encodings.idna", "encodings.latin_1", "filelock", "tomli", "tomli_w")
 
 
-def preload() -> None:
-    """Import what a command would import by itself."""
+class _Barred(MetaPathFinder):
+    """Keeps pygit2's package out, and with it those of our modules that import it."""
+
+    def find_spec(self, name: str, path: object, target: object = None) -> None:  # noqa: ARG002 - as it is called
+        if name == "pygit2":
+            raise ImportError(name)
+
+
+def preload(whole: bool = True) -> None:
+    """Import what a command would import by itself; unless `whole`, without pygit2's package.
+
+    Not every command imports that, and where it is there its C part answers otherwise (git_peer/store/git/libgit2.py).
+    """
+    barred = [] if whole else [_Barred()]
+    sys.meta_path[:0] = barred
     for module in pkgutil.walk_packages(git_peer.__path__, "git_peer."):
         if not module.name.startswith(_COLD):
-            with contextlib.suppress(ImportError):  # an extra that is not installed
+            with contextlib.suppress(ImportError):  # it, or an extra that is not installed
                 importlib.import_module(module.name)
     for name in _WARM:
         importlib.import_module(name)
+    del sys.meta_path[: len(barred)]
+    assert ("pygit2" in sys.modules) is whole
+
+
+def light() -> list[str]:
+    """The commands whose file is imported without pygit2's package."""
+    return [name for name, (file, _) in COMMANDS.items() if f"git_peer.cli.{file}" in sys.modules]
 
 
 class Ask:
@@ -79,11 +102,7 @@ class Ask:
         os.write(report, b"%d\n" % os.getpid())
         os.closerange(3, os.sysconf("SC_OPEN_MAX"))
         os.umask(self.words["umask"])
-        os.environ.clear()
-        os.environ.update(self.words["env"])
-        time.tzset()
-        for level in (ConfigLevel.SYSTEM, ConfigLevel.XDG, ConfigLevel.GLOBAL):  # libgit2 took HOME when it was loaded
-            pygit2.option(Option.SET_SEARCH_PATH, level, None)
+        take_up(self.words["env"])
         _streams()
         sys.orig_argv = [sys.executable, "-P", "-m", "git_peer", *self.words["argv"]]
         sys.argv = ["-m", *self.words["argv"]]
@@ -94,6 +113,16 @@ class Ask:
             raise
         _end(0)
         raise SystemExit
+
+
+def take_up(env: Mapping[str, str]) -> None:
+    """Live in this environment, and so do the libraries that have read another one."""
+    os.environ.clear()
+    os.environ.update(env)
+    time.tzset()
+    found: Any = libgit2._alone("_libgit2")
+    for level in _LEVELS:  # libgit2 took HOME when it was loaded; nothing for a path has it look again
+        found.lib.git_libgit2_opts(found.lib.GIT_OPT_SET_SEARCH_PATH, found.ffi.cast("int", level), found.ffi.NULL)
 
 
 def _streams() -> None:
@@ -156,9 +185,11 @@ def serve(control: socket.socket) -> Ask | None:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # ^C ends whoever asks, and then this
-    preload()
+    preload(sys.argv[1] == "whole")
     gc.collect()
     gc.freeze()  # a fork that looks for garbage would copy all of this
-    taken = serve(socket.socket(fileno=os.dup(0)))
+    given = socket.socket(fileno=os.dup(0))
+    given.sendall(json.dumps(light()).encode() + b"\n")
+    taken = serve(given)
     if taken is not None:
         taken.become()

@@ -54,7 +54,7 @@ def test_is_forked(local: Clone) -> None:
     running = local.start_peer("watch")
     try:
         assert Path(f"/proc/{running.process.pid}/stat").read_text().rpartition(")")[2].split()[1] == str(
-            forked.server().process.pid
+            forked.server("light").process.pid
         )
         assert not set(os.listdir(f"/proc/{running.process.pid}/fd")) - set("0123456789")
     finally:

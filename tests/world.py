@@ -12,7 +12,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -208,7 +207,7 @@ def start(
     or the environment says something that only a new one takes up.
     """
     whole = merged(env)
-    forks = not (real or _real.get()) and forked.can(args, whole)
+    forks = _forking and not real and forked.can(args, whole)
     process = (forked.Forked if forks else subprocess.Popen)(
         [os.fsencode(arg) for arg in args],
         cwd=cwd,
@@ -223,17 +222,18 @@ def start(
 
 
 _started: list[Running] = []
-_real = ContextVar("real", default=os.environ.get("GIT_PEER_REAL", "") == "all")
+_forking = os.environ.get("GIT_PEER_REAL", "") != "all"
 
 
 @contextlib.contextmanager
 def real_processes() -> Iterator[None]:
     """Every git-peer that is started in here is a new interpreter."""
-    token = _real.set(True)
+    global _forking  # noqa: PLW0603 - of the process, for what threads start counts too
+    before, _forking = _forking, False
     try:
         yield
     finally:
-        _real.reset(token)
+        _forking = before
 
 
 def end_running() -> None:

@@ -87,8 +87,11 @@ class Push:
 
     def _resolve(self) -> list[Update]:
         """The refs that git would push, as its own dry run says."""
-        args = ["push", "--dry-run", "--porcelain", "--no-verify", *self.options, self.remote, *self.refspecs]
-        ran = self._git(*args)
+        # Without push options, the configured ones too: in a dry run git writes them to a server that may have left,
+        # and dies of SIGPIPE.
+        options = [option for option in self.options if not option.startswith("--push-option=")]
+        args = ["push", "--dry-run", "--porcelain", "--no-verify", *options, self.remote, *self.refspecs]
+        ran = self._git("-c", "push.pushOption=", *args)
         rows = [line.split("\t") for line in ran.out.splitlines() if line.count("\t") == 2]
         if ran.status and not rows:
             low = ran.err.lower()

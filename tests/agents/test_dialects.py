@@ -15,6 +15,7 @@ PATCH = (
 )
 
 
+@pytest.mark.real
 def test_codex(local: Clone) -> None:
     """A patch of several files is locked as a whole, or refused as a whole."""
     one, two = Agent(local, "s1", "codex"), Agent(local, "s2", "codex")
@@ -46,6 +47,7 @@ def test_codex_s_shell(local: Clone, command: object) -> None:
         assert bool(found) is bool(why)
 
 
+@pytest.mark.real
 def test_gemini(local: Clone) -> None:
     """Its shell has no id of the session, so neither has the session's name: one to a work tree."""
     gemini, other = Agent(local, "g1", "gemini"), Agent(local, "s1")

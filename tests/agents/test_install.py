@@ -15,7 +15,7 @@ import pytest
 
 from git_peer.agents.entries import HOOKS
 from tests.agents.calling import Agent, denied, eventually
-from tests.world import Clone, World
+from tests.world import TIMEOUT, Clone, World
 
 FILES = {"claude-code": ".claude/settings.json", "codex": ".codex/hooks.json", "gemini": ".gemini/settings.json"}
 SERVERS = {"gemini": ".gemini/settings.json", "cursor": ".cursor/mcp.json"}
@@ -373,13 +373,13 @@ def test_an_idle_agent_is_woken(local: Clone, program: Path) -> None:
         with pytest.raises(subprocess.TimeoutExpired):
             waiting.wait(3)
         local.peer("unlock", "src/api.py", as_="anna")
-        assert waiting.wait(30) == 2
+        assert waiting.wait(TIMEOUT) == 2
         assert waiting.stderr is not None
         assert b"src/api.py" in waiting.stderr.read()
         waiting.stderr.close()
         waiting = wait()
         local.peer("push-delta", "--type", "blocker", "--summary", "look here", as_="anna")
-        assert waiting.wait(30) == 2
+        assert waiting.wait(TIMEOUT) == 2
         assert waiting.stderr is not None
         assert b"look here" in waiting.stderr.read()
         waiting.stderr.close()

@@ -308,6 +308,7 @@ def test_durations(local: Clone, text: str, seconds: int) -> None:
     assert ask(local, "lock", "x", "--ttl", text)["locks"][0]["ttl"] == seconds
 
 
+@pytest.mark.real
 def test_interrupted(local: Clone) -> None:
     """Ctrl-C ends a stream with 130, and says so in its last object."""
     import signal

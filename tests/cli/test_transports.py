@@ -37,6 +37,7 @@ def served(world: World, transport: str) -> Iterator[tuple[str, Env]]:
         yield f"ssh://host.example{world.remote}", ssh_command(folder)
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("transport", ["path", "git", "ssh", "http"])
 def test_the_main_job(world: World, transport: str) -> None:
     """Publish, join, lock, refuse, commit, push, release: each in one push, over this transport."""

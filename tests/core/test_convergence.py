@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from git_peer import layout
-from tests.faults.forks import Ask, Forks
+from tests.faults.forks import Ask, Forks, forks
 from tests.soak.checker import check
 from tests.soak.driver import LOG
 from tests.soak.journal import Asked
@@ -112,16 +112,10 @@ class Play:
         assert check(self.world.remote, LOG, self.asked) == []
 
 
-@pytest.fixture(scope="module")
-def forked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
+@pytest.fixture
+def forked() -> Forks:
     """Processes for every example."""
-    from tests.world import sealed
-
-    with pytest.MonkeyPatch.context() as patch:
-        for key, value in sealed(tmp_path_factory.mktemp("convergence") / "home").items():
-            patch.setenv(key, value)
-        with Forks() as worker:
-            yield worker
+    return forks()
 
 
 def converge(forked: Forks, folder: Path, turns: Sequence[Sequence[Deed]], order: Sequence[int]) -> Play:

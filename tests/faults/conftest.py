@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.faults.forks import Forks
+from tests.faults.forks import Forks, forks
 
 
 @pytest.fixture(autouse=True)
@@ -18,8 +17,9 @@ def _unsynced(_sealed: None) -> None:
         config.write("[core]\n\tfsync = none\n")
 
 
-@pytest.fixture
-def forks() -> Iterator[Forks]:
+@pytest.fixture(name="forks")
+def _forks() -> Forks:
     """git-peer in fresh processes, quickly."""
-    with Forks() as worker:
-        yield worker
+    worker = forks()
+    worker.passed = 0
+    return worker

@@ -21,6 +21,7 @@ from typing import IO, Any
 
 from git_peer.cli.main import main
 from tests.faults import worker
+from tests.forkserver import preload
 
 AT_WORK = "at work"  # a worker that dies with a task of which it was told
 IN_COMMAND = "in a command"  # and one that dies at some step of a command
@@ -124,7 +125,7 @@ def _child(ask: dict[str, Any], until: Path, queue: Path, out: IO[bytes]) -> Non
 
 def serve() -> None:
     """Run one fleet to its end."""
-    worker.preload()
+    preload()
     worker.unsynced()
     asked = json.loads(sys.stdin.readline())
     running = []

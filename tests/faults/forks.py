@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import json
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from git_peer import layout
 from tests.world import Clone, Result, merged
@@ -26,7 +26,10 @@ def attempts(clone: Clone) -> set[str]:
 
 @dataclass(frozen=True)
 class Ask:
-    """One run of git-peer. `kill`: SIGKILL at that step; `weak`: protections to switch off."""
+    """One run of git-peer. `kill`: SIGKILL at that step; `weak`: protections to switch off.
+
+    `ahead`: seconds that its wall clock is wrong.
+    """
 
     where: Clone
     argv: tuple[str, ...]
@@ -34,6 +37,7 @@ class Ask:
     kill: int | None = None
     weak: Sequence[str] = ()
     env: Mapping[str, str] = field(default_factory=dict)
+    ahead: float = 0
 
     @property
     def args(self) -> tuple[str, ...]:
@@ -42,18 +46,17 @@ class Ask:
 
 
 class Forks:
-    """A worker process; it takes over this process's environment when it starts."""
+    """A worker process: one for all tests, for what a run changes stays in its own fork."""
 
-    def __enter__(self) -> Self:
-        script = Path(__file__).with_name("worker.py")
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=merged(None)
-        )
-        return self
+    def __init__(self) -> None:
+        top = str(Path(__file__).parents[2])
+        argv = (sys.executable, "-P", "-m", "tests.faults.worker")
+        env = merged({"HOME": "/nonexistent", "PYTHONPATH": top})
+        self.passed = 0.0  # seconds that have gone by without anybody's waiting for them, on both clocks
+        self._process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env, cwd="/")
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """End it."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.close()
@@ -69,9 +72,12 @@ class Forks:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         lines = [
-            {"cwd": str(a.where.path), "argv": a.args, "kill": a.kill, "weak": list(a.weak), "env": dict(a.env)}
+            {
+                "cwd": str(a.where.path), "argv": a.args, "kill": a.kill, "weak": list(a.weak), "env": merged(a.env),
+                "clock": [a.ahead, self.passed],
+            }
             for a in asks
-        ]
+        ]  # fmt: skip
         self._process.stdin.write(json.dumps(lines).encode() + b"\n")
         self._process.stdin.flush()
         answer = self._process.stdout.readline()
@@ -83,9 +89,17 @@ class Forks:
 
     def peer(
         self, where: Clone, *argv: str, as_: str = "", kill: int | None = None, status: int | None = 0,
-        env: Mapping[str, str] | None = None,
+        env: Mapping[str, str] | None = None, ahead: float = 0,
     ) -> Result:  # fmt: skip
         """One run; asserts the exit status (None: whatever it is)."""
-        result = self.together([Ask(where, argv, as_, kill, env=env or {})])[0]
+        result = self.together([Ask(where, argv, as_, kill, env=env or {}, ahead=ahead)])[0]
         assert status is None or result.status == status, f"expected exit status {status}\n{result}"
         return result
+
+
+@functools.cache
+def forks() -> Forks:
+    """The one of this process."""
+    made = Forks()
+    atexit.register(made.close)
+    return made

@@ -147,7 +147,7 @@ def test_init_join(tmp_path: Path, forks: Forks) -> None:
     sweep(tmp_path, forks, ("init", "--no-hooks"), before, after)
 
 
-@pytest.mark.parametrize("there", ["nothing", "a log"])
+@pytest.mark.parametrize("there", ["nothing", pytest.param("a log", marks=pytest.mark.slow)])
 def test_publish(tmp_path: Path, forks: Forks, there: str) -> None:
     """A local log moves to the remote, be there another log or none."""
 

@@ -56,7 +56,7 @@ def commits(clone: Clone, why: str) -> None:
     assert (clone.path / "ran").exists(), why
 
 
-@pytest.mark.parametrize("place", [own_hooks, hooks_path])
+@pytest.mark.parametrize("place", [own_hooks, pytest.param(hooks_path, marks=pytest.mark.slow)])
 def test_init_with_hooks(tmp_path: Path, forks: Forks, place: Callable[[Clone], None]) -> None:
     """Killed anywhere: commits go on, init again installs all, and what is locked is refused."""
 
@@ -83,7 +83,7 @@ def test_init_with_hooks(tmp_path: Path, forks: Forks, place: Callable[[Clone], 
     ("mode", "place", "argv"),
     [
         ("local", own_hooks, ("uninstall",)),
-        ("remote", own_hooks, PURGE),
+        pytest.param("remote", own_hooks, PURGE, marks=pytest.mark.slow),
         # The same steps in other company.
         pytest.param("local", hooks_path, PURGE, marks=pytest.mark.soak),
         pytest.param("remote", hooks_path, PURGE, marks=pytest.mark.soak),

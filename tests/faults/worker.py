@@ -1,14 +1,14 @@
 """Runs git-peer many times at once, in processes forked from one that has everything imported, with faults on request.
 
-A line of JSON on stdin is a list of asks: {"cwd", "argv", "env"?, "kill"?, "weak"?}. All their processes are forked
-first and let go together; the answer is a line with as many {"status", "out", "err"} (bytes as latin-1 text).
+A line of JSON on stdin is a list of asks: {"cwd", "argv", "env", "clock", "kill"?, "weak"?}. All their processes are
+forked first and let go together; the answer is a line with as many {"status", "out", "err"} (bytes as latin-1 text).
+`clock`: seconds that the wall clock is wrong, and seconds that both clocks have gone on without anybody's waiting.
 `kill`: SIGKILL before that step, counted from 0 (see arm). `weak`: what to switch off (see _WEAK).
 """
 
 from __future__ import annotations
 
 import contextlib
-import importlib
 import json
 import os
 import random
@@ -23,25 +23,19 @@ from typing import Any
 
 import pygit2
 
-from git_peer.cli.main import COMMANDS, main
+from git_peer.cli.main import main
 from git_peer.core.log.command import Command
 from git_peer.publish import attempts, combine, inbox
 from git_peer.publish.engine import Engine
 from git_peer.store.clone import clone
 from git_peer.store.git import libgit2, refs, remote
 from git_peer.store.git.libgit2 import Repository
+from tests.forkserver import preload, take_up
 
 Ask = dict[str, Any]
 CRASHED = 99  # exit status of a worker that failed by itself
 
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
-
-
-def preload() -> None:
-    """Import what a command would import by itself, so that a fork starts at once."""
-    for module in {module for module, _ in COMMANDS.values()} - {"demo"}:
-        importlib.import_module(f"git_peer.cli.{module}")
-    importlib.import_module("filelock")
 
 
 def unsynced() -> None:
@@ -185,6 +179,13 @@ def _follows() -> None:
     combine.submit = submit
 
 
+def _set_clocks(wrong: float, passed: float) -> None:
+    wall, monotonic = time.time, time.monotonic
+    if wrong or passed:
+        time.time = lambda: wall() + wrong + passed
+        time.monotonic = lambda: monotonic() + passed
+
+
 _WEAK = {
     "combines": _combines,
     "follows": _follows,
@@ -201,7 +202,8 @@ def _child(ask: Ask, go: int, out: int, err: int) -> int:
     for number, target in ((os.open(os.devnull, os.O_RDONLY), 0), (out, 1), (err, 2)):
         os.dup2(number, target)
     os.chdir(ask["cwd"])
-    os.environ.update(ask.get("env") or {})
+    take_up(ask["env"])
+    _set_clocks(*ask["clock"])
     random.seed()  # else every fork would draw the same jitter
     for name in ask.get("weak") or ():
         _WEAK[name]()

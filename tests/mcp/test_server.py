@@ -211,6 +211,7 @@ def test_a_long_wait_reports_and_can_be_cancelled(clone: Clone) -> None:
     over_stdio(clone, use)
 
 
+@pytest.mark.real
 def test_outside_of_a_repository_that_is_set_up(world: World) -> None:
     bare = world.clone("bare")
     assert bare.peer("mcp", status=4).err.startswith("error: ")

@@ -16,6 +16,8 @@ from tests.models import tiny
 from tests.models.schemas import HELD, PLAN, REFUSED, TREE, form, holds
 from tests.world import require
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def _library() -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+
 from tests.agents.calling import eventually
 from tests.real.anthropic_api import AnthropicApi
 from tests.real.clients import Clients
 from tests.real.kinds import CLAUDE, PATH
 from tests.real.scripted import Turn, held
 from tests.world import Clone, World
+
+pytestmark = pytest.mark.slow
 
 # The remote takes nothing before the test lets it: so both have edited before either can know of the other.
 _GATE = "#!/bin/sh\ncat >/dev/null\nfor n in $(seq 600); do [ -e open ] && exit 0; sleep 0.1; done\nexit 1\n"

@@ -12,6 +12,8 @@ from tests.real.kinds import CLAUDE, CODEX, GEMINI, PATH, Kind
 from tests.real.scripted import Say, held
 from tests.world import Clone, World
 
+pytestmark = pytest.mark.slow
+
 ALL = [CLAUDE, CODEX, GEMINI]
 
 

@@ -16,6 +16,8 @@ from tests.mcp.test_server import TOOLS
 from tests.real.clients import Clients, git_peer, program
 from tests.world import Clone, Result, World, start
 
+pytestmark = pytest.mark.slow
+
 Inspect = Callable[..., Result]
 _HANDED_ON = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM", "LC_ALL", "TZ")  # the inspector gives a server little else
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.real.anthropic_api import AnthropicApi
 from tests.real.clients import PROGRAMS, Clients, git_peer, program
 from tests.real.gemini_api import GeminiApi
@@ -12,6 +14,8 @@ from tests.real.openai_api import OpenAIApi
 from tests.real.scripted import Say, Use
 from tests.world import Clone, Result, World, start
 from tools.plugin_check import PLUGIN, ROOT, problems
+
+pytestmark = pytest.mark.slow
 
 
 def _set_up(world: World) -> Clone:

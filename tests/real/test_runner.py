@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.real.anthropic_api import AnthropicApi
 from tests.real.clients import Clients, program
 from tests.real.kinds import CLAUDE
 from tests.real.scripted import Say, Use
 from tests.world import Clone
+
+pytestmark = pytest.mark.slow
 
 _CODE = "printf 'def words(text):\\n    return text.split()\\n' >words.py"
 _TEST = 'printf \'from words import words\\n\\n\\ndef test_it():\\n    assert words("a") == ["a"]\\n\' >test_words.py'

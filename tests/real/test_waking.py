@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.real.anthropic_api import AnthropicApi
 from tests.real.clients import Clients
 from tests.real.kinds import CLAUDE, PATH
 from tests.real.scripted import Say
 from tests.world import Clone, World
+
+pytestmark = pytest.mark.slow
 
 
 def _set_up(world: World) -> Clone:

@@ -45,6 +45,7 @@ def go(clone: Clone, spec: str, *more: str, status: int = 0) -> dict[str, Any]:
     return clone.peer("go", GOAL, *options, *more, status=status).json()
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("runners", ["1", "2"])
 def test_the_whole_chain(pair: tuple[Clone, Clone], runners: str) -> None:
     one, two = pair

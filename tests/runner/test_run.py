@@ -61,6 +61,7 @@ def _left_over(clone: Clone) -> None:
     assert _held(clone) == []
 
 
+@pytest.mark.real
 def test_handed_in(task: Clone) -> None:
     with chat({"decide": "yes", "write": CODE + TEST}) as model:
         done = task.peer("run", "--model", model.spec, BOX, "--json", "--as", "r1")

@@ -13,6 +13,14 @@ from tests import engine
 LIMITS = Limits(memory=64, cpus=1, pids=32)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What an engine is needed for is slow."""
+    for item in items:
+        ours = item.path.parent == Path(__file__).parent
+        if ours and {"image", "box"}.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture
 def image() -> str:
     """The image's name."""

@@ -167,6 +167,7 @@ def test_the_project_s_own_image(local: Clone, image: str, monkeypatch: pytest.M
 
 
 # -- without an engine --------------------------------------------------------------------------------
+@pytest.mark.real
 @pytest.mark.parametrize("command", ["check", "build"])
 def test_no_engine(local: Clone, tmp_path: Path, command: str) -> None:
     env = {"DOCKER_HOST": f"unix://{tmp_path}/none.sock"}

@@ -26,6 +26,7 @@ import pygit2
 from git_peer import layout
 from git_peer.cli.main import main
 from tests.faults import worker as forked
+from tests.forkserver import preload
 from tests.soak.journal import Writer
 from tests.soak.mutants import WEAK, await_file
 
@@ -213,7 +214,7 @@ class Nursery:
 
 def serve() -> None:
     """Answer lines until stdin ends."""
-    forked.preload()
+    preload()
     nursery = Nursery()
     for line in sys.stdin.buffer:
         order = json.loads(line)
