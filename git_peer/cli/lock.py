@@ -16,7 +16,6 @@ from git_peer.core.rules import decide as commands
 from git_peer.core.target import target as targets
 from git_peer.core.target.target import Target
 from git_peer.ops import behind, outgoing
-from git_peer.ops import push as pushing
 from git_peer.ops import sync as tentative
 
 _from_file = click.option("--pathspec-from-file", "source", metavar="F", help="Read targets from F (- is stdin).")
@@ -191,12 +190,13 @@ def check_command(
     paths = _targets.paths(peer.repo, _targets.listed(given, source, nul))
     if staged:
         paths += outgoing.staged(peer)
-    if rev is not None:
-        paths += outgoing.between(peer, rev)
     if not paths and not staged and rev is None:
         raise PeerError("usage", "check wants paths, --staged or --rev", "git peer help check")
     found = peer.check(paths)
+    if rev is not None:
+        known = {one["path"] for one in found}
+        found += [one for one in outgoing.of_range(peer, rev) if one["path"] not in known]
     if found:
-        why = pushing.refusal(found)
+        why = outgoing.refusal(found)
         raise PeerError(why.code, why.message, why.hint, allowed=False, violations=found)
     return Reply({"allowed": True, "violations": []}, f"{len(set(paths))} paths may be changed.")

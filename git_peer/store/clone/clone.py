@@ -292,9 +292,9 @@ class Clone:
         names = self._names(layout.D_TENTATIVE)
         return {sid: files.read_json(self.folder / layout.D_TENTATIVE / f"{sid}.json") for sid in names}
 
-    def owner_of_commit(self, commits: set[str]) -> dict[str, list[str]]:
-        """commit → the words that the post-commit hook noted (gitdir, session name, agent kind, agent id)."""
-        return notes.words_of(self.folder, commits)
+    def origins(self) -> notes.Origins:
+        """Whose commits are, as this clone's hooks recorded it (gitdir, session name, agent kind, agent id)."""
+        return notes.origins(self.folder)
 
 
 def _boot() -> str:
