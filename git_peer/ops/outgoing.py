@@ -32,7 +32,7 @@ HEADS = "refs/heads/"
 PATIENCE = 2  # seconds in which the remote may tell what would free a push; what the ref had may take longer
 SHOWN = 10  # refused paths that are named
 
-_LINE = re.compile(r"(?s)(.*) ([0-9a-f]{40}|[0-9a-f]{64}) (\S+) ([0-9a-f]{40}|[0-9a-f]{64})")
+_LINE = re.compile(r"(?s)(.*) ([0-9a-f]{40}|[0-9a-f]{64}) ([^\x00-\x20\x7f]+) ([0-9a-f]{40}|[0-9a-f]{64})")
 
 
 class Update(NamedTuple):
@@ -59,18 +59,20 @@ def is_zero(ident: str) -> bool:
 def parse(text: str) -> list[Update]:
     """The pre-push hook's standard input; PeerError where a part of it is not understood.
 
-    A local ref is what the user typed, with white space, even line breaks: a line counts from its right end, and one
-    that has none belongs to the next.
+    A local ref is what the user typed, with white space, in a search for text even line breaks: a line counts from its
+    right end, and one that ends inside of such a search goes on in the next.
     """
     found, rest = [], ""
     for line in text.split("\n"):
-        read = _LINE.fullmatch(rest + line)
+        read = _LINE.fullmatch(line)
         if read is None:
             rest += f"{line}\n"
-            continue
-        local_ref, local, remote_ref, remote = read.groups()
-        found.append(Update(local_ref, _id(local), remote_ref, _id(remote)))
-        rest = ""
+        elif rest and not ("{" in rest or rest.startswith(":/")):
+            break
+        else:
+            local_ref, local, remote_ref, remote = read.groups()
+            found.append(Update(rest + local_ref, _id(local), remote_ref, _id(remote)))
+            rest = ""
     if rest.strip():
         first = quoted(rest.strip().split("\n")[0], 120)
         raise PeerError(

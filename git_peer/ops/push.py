@@ -74,10 +74,10 @@ class Push:
             with peer.clone.writing(self.patience):  # a refusal counts only on a tip that was fetched
                 peer.engine.advance(self.patience)
             self._check(updates)
-        peer.warned += [{"code": "locked", "message": said} for said in self.warnings]
         view = {"pushed": [{"ref": u.remote_ref, "old": u.remote or None, "new": u.local or None} for u in updates]}
         command = self._command(updates, keep, together)
         if dry_run:
+            self._warn()
             return {**view, "released": [], "dry_run": True}
         if together:
             done = self._together(updates, command)
@@ -85,7 +85,12 @@ class Push:
             self._alone()
             done = peer.run(command)
             noting.carry(peer)
+        self._warn()
         return {**view, "released": done["released"], "atomic": together}
+
+    def _warn(self) -> None:
+        """Tell what the last check had to say beside its yes."""
+        self.peer.warned += [{"code": "locked", "message": said} for said in self.warnings]
 
     def _resolve(self) -> list[Update]:
         """The refs that git would push, as its own dry run says."""
