@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from git_peer.core import note as notes
 from git_peer.core.errors import PeerError
 from git_peer.core.lock import push_rule as rule
 from git_peer.core.lock import rule as verdict
+from git_peer.core.lock.landing import PushLand
 from git_peer.core.session import naming
 from git_peer.core.session import record as sessions
 from git_peer.core.session.record import Session
@@ -30,6 +32,7 @@ from git_peer.store.git.remote import run
 Author = tuple[str, str, "str | None"]  # (clone, gitdir, session name), as Peer.me_for_gate() gives it
 HEADS = "refs/heads/"
 PATIENCE = 2  # seconds in which the remote may tell what would free a push; what the ref had may take longer
+LOOKED_THROUGH = 500  # commits of the log, for what others have pushed
 SHOWN = 10  # refused paths that are named
 
 _LINE = re.compile(r"(?s)(.*) ([0-9a-f]{40}|[0-9a-f]{64}) ([^\x00-\x20\x7f]+) ([0-9a-f]{40}|[0-9a-f]{64})")
@@ -117,15 +120,13 @@ def refuse_ours(peer: Peer, updates: Sequence[Update], to: Place) -> None:
 
     if peer.remote is None:
         return
-    # By whatever name or alias: a branch that has our log's commits is our log.
-    is_log = any(u.remote_ref == peer.remote.ref and _of_the_log(peer, u.remote) for u in updates)
-    if not is_log and not same_place(peer, to.url, peer.remote.url):
+    ours = [one for one in updates if one.remote_ref == peer.remote.ref or one.remote_ref.startswith(layout.OURS)]
+    if not ours or not (same_place(peer, to.url, peer.remote.url) or _has_the_log(peer, to.url)):
         return
-    for update in updates:
+    for update in ours:
         if update.remote_ref == layout.NOTES and _adds(peer, update):
             continue  # `git push origin 'refs/notes/*'` of who keeps notes of their own
-        ours = update.remote_ref == peer.remote.ref or update.remote_ref.startswith(layout.OURS)
-        if ours and not (update.local and is_recorded(peer.engine.attempts, update.local)):
+        if not (update.local and is_recorded(peer.engine.attempts, update.local)):
             raise PeerError(
                 "not_allowed",
                 f"{update.remote_ref} on {to.name} is the log of git-peer: only git-peer writes it",
@@ -133,10 +134,12 @@ def refuse_ours(peer: Peer, updates: Sequence[Update], to: Place) -> None:
             )
 
 
-def _of_the_log(peer: Peer, commit: str) -> bool:
-    """Whether a commit is the tip of the log as this clone has verified it, or comes after that."""
-    tip = peer.chain.tip
-    return bool(commit and tip) and peer.chain.descends(commit, str(tip))
+def _has_the_log(peer: Peer, url: str) -> bool:
+    """Whether a place has our log, by whatever name or alias it is reached: as new as this clone has verified it."""
+    if peer.remote is None:
+        return False
+    there = (listed(peer, url, [peer.remote.ref], PATIENCE) or {}).get(peer.remote.ref)
+    return there is not None and peer.chain.descends(there, str(peer.chain.tip))
 
 
 def _adds(peer: Peer, update: Update) -> bool:
@@ -196,8 +199,7 @@ class Gates:
             peer, code = self._peer, self.code_url
             self._here = bool(code) and same_place(peer, self.to.url, code)
             if not self._here and peer.remote is not None and not same_place(peer, self.to.url, peer.remote.url):
-                told = listed(peer, self.to.url, [peer.remote.ref], PATIENCE) or {}
-                self._here = _of_the_log(peer, told.get(peer.remote.ref, ""))
+                self._here = _has_the_log(peer, self.to.url)
         return self._here
 
     def gated(self, ref: str) -> bool:
@@ -591,6 +593,7 @@ class _There:
         self.answered = True
         self.unseen: set[str] = set()  # refs that stand on what this clone had not fetched
         self._refs: dict[str, str] | None = None
+        self._pushed: dict[str, dict[str, str]] | None = None
 
     @property
     def refs(self) -> dict[str, str]:
@@ -603,7 +606,7 @@ class _There:
 
     def _look(self, url: str) -> dict[str, str]:
         peer, patterns = self.peer, self.gates.patterns
-        branches = {f"{HEADS}{one.branch}" for one in sessions.all_of(peer.state) if one.branch}
+        branches = {ref for one in sessions.all_of(peer.state) for ref in self._branches(one)}
         asked = [f"{HEADS}*" if globs.is_glob(one) else f"{HEADS}{one}" for one in patterns]
         told = listed(peer, url, [*asked, *sorted(branches)], PATIENCE)
         if told is None:
@@ -614,6 +617,18 @@ class _There:
         if missing:
             bring(peer, url, missing, PATIENCE)
         return {ref: ident for ref, ident in wanted.items() if self.history.commit(ident)}
+
+    def _branches(self, session: Session) -> list[str]:
+        """The refs of the branches that a session is on, or has pushed to."""
+        if self._pushed is None:
+            self._pushed = _pushed(self.peer)
+        refs = {f"{HEADS}{session.branch}": "", **self._pushed.get(session.sid, {})}
+        return [ref for ref in refs if ref != HEADS and not self.gates.lands(ref)]
+
+    def tips(self, session: Session) -> list[str]:
+        """What a session has pushed: as it is on the remote now, and as it was when it did."""
+        now = [self.refs[ref] for ref in self._branches(session) if ref in self.refs]
+        return [*now, *(self._pushed or {}).get(session.sid, {}).values()]
 
     def landed(self) -> list[str]:
         """The tips of the integration branches."""
@@ -654,16 +669,27 @@ def _stands(peer: Peer, there: _There, update: Update, gated: bool) -> list[dict
     span = Span(peer, history, old, new, local_ref=update.local_ref)
 
     def look() -> None:
-        # What has landed, and what others have pushed of their branches, as it is on the remote now.
+        # What has landed, and what others have pushed: of their branches what the remote has now.
         for one in sessions.all_of(peer.state):
-            ref = f"{HEADS}{one.branch}"
-            tip = there.refs.get(ref, "") if one.branch and ref != update.remote_ref else ""
-            session = as_session(one)
-            if tip and not there.gates.gated(ref) and not span.is_others(tip, session):
-                span.stands_on(session, [tip])
+            session, tips = as_session(one), there.tips(one)
+            span.stands_on(session, [tip for tip in tips if not span.is_others(tip, session)])
         span.look_closer(there.landed())
 
     return span.judged(look)
+
+
+def _pushed(peer: Peer) -> dict[str, dict[str, str]]:
+    """sid → branch's ref → the commit that this session pushed there last, by the newest landings in the log."""
+    found: dict[str, dict[str, str]] = {}
+    try:
+        for entry in islice(peer.chain.history(peer.engine.tip()), LOOKED_THROUGH):
+            for event in entry.events:
+                for one in event.refs if isinstance(event, PushLand) else ():
+                    if one.new and one.ref.startswith(HEADS):
+                        found.setdefault(event.sid, {}).setdefault(one.ref, one.new)
+    except PeerError:  # a shallow or partial copy of the log: what it has counts
+        pass
+    return found
 
 
 def as_session(one: Session) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from git_peer.ops.outgoing import Update, parse
 IDS = st.text("0123456789abcdef", min_size=40, max_size=40) | st.just("0" * 40)
 # What a ref may be called: no white space of ASCII's, no control characters.
 NAMES = st.text(
-    st.characters(min_codepoint=0x21, exclude_characters="\x7f", exclude_categories=("Cs",))
+    st.characters(min_codepoint=0x21, exclude_characters="\x7f", exclude_categories=["Cs"])
     | st.sampled_from(["\u00a0", "\u2028", "\x85", "\udcff"]),
     min_size=1,
 ).map("refs/heads/{}".format)
