@@ -12,7 +12,7 @@ from git_peer.agents import quick
 from git_peer.cli._output import Call, Reply
 from git_peer.cli.main import command
 from git_peer.core.errors import PeerError
-from git_peer.ops import outgoing
+from git_peer.ops import destination, outgoing
 from git_peer.ops import sync as tentative
 from git_peer.ops.peer import Peer
 
@@ -59,9 +59,9 @@ def _pre_push(call: Call, rest: tuple[str, ...]) -> int:
 
     if is_recorded(peer.engine.attempts, env.get(layout.PUSHING, "")):
         return 0  # `git peer push` makes this push, and has checked it; it also has the kernel lock, so do not wait
-    to = outgoing.Place(remote, url) if url else outgoing.place_of(peer, remote)
+    to = destination.Place(remote, url) if url else destination.place_of(peer, remote)
     outgoing.refuse_ours(peer, updates, to)
-    if peer.remote is not None and any(one.remote_ref.startswith(outgoing.HEADS) for one in updates):
+    if peer.remote is not None and any(one.remote_ref.startswith(destination.HEADS) for one in updates):
         _fetch(peer)
     for line in outgoing.refuse(peer, updates, to):
         sys.stderr.write(f"warning: {line}\n")

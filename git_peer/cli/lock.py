@@ -17,6 +17,7 @@ from git_peer.core.target import target as targets
 from git_peer.core.target.target import Target
 from git_peer.ops import behind, outgoing
 from git_peer.ops import sync as tentative
+from git_peer.ops.refusal import refusal
 
 _from_file = click.option("--pathspec-from-file", "source", metavar="F", help="Read targets from F (- is stdin).")
 _nul = click.option("-z", "nul", is_flag=True, help="With --pathspec-from-file: NUL ends a target.")
@@ -197,6 +198,6 @@ def check_command(
         known = {one["path"] for one in found}
         found += [one for one in outgoing.of_range(peer, rev) if one["path"] not in known]
     if found:
-        why = outgoing.refusal(found)
+        why = refusal(found)
         raise PeerError(why.code, why.message, why.hint, allowed=False, violations=found)
     return Reply({"allowed": True, "violations": []}, f"{len(set(paths))} paths may be changed.")

@@ -15,6 +15,8 @@ from git_peer.ops import outgoing, task_branches
 from git_peer.ops import push as pushing
 from git_peer.ops.outgoing import Update
 from git_peer.ops.peer import Peer
+from git_peer.ops.refusal import refusal
+from git_peer.ops.span import Span
 from git_peer.store.git import merge as merges
 from git_peer.store.git import refs
 from git_peer.store.git.history import History
@@ -144,7 +146,7 @@ class Branch:
         peer = self.peer
         self._may_move()
         if self.is_main:
-            found = outgoing.Span(peer, History(peer.repo), self.base, head).violations()
+            found = Span(peer, History(peer.repo), self.base, head).violations()
             refuse([peer.violation(raw) for raw in found], landing)
         try:
             refs.swap(peer.repo.git, self.ref, head, self.base or None)
@@ -185,4 +187,4 @@ def refuse(found: Sequence[dict[str, Any]], landing: Sequence[Task]) -> None:
         if (one["lock"] or {}).get("session") not in workers.get((one["lock"] or {}).get("task") or "", ())
     ]
     if left:
-        raise outgoing.refusal(left)
+        raise refusal(left)

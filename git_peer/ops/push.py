@@ -13,6 +13,7 @@ from git_peer.core.rules import decide as commands
 from git_peer.ops import notes as noting
 from git_peer.ops import outgoing
 from git_peer.ops import sync as tentative
+from git_peer.ops.destination import Place, place_of, same_place
 from git_peer.ops.outgoing import Update
 from git_peer.ops.peer import Peer
 from git_peer.store.git.remote import Pushed, run
@@ -30,7 +31,7 @@ class Push:
         self.remote = remote or self._default_remote()
         self.refspecs = list(refspecs)
         self._forced: set[str] = set()
-        self._to: outgoing.Place | None = None
+        self._to: Place | None = None
         self.warnings: list[str] = []  # what others have locked, and this push brings to a branch that is no gate
 
     def _git(self, *args: str) -> Any:
@@ -58,7 +59,7 @@ class Push:
         peer = self.peer
         if peer.remote is not None and peer.clone.tentative() and not dry_run:
             tentative.sync(peer)  # whose the paths are is settled before they land
-        together = peer.remote is not None and outgoing.same_place(peer, self.to.url, peer.remote.url)
+        together = peer.remote is not None and same_place(peer, self.to.url, peer.remote.url)
         if peer.remote is not None and not together:
             with peer.clone.writing(self.patience):
                 peer.engine.advance(self.patience)
@@ -145,10 +146,10 @@ class Push:
         )
 
     @property
-    def to(self) -> outgoing.Place:
+    def to(self) -> Place:
         """Where this push leads."""
         if self._to is None:
-            self._to = outgoing.place_of(self.peer, self.remote)
+            self._to = place_of(self.peer, self.remote)
         return self._to
 
     def _check(self, updates: Sequence[Update]) -> None:

@@ -20,8 +20,9 @@ from typing import NamedTuple
 import pygit2
 
 from git_peer.core.session import record as sessions
-from git_peer.ops import outgoing
+from git_peer.ops.makers import as_session
 from git_peer.ops.peer import Peer
+from git_peer.ops.span import Span
 from git_peer.ops.wiring import Parts
 from git_peer.store.git.history import History
 from tests.enforce.team import HELD, Member, Team
@@ -348,12 +349,12 @@ def _push(model: Model, branch: str) -> Iterator[Case]:
 
 def verdict(peer: Peer, case: Case) -> bool:
     """Whether git-peer lets an update of main through."""
-    span = outgoing.Span(peer, History(peer.repo), case.old, case.new)
+    span = Span(peer, History(peer.repo), case.old, case.new)
     holder = sessions.get(peer.state, HOLDER)
     assert holder is not None
 
     def look() -> None:  # as the remote has her branch
-        span.stands_on(outgoing.as_session(holder), case.tips)
+        span.stands_on(as_session(holder), case.tips)
         span.look_closer([case.old])
 
     return not span.judged(look)
