@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -67,7 +68,6 @@ class Gates:
             self.landing = (log, *self.landing)
         self.landing = self.landing or self._default()
         self.patterns = (*self.landing, *self._named("gateBranches"))
-        self._here: bool | None = None
 
     def _named(self, setting: str) -> tuple[str, ...]:
         return tuple(self._peer.settings.get(setting))
@@ -95,20 +95,17 @@ class Gates:
                 return str(config[key])
         return "origin" if "origin" in names else log or next(iter(names), "")
 
-    @property
+    @cached_property
     def code_url(self) -> str:
         """The URL that pushes of the code lead to; "" for none."""
         return place_of(self._peer, self.code).url if self.code else ""
 
-    @property
+    @cached_property
     def here(self) -> bool:
         """Whether the push goes to where the code lands: by its URL, or because the log is there too."""
-        if self._here is None:
-            peer, code = self._peer, self.code_url
-            self._here = bool(code) and same_place(peer, self.to.url, code)
-            if not self._here and peer.remote is not None and not same_place(peer, self.to.url, peer.remote.url):
-                self._here = has_the_log(peer, self.to.url)
-        return self._here
+        peer = self._peer
+        known = [self.code_url, *([peer.remote.url] if peer.remote is not None else [])]
+        return any(same_place(peer, self.to.url, url) for url in known if url) or has_the_log(peer, self.to.url)
 
     def gated(self, ref: str) -> bool:
         """Whether a ref of that place is a gate, or an integration branch."""

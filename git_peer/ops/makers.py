@@ -51,17 +51,24 @@ class Makers:
         """The commits that may be somebody else's than the pusher's."""
         if self._rest != self.pusher:
             return list(self._commits)
-        told = self._told
         return [
             commit
             for commit, one in self._commits.items()
-            if commit in told.of
-            or (
-                self._recorded(commit) != [self.pusher]
-                if commit in told.words
-                else one.sessions or commit in self._tips
-            )
+            if not self._mine(commit) and (self._is_told(commit) or one.sessions or commit in self._tips)
         ]
+
+    def _is_told(self, commit: str) -> bool:
+        return commit in self._told.words or commit in self._told.of
+
+    def _mine(self, commit: str) -> bool:
+        """Whether a commit, and all that it was made of, is on record as the pusher's."""
+        seen: set[str] = set()
+        while commit not in seen and self._recorded(commit) == [self.pusher]:
+            seen.add(commit)
+            if commit not in self._told.of:
+                return True
+            commit = self._told.of[commit]
+        return False
 
     def of(self, commit: str, path: str) -> list[Author]:
         """Whose a commit is, as far as that path goes: a rewritten one is its original's where the patch is."""
@@ -94,11 +101,10 @@ class Makers:
 
     def unclaimed(self) -> list[str]:
         """The commits that come from elsewhere, and of which nothing tells whose they are."""
-        told = self._told
         return [
             commit
             for commit, one in self._commits.items()
-            if not (commit in told.words or commit in told.of or one.sessions or commit in self._tips)
+            if not (self._is_told(commit) or one.sessions or commit in self._tips)
         ]
 
     def is_others(self, commit: str, session: Mapping[str, Any]) -> bool:

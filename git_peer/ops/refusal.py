@@ -7,7 +7,7 @@ from typing import Any
 
 from git_peer.core.errors import PeerError
 from git_peer.core.lock import push_rule as rule
-from git_peer.core.text import quoted
+from git_peer.core.text import line, quoted
 from git_peer.ops.destination import HEADS
 
 SHOWN = 10  # refused paths that are named
@@ -73,7 +73,7 @@ def _stated(group: Sequence[Mapping[str, Any]]) -> str:
         )
     if lock is None:
         return f"{path} is in dispute{beside}, in debate {str(first['debate'])[:8]}: {quoted(first['topic'], 80)}"
-    reason = f": {lock['reason']}" if lock["reason"] else ""
+    reason = f": {line(lock['reason'], 200)}" if lock["reason"] else ""
     return f"{path} is locked by {lock['session']}{beside} ({lock['mode']}, until {lock['expires_at']}){reason}"
 
 

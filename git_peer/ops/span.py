@@ -31,6 +31,7 @@ class Span:
         self._landed = list(landed)
         self._whole = False
         self._heads: dict[str, set[str]] = {}  # sid → commits that its holder stands on
+        self._lines: dict[str, dict[str, list[str]]] = {}  # head → path → the commits before it that touch that
         self._touching: dict[str, list[str]] = {}
         self._stood: dict[str, dict[str, set[rule.Content]]] = {}
         for one in sessions.all_of(peer.state):
@@ -106,9 +107,8 @@ class Span:
         owed: list[str] = []
         if holder is not None:
             # What is in dispute is nobody's to bring; what is locked its holder's.
-            offers += [
-                commit for head in sorted(self._heads.get(holder["sid"], ())) for commit in self._line(head, raw)
-            ]
+            for head in sorted(self._heads.get(holder["sid"], ())):
+                offers += self._line(head, raw)
             offers += [head for head in ((raw["lock"] or {}).get("head"),) if head and history.commit(head)]
             theirs = [
                 commit
@@ -133,9 +133,12 @@ class Span:
         """What a holder stands on, and in a closer look what came before that since it left the ref."""
         if not self._whole:
             return [head]
-        commits = self._history.commits(self.old, head)
-        touching = [commit for commit, path, _, _ in self._history.touches(commits) if path == raw["path"]]
-        return [head, *(commit for commit in touching if not self._makers.is_others(commit, raw["session"]))]
+        if head not in self._lines:
+            line = self._lines[head] = {}
+            for commit, path, _, _ in self._history.touches(self._history.commits(self.old, head)):
+                line.setdefault(path, []).append(commit)
+        touching = self._lines[head].get(raw["path"], ())
+        return [head, *(commit for commit in touching if not self.is_others(commit, raw["session"]))]
 
     def _bases(self, one: str, other: str) -> tuple[str, ...]:
         try:
