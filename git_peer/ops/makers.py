@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from git_peer.core import note as notes
@@ -39,10 +39,10 @@ class Makers:
         ]
         self._rest: Author = mine[0] if len(mine) == 1 else self.pusher
 
-    def stands_on(self, session: Mapping[str, Any], tips: Collection[str]) -> None:
-        """What nobody's record, and no trailer, claims is that session's, up to commits where it was seen to stand."""
+    def stands_on(self, session: Mapping[str, Any], commits: Iterable[str]) -> None:
+        """Of commits, up to where a session was seen to stand, those are its that no record and no trailer claims."""
         who = session["clone"], session.get("gitdir", ""), session["name"]
-        for commit in rule.reached(tips, parents_of(self._commits)):
+        for commit in commits:
             if who not in self._tips.setdefault(commit, []):
                 self._tips[commit].append(who)
         self._of.clear()

@@ -269,10 +269,10 @@ def _stands(peer: Peer, there: _There, update: Update, gated: bool) -> list[dict
 
     def look() -> None:
         # What has landed, and what others have pushed: of their branches what the remote has now.
+        span.look_closer(there.landed())
         for one in sessions.all_of(peer.state):
             session, tips = as_session(one), there.tips(one)
             span.stands_on(session, [tip for tip in tips if not span.is_others(tip, session)])
-        span.look_closer(there.landed())
 
     return span.judged(look)
 

@@ -34,7 +34,11 @@ class Span:
         self._lines: dict[str, dict[str, list[str]]] = {}  # head → path → the commits before it that touch that
         self._touching: dict[str, list[str]] = {}
         self._stood: dict[str, dict[str, set[rule.Content]]] = {}
-        for one in sessions.all_of(peer.state):
+        self._stand()
+
+    def _stand(self) -> None:
+        """Sessions stand where the log says."""
+        for one in sessions.all_of(self._peer.state):
             self.stands_on(as_session(one), [one.head])
 
     def stands_on(self, session: Mapping[str, Any], tips: Iterable[str]) -> None:
@@ -43,12 +47,21 @@ class Span:
             return
         there = {tip for tip in tips if tip and self._history.commit(tip)}
         self._heads.setdefault(session["sid"], set()).update(there)
-        self._makers.stands_on(session, there)
+        self._makers.stands_on(session, self._up_to(there))
+
+    def _up_to(self, tips: Collection[str]) -> set[str]:
+        """The commits of the update up to these; in a closer look also where they are beyond it."""
+        found = rule.reached(tips, parents_of(self._commits))
+        for tip in tips if self._whole else ():
+            if tip not in self._commits:
+                found.update(self._commits.keys() & self._history.commits(self.old, tip).keys())
+        return found
 
     def look_closer(self, landed: Iterable[str]) -> None:
         """Take in what was fetched since, and what a merge of whole commits would come to."""
         self._landed += landed
         self._whole = True
+        self._stand()
 
     def violations(self) -> list[dict[str, Any]]:
         """What stands against the update, as Peer.against() finds it, each with `how`: buried, behind or changed."""

@@ -354,10 +354,31 @@ def verdict(peer: Peer, case: Case) -> bool:
     assert holder is not None
 
     def look() -> None:  # as the remote has her branch
-        span.stands_on(as_session(holder), case.tips)
         span.look_closer([case.old])
+        span.stands_on(as_session(holder), case.tips)
 
     return not span.judged(look)
+
+
+def in_a_shallow_clone(peer: Peer, model: Model, case: Case) -> str:
+    """What is wrong with the verdict where the past before some commit of main is not to be had; "" for nothing.
+
+    Less may be known to be free then, but nothing more is; and what leaves the file as it was goes forward as ever.
+    """
+    before = model.ancestors(case.old)
+    end = model.rng.choice(sorted(before))
+    boundary = peer.repo.common / "shallow"
+    boundary.write_text(f"{end}\n")
+    try:
+        said = verdict(peer, case)
+    finally:
+        boundary.unlink()
+    if said and not case.allowed:
+        return "let through in a shallow clone"
+    news = model.ancestors(case.new) - before
+    was = model.commits[case.old].files[HELD]
+    forward = case.old in model.ancestors(case.new) and all(model.commits[one].files[HELD] == was for one in news)
+    return "refused, falsely, in a shallow clone" if forward and not said else ""
 
 
 class Report(NamedTuple):
@@ -381,8 +402,12 @@ def compare(team: Team, numbers: Iterable[int], seed: int, recorded: bool) -> Re
             for case in history(model):
                 judged += 1
                 refused += not case.allowed
+                what = ""
                 if verdict(peer, case) != case.allowed:
                     what = "refused, falsely" if case.allowed else "let through"
+                elif rng.random() < 0.25:
+                    what = in_a_shallow_clone(peer, model, case)
+                if what:
                     kind = "on record" if recorded else "not on record"
                     ends = f"{case.old[:8]}..{case.new[:8]}"
                     story = "\n  ".join(case.story)
