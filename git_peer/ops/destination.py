@@ -1,4 +1,4 @@
-"""Where a push goes, and which branches there are gates: they take no change of what somebody else has locked."""
+"""Where a push goes, and which branches there are gated: they take no change of what somebody else has locked."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class Gates:
         return any(same_place(peer, self.to.url, url) for url in known if url) or has_the_log(peer, self.to.url)
 
     def gated(self, ref: str) -> bool:
-        """Whether a ref of that place is a gate, or an integration branch."""
+        """Whether a ref is a gated branch: an integration branch, or one that a setting adds."""
         name = ref.removeprefix(HEADS)
         return ref.startswith(HEADS) and any(globs.match(one, name) for one in self.patterns)
 

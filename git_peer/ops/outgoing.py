@@ -190,6 +190,7 @@ class _There:
         self.gates = gates
         self.history = History(peer.repo)
         self.answered = True
+        self.patience = PATIENCE
         self.unseen: set[str] = set()  # refs that stand on what this clone had not fetched
         self._refs: dict[str, str] | None = None
         self._pushed: dict[str, dict[str, str]] | None = None
@@ -207,14 +208,14 @@ class _There:
         peer, patterns = self.peer, self.gates.patterns
         branches = {ref for one in sessions.all_of(peer.state) for ref in self._branches(one)}
         asked = [f"{HEADS}*" if globs.is_glob(one) else f"{HEADS}{one}" for one in patterns]
-        told = listed(peer, url, [*asked, *sorted(branches)], PATIENCE)
+        told = listed(peer, url, [*asked, *sorted(branches)], self.patience)
         if told is None:
             self.answered = False
             return {}
         wanted = {ref: ident for ref, ident in told.items() if self.gates.gated(ref) or ref in branches}
         missing = [ref for ref, ident in wanted.items() if not self.history.commit(ident)]
         if missing:
-            bring(peer, url, missing, PATIENCE)
+            bring(peer, url, missing, self.patience)
         return {ref: ident for ref, ident in wanted.items() if self.history.commit(ident)}
 
     def _branches(self, session: Session) -> list[str]:
@@ -246,6 +247,7 @@ class _There:
                         "unreachable", f"cannot fetch {name}: {said or 'it has moved meanwhile'}", "try again"
                     )
             return self.history.commit(update.remote)
+        self.patience = self.peer.settings.get("retryTimeout") if gated else PATIENCE
         tips = self.landed()
         if not self.answered and gated:
             raise PeerError("unreachable", f"{self.gates.to.name} does not say what it has", "try again")

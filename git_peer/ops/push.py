@@ -32,7 +32,7 @@ class Push:
         self.refspecs = list(refspecs)
         self._forced: set[str] = set()
         self._to: Place | None = None
-        self.warnings: list[str] = []  # what others have locked, and this push brings to a branch that is no gate
+        self.warnings: list[str] = []  # what others have locked, and this push brings to a branch that is not gated
 
     def _git(self, *args: str) -> Any:
         where = {"GIT_DIR": str(self.peer.repo.gitdir)}

@@ -19,7 +19,7 @@ def refs_of(found: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def warning(ref: str, found: Sequence[Mapping[str, Any]]) -> str:
-    """What is said of a push to a branch that is no gate."""
+    """What is said of a push to a branch that is not gated."""
     name = ref.removeprefix(HEADS)
     return f"{in_words(found)}: {name} is pushed, but this cannot land while that is so"
 

@@ -480,7 +480,7 @@ def test_every_path_is_named(team: Team) -> None:
 
 
 def test_no_answer_in_time(held: Team, tmp_path: Path) -> None:
-    """What is no gate does not wait for a remote that hangs, nor is it refused."""
+    """What is not gated does not wait for a remote that hangs, nor is it refused."""
     bob = held.bob
     bob.git("switch", "-q", "-c", "topic")
     bob.commit(DOC)
