@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 _PORTS = {"ssh": 22, "git": 9418, "http": 80, "https": 443, "ftp": 21, "ftps": 990}
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_SCP = re.compile(r"(?s)(?:[^/@]*@)?(\[[^]/]*\]|[^/:]+):(.*)")
 _HELPER = re.compile(r"[A-Za-z0-9]+::")
 
 
@@ -21,10 +22,10 @@ def key(url: str, top: Path) -> str:
     if _HELPER.match(url):
         return url
     if not _URL.match(url):
-        host, colon, path = url.partition(":")
-        if not colon or "/" in host or (top / url).exists():
+        there = _SCP.fullmatch(url)
+        if there is None or (top / url).exists():
             return _local(url, top)
-        return _there(host.rpartition("@")[2].strip("[]"), None, path)
+        return _there(there[1].strip("[]"), None, there[2])
     try:
         parts = urlsplit(url)
         scheme, host, port = parts.scheme.lower().removeprefix("git+"), parts.hostname or "", parts.port
