@@ -12,8 +12,7 @@ from git_peer.agents import quick
 from git_peer.cli._output import Call, Reply
 from git_peer.cli.main import command
 from git_peer.core.errors import PeerError
-from git_peer.ops import outgoing
-from git_peer.ops import push as pushing
+from git_peer.ops import destination, outgoing
 from git_peer.ops import sync as tentative
 from git_peer.ops.peer import Peer
 
@@ -48,22 +47,24 @@ def _pre_push(call: Call, rest: tuple[str, ...]) -> int:
     env = os.environ
     if "PRE_COMMIT_REMOTE_NAME" in env:
         # Under the pre-commit framework: one ref, in variables instead of stdin.
-        remote = env["PRE_COMMIT_REMOTE_NAME"]
+        remote, url = env["PRE_COMMIT_REMOTE_NAME"], env.get("PRE_COMMIT_REMOTE_URL", "")
         branch = env.get("PRE_COMMIT_LOCAL_BRANCH", "HEAD")
         new = env.get("PRE_COMMIT_TO_REF") or branch  # it is not told where a root commit is among the new ones
-        lines = [f"{branch} {new} {env.get('PRE_COMMIT_REMOTE_BRANCH')} {env.get('PRE_COMMIT_FROM_REF') or '0'}"]
+        old = env.get("PRE_COMMIT_FROM_REF", "")
+        updates = [outgoing.Update(branch, new, env.get("PRE_COMMIT_REMOTE_BRANCH", ""), old.strip("0") and old)]
     else:
-        remote = rest[0] if rest else ""
-        lines = sys.stdin.read().splitlines()
-    updates = outgoing.parse(lines)
+        remote, url = rest[0] if rest else "", rest[1] if len(rest) > 1 else ""
+        updates = outgoing.parse(sys.stdin.buffer.read().decode("utf-8", "surrogateescape"))
     from git_peer.publish.attempts import is_recorded
 
-    if is_recorded(peer.engine.attempts, os.environ.get(layout.PUSHING, "")):
+    if is_recorded(peer.engine.attempts, env.get(layout.PUSHING, "")):
         return 0  # `git peer push` makes this push, and has checked it; it also has the kernel lock, so do not wait
-    outgoing.refuse_ours(peer, updates, remote)
-    if peer.remote is not None and any(update.local for update in updates):
+    to = destination.Place(remote, url) if url else destination.place_of(peer, remote)
+    outgoing.refuse_ours(peer, updates, to)
+    if peer.remote is not None and any(one.remote_ref.startswith(destination.HEADS) for one in updates):
         _fetch(peer)
-    pushing.refuse(peer, updates, remote)
+    for line in outgoing.refuse(peer, updates, to):
+        sys.stderr.write(f"warning: {line}\n")
     return 0
 
 

@@ -196,14 +196,15 @@ def check_command(
         from git_peer.ops import outgoing
     if staged:
         paths += outgoing.staged(peer)
-    if rev is not None:
-        paths += outgoing.between(peer, rev)
     if not paths and not staged and rev is None:
         raise PeerError("usage", "check wants paths, --staged or --rev", "git peer help check")
     found = peer.check(paths)
+    if rev is not None:
+        known = {one["path"] for one in found}
+        found += [one for one in outgoing.of_range(peer, rev) if one["path"] not in known]
     if found:
-        from git_peer.ops import push as pushing
+        from git_peer.ops.refusal import refusal
 
-        why = pushing.refusal(found)
+        why = refusal(found)
         raise PeerError(why.code, why.message, why.hint, allowed=False, violations=found)
     return Reply({"allowed": True, "violations": []}, f"{len(set(paths))} paths may be changed.")

@@ -21,6 +21,7 @@ from git_peer.core.log.command import Command, Me, Outcome, Scene
 from git_peer.core.log.state import State
 from git_peer.core.rules import carry as carrying
 from git_peer.core.session import record as sessions
+from git_peer.core.target.glob import is_glob
 from git_peer.core.text import quoted
 from git_peer.hooks import install as hooks
 from git_peer.hooks import rewriting
@@ -209,9 +210,9 @@ class Setup:
 
     def _integration(self, at: Remote | None = None) -> str:
         """The branch on which work lands: configured, the remote's HEAD, or the main work tree's at this time."""
-        given = str(self.settings.get("integration"))
+        given = next((one for one in self.settings.get("integration") if not is_glob(one)), "")
         if given:
-            return given
+            return str(given)
         if at is not None:
             return at.head_branch(self.patience)
         head = (self.repo.common / "HEAD").read_text("utf-8", "replace").strip()

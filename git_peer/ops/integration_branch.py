@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import pygit2
 
@@ -14,8 +15,11 @@ from git_peer.ops import outgoing, task_branches
 from git_peer.ops import push as pushing
 from git_peer.ops.outgoing import Update
 from git_peer.ops.peer import Peer
+from git_peer.ops.refusal import refusal
+from git_peer.ops.span import Span
 from git_peer.store.git import merge as merges
 from git_peer.store.git import refs
+from git_peer.store.git.history import History
 from git_peer.store.settings import branch_name
 
 _ID = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
@@ -142,21 +146,13 @@ class Branch:
         peer = self.peer
         self._may_move()
         if self.is_main:
-            update = Update(head, head, self.ref, self.base)
-            refuse(peer, {peer.me_for_gate(): outgoing.touched(peer, self._news(head))}, update.local, landing)
+            found = Span(peer, History(peer.repo), self.base, head).violations()
+            refuse([peer.violation(raw) for raw in found], landing)
         try:
             refs.swap(peer.repo.git, self.ref, head, self.base or None)
         except refs.Lost:
             return False
         return True
-
-    def _news(self, head: str) -> list[str]:
-        """The commits that the branch would get."""
-        git = self.peer.repo.git
-        walker = git.walk(head)
-        if self.base:
-            walker.hide(self.base)
-        return [str(commit.id) for commit in walker]
 
     def _may_move(self) -> None:
         """A branch under a work tree stays where it is: the tree and its index would not follow."""
@@ -178,18 +174,17 @@ class _Landing(pushing.Push):
         self._landing = landing
 
     def _check(self, updates: Sequence[Update]) -> None:
-        outgoing.refuse_ours(self.peer, updates, self.remote)
-        changes = outgoing.changes(self.peer, updates, self.remote)
-        refuse(self.peer, changes, next((one.local for one in updates if one.local), "HEAD"), self._landing)
+        outgoing.refuse_ours(self.peer, updates, self.to)
+        refuse(outgoing.judge(self.peer, updates, self.to).refused, self._landing)
 
 
-def refuse(peer: Peer, changes: dict[outgoing.Author, list[str]], head: str, landing: Sequence[Task]) -> None:
-    """PeerError where changes touch what is locked, but for a task that they are the work of."""
+def refuse(found: Sequence[dict[str, Any]], landing: Sequence[Task]) -> None:
+    """PeerError where violations are left that are not of a lock for a task which the push is the work of."""
     workers = {task.id: task.workers for task in landing}
-    found = []
-    for one in peer.violations(changes, head):
-        lock = one["lock"] or {}
-        if lock.get("session") not in workers.get(lock.get("task") or "", ()):
-            found.append(one)
-    if found:
-        raise pushing.refusal(found)
+    left = [
+        one
+        for one in found
+        if (one["lock"] or {}).get("session") not in workers.get((one["lock"] or {}).get("task") or "", ())
+    ]
+    if left:
+        raise refusal(left)

@@ -1,20 +1,47 @@
-"""What a push would bring: its commits, whose they are, and the paths they touch."""
+"""What a push does to what others have locked: asked of the remote it goes to, judged by content at each ref.
+
+`git peer push`, `git peer check --rev` and the pre-push hook ask here. Reads git and the network; the rule itself is
+core/lock/push_rule.py. What the user's own fetches left (refs/remotes/*) is never evidence.
+"""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Sequence
-from pathlib import Path
-from typing import NamedTuple
+import re
+from collections.abc import Sequence
+from functools import partial
+from itertools import islice
+from typing import Any, NamedTuple
 
 from git_peer import layout
-from git_peer.core import note as notes
 from git_peer.core.errors import PeerError
+from git_peer.core.lock import push_rule as rule
+from git_peer.core.lock.landing import PushLand
 from git_peer.core.session import record as sessions
+from git_peer.core.session.record import Session
+from git_peer.core.target import glob as globs
+from git_peer.core.text import quoted
+from git_peer.ops import refusal as refusing
+from git_peer.ops.destination import (
+    HEADS,
+    PATIENCE,
+    Gates,
+    Place,
+    bring,
+    environment,
+    has_the_log,
+    listed,
+    same_place,
+    top_of,
+)
+from git_peer.ops.makers import as_session
 from git_peer.ops.peer import Peer
+from git_peer.ops.span import Span
+from git_peer.store.git.history import History, Missing
 from git_peer.store.git.remote import run
 
-Author = tuple[str, str, "str | None"]  # (clone, gitdir, session name), as Peer.me_for_gate() gives it
+LOOKED_THROUGH = 500  # commits of the log, for what others have pushed
+
+_LINE = re.compile(r"(?s)(.*) ([0-9a-f]{40}|[0-9a-f]{64}) ([^\x00-\x20\x7f]+) ([0-9a-f]{40}|[0-9a-f]{64})")
 
 
 class Update(NamedTuple):
@@ -31,28 +58,53 @@ def is_zero(ident: str) -> bool:
     return not ident.strip("0")
 
 
-def parse(lines: Iterable[str]) -> list[Update]:
-    """The pre-push hook's standard input."""
-    rows = [line.split() for line in lines if line.strip()]
-    return [
-        Update(r[0], "" if is_zero(r[1]) else r[1], r[2], "" if is_zero(r[3]) else r[3]) for r in rows if len(r) == 4
-    ]
+def parse(text: str) -> list[Update]:
+    """The pre-push hook's standard input; PeerError where a part of it is not understood.
+
+    A local ref is what the user typed, with white space, in a search for text even line breaks: a line counts from its
+    right end, and one that ends inside of such a search goes on in the next.
+    """
+    found, rest = [], ""
+    for line in text.split("\n"):
+        read = _LINE.fullmatch(line)
+        if read is None:
+            rest += f"{line}\n"
+        elif rest and not ("{" in rest or rest.startswith(":/")):
+            break
+        else:
+            local_ref, local, remote_ref, remote = read.groups()
+            found.append(Update(rest + local_ref, _id(local), remote_ref, _id(remote)))
+            rest = ""
+    if rest.strip():
+        first = quoted(rest.strip().split("\n")[0], 120)
+        raise PeerError(
+            "not_allowed",
+            f"git-peer does not understand what git says of this push, and lets nothing through unread: {first}",
+            "push it by its id: `git push REMOTE $(git rev-parse REV):refs/heads/BRANCH`",
+        )
+    return found
 
 
-def refuse_ours(peer: Peer, updates: Sequence[Update], remote: str) -> None:
+def _id(ident: str) -> str:
+    return "" if is_zero(ident) else ident
+
+
+def refuse_ours(peer: Peer, updates: Sequence[Update], to: Place) -> None:
     """PeerError where a push would write the log's own refs and git-peer did not make it."""
     from git_peer.publish.attempts import is_recorded
 
-    if peer.remote is None or not _same_remote(peer, remote):
+    if peer.remote is None:
         return
-    for update in updates:
+    ours = [one for one in updates if one.remote_ref == peer.remote.ref or one.remote_ref.startswith(layout.OURS)]
+    if not ours or not (same_place(peer, to.url, peer.remote.url) or has_the_log(peer, to.url)):
+        return
+    for update in ours:
         if update.remote_ref == layout.NOTES and _adds(peer, update):
             continue  # `git push origin 'refs/notes/*'` of who keeps notes of their own
-        ours = update.remote_ref == peer.remote.ref or update.remote_ref.startswith(layout.OURS)
-        if ours and not (update.local and is_recorded(peer.engine.attempts, update.local)):
+        if not (update.local and is_recorded(peer.engine.attempts, update.local)):
             raise PeerError(
                 "not_allowed",
-                f"{update.remote_ref} on {remote} is the log of git-peer: only git-peer writes it",
+                f"{update.remote_ref} on {to.name} is the log of git-peer: only git-peer writes it",
                 "leave it out of the push (`git push --mirror` onto the log's own remote would delete it)",
             )
 
@@ -62,107 +114,224 @@ def _adds(peer: Peer, update: Update) -> bool:
     return bool(update.local) and (not update.remote or peer.chain.descends(update.local, update.remote))
 
 
-def _same_remote(peer: Peer, remote: str) -> bool:
-    if peer.remote is None or remote == peer.remote.name:
-        return peer.remote is not None
-    top = peer.repo.top or peer.repo.gitdir
-    return _spelled_out(remote, top) == _spelled_out(peer.remote.url, top)
+# -- the judgement ----------------------------------------------------------------------------------
+class Judgement(NamedTuple):
+    """What stands against a push, as Peer.violation() tells it with `ref` and `how`: refused, or to be warned of."""
+
+    refused: list[dict[str, Any]]
+    warned: list[dict[str, Any]]
 
 
-def _spelled_out(url: str, top: Path) -> str:
-    """A URL, or the absolute path that a local one means."""
-    path = url.removeprefix("file://")
-    if "://" in path or (":" in path.split("/")[0] and not (top / path).exists()):
-        return url
-    return os.path.realpath(top / path)
+def judge(peer: Peer, updates: Sequence[Update], to: Place, forced: bool = False) -> Judgement:
+    """What a push does to what others have locked. PeerError where a gated ref cannot be judged.
+
+    `forced`: what goes back is known to be forced. A hook is not told, but git does not show it what it refuses itself.
+    """
+    found = Judgement([], [])
+    branches = [one for one in updates if one.remote_ref.startswith(HEADS) and not _is_task(one.remote_ref)]
+    if not branches or not _guarded(peer):
+        return found
+    gates = Gates(peer, to)
+    if not gates.here:
+        return found
+    there = _There(peer, gates)
+    for update in branches:
+        gated = gates.gated(update.remote_ref)
+        try:
+            stands = _deletes(peer, gated) if not update.local else _stands(peer, there, update, gated)
+        except (PeerError, Missing) as why:
+            if not gated:
+                continue
+            raise why if isinstance(why, PeerError) else _unread(update, str(why)) from None
+        for raw in stands:
+            view = {**peer.violation(raw), "ref": update.remote_ref, "how": raw["how"]}
+            if gated:
+                behind = raw["how"] == rule.BEHIND
+                undone = behind and (forced or update.remote_ref not in there.unseen)
+                found.refused.append({**view, "how": refusing.UNDONE} if undone else view)
+            elif raw["how"] != rule.BEHIND:
+                found.warned.append(view)
+    return found
 
 
-def changes(peer: Peer, updates: Sequence[Update], remote: str, known: Sequence[str] = ()) -> dict[Author, list[str]]:
-    """Author → the paths that a push touches: by commits that neither the remote nor `known` has, or that are lost."""
-    tracking = f"refs/remotes/{_named(peer, remote)}/"
-    if not any(ref.startswith(tracking) for ref in peer.repo.git.references):
-        tracking = "refs/remotes/*/"
-    commits: dict[Author, list[str]] = {}
-    for update in updates:
-        _bring(peer, update, remote)
-        if update.local:
-            has = [update.remote] if update.remote else []
-            fresh = _git(peer, ["rev-list", update.local, "--not", *has, *known, f"--glob={tracking}*"]).split()
-            for commit, author in _authors(peer, fresh, update).items():
-                commits.setdefault(author, []).append(commit)
-    lost = _lost(peer, updates, tracking)
-    found = {author: touched(peer, made) for author, made in commits.items()}
-    if lost:
-        mine = peer.me_for_gate()
-        found[mine] = [*found.get(mine, []), *touched(peer, lost)]
-    return {author: list(dict.fromkeys(paths)) for author, paths in found.items()}
+def _is_task(ref: str) -> bool:
+    return ref.startswith(f"{HEADS}{layout.WORK}")
 
 
-def _named(peer: Peer, remote: str) -> str:
-    """The name of the remote that a push goes to; a URL which none has stays as it is."""
-    known = {one.url: one.name for one in peer.repo.git.remotes}
-    return remote if remote in known.values() else known.get(remote) or remote
+def _guarded(peer: Peer) -> bool:
+    """Whether anything is locked, in dispute or fenced at all."""
+    state = peer.state
+    return (
+        any(state.entries(root) for root in (layout.T_LOCKS, layout.T_DISPUTES))
+        or bool(peer.clone.tentative())
+        or any(True for _ in peer.clone.losses())
+    )
 
 
-def _bring(peer: Peer, update: Update, remote: str) -> None:
-    """Fetch what the remote's ref stands on, so that it can be told what a push takes away."""
-    if not update.remote or update.remote in peer.repo.git:
-        return
-    args = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--refmap="]
-    ran = run([*args, remote, update.remote_ref], peer.repo.gitdir, 120, {"GIT_DIR": str(peer.repo.gitdir)})
-    if ran.status or update.remote not in peer.repo.git:
-        said = ran.err.strip() or "it has moved meanwhile"
-        raise PeerError("unreachable", f"cannot fetch {update.remote_ref} from {remote}: {said}", "try again")
-
-
-def _lost(peer: Peer, updates: Sequence[Update], tracking: str) -> list[str]:
-    """Others' commits that no ref of the remote will have after a forced push or a deletion: the pusher's doing."""
-    olds = [update.remote for update in updates if update.remote]
-    if not olds:
+def _deletes(peer: Peer, gated: bool) -> list[dict[str, Any]]:
+    """What stands against the deletion of a branch: of a gated one, whatever others hold."""
+    if not gated:
         return []
-    kept = [update.local for update in updates if update.local]
-    moved = [f"--exclude={tracking}{update.remote_ref.removeprefix('refs/heads/')}" for update in updates]
-    rest = [*moved, f"--exclude={tracking}HEAD", f"--glob={tracking}*"]
-    lost = _git(peer, ["rev-list", *olds, "--not", *kept, *rest]).split()
-    records = peer.clone.owner_of_commit(set(lost))
-    mine = peer.me_for_gate()
-    return [commit for commit in lost if commit not in records or _recorded(peer, records[commit]) != mine]
+    return [{**raw, "how": rule.CHANGED} for raw in peer.held_by_others()]
 
 
-def _git(peer: Peer, args: Sequence[str], stdin: bytes | None = None) -> str:
-    ran = run(args, peer.repo.gitdir, 120, {"GIT_DIR": str(peer.repo.gitdir)}, stdin)
-    if ran.status:
-        raise PeerError("failed", f"git {args[0]} failed: {ran.err.strip()}", "`git fsck` may tell more")
-    return ran.out
+def _unread(update: Update, why: str) -> PeerError:
+    name = update.remote_ref.removeprefix(HEADS)
+    return PeerError(
+        "unavailable", f"what this push does to {name} cannot be told here: {why}", "`git fetch`, then again"
+    )
+
+
+class _There:
+    """The remote as it is now, asked once, and only where something depends on it."""
+
+    def __init__(self, peer: Peer, gates: Gates) -> None:
+        self.peer = peer
+        self.gates = gates
+        self.history = History(peer.repo)
+        self.answered = True
+        self.patience = PATIENCE
+        self.unseen: set[str] = set()  # refs that stand on what this clone had not fetched
+        self._refs: dict[str, str] | None = None
+        self._pushed: dict[str, dict[str, str]] | None = None
+
+    @property
+    def refs(self) -> dict[str, str]:
+        """Ref → commit, of the integration branches and of those that sessions are on, fetched where need be."""
+        if self._refs is None:
+            self._refs = {}
+            for url in dict.fromkeys((self.gates.to.url, self.gates.code_url)):
+                self._refs |= self._look(url)
+        return self._refs
+
+    def _look(self, url: str) -> dict[str, str]:
+        peer, patterns = self.peer, self.gates.patterns
+        branches = {ref for one in sessions.all_of(peer.state) for ref in self._branches(one)}
+        asked = [f"{HEADS}*" if globs.is_glob(one) else f"{HEADS}{one}" for one in patterns]
+        told = listed(peer, url, [*asked, *sorted(branches)], self.patience)
+        if told is None:
+            self.answered = False
+            return {}
+        wanted = {ref: ident for ref, ident in told.items() if self.gates.gated(ref) or ref in branches}
+        missing = [ref for ref, ident in wanted.items() if not self.history.commit(ident)]
+        if missing:
+            bring(peer, url, missing, self.patience)
+        return {ref: ident for ref, ident in wanted.items() if self.history.commit(ident)}
+
+    def _branches(self, session: Session) -> list[str]:
+        """The refs of the branches that a session is on, or has pushed to."""
+        if self._pushed is None:
+            self._pushed = _pushed(self.peer)
+        refs = {f"{HEADS}{session.branch}": "", **self._pushed.get(session.sid, {})}
+        return [ref for ref in refs if ref != HEADS and not self.gates.lands(ref)]
+
+    def tips(self, session: Session) -> list[str]:
+        """What a session has pushed: as it is on the remote now, and as it was when it did."""
+        now = [self.refs[ref] for ref in self._branches(session) if ref in self.refs]
+        return [*now, *(self._pushed or {}).get(session.sid, {}).values()]
+
+    def landed(self) -> list[str]:
+        """The tips of the integration branches."""
+        return list(dict.fromkeys(ident for ref, ident in self.refs.items() if self.gates.lands(ref)))
+
+    def old(self, update: Update, new: str, gated: bool) -> str | None:
+        """The commit that an update is compared with; "" for none, None for one of another root."""
+        if update.remote:
+            if not self.history.commit(update.remote):
+                self.unseen.add(update.remote_ref)
+                patience = self.peer.settings.get("retryTimeout") if gated else PATIENCE
+                said = bring(self.peer, self.gates.to.url, [update.remote_ref], patience)
+                if not self.history.commit(update.remote):
+                    name = f"{update.remote_ref.removeprefix(HEADS)} from {self.gates.to.name}"
+                    raise PeerError(
+                        "unreachable", f"cannot fetch {name}: {said or 'it has moved meanwhile'}", "try again"
+                    )
+            return self.history.commit(update.remote)
+        self.patience = self.peer.settings.get("retryTimeout") if gated else PATIENCE
+        tips = self.landed()
+        if not self.answered and gated:
+            raise PeerError("unreachable", f"{self.gates.to.name} does not say what it has", "try again")
+        try:
+            bases = self.history.bases(new, *tips)
+        except Missing:
+            return tips[0]
+        return bases[0] if bases else "" if gated else None
+
+
+def _stands(peer: Peer, there: _There, update: Update, gated: bool) -> list[dict[str, Any]]:
+    """What stands against an update that does not delete."""
+    history = there.history
+    new = history.commit(update.local)
+    if not new:
+        raise _unread(update, f"{update.local[:12]} is no commit")
+    old = there.old(update, new, gated)
+    if old is None:
+        return []
+    span = Span(peer, history, old, new, local_ref=update.local_ref)
+
+    def look() -> None:
+        # What has landed, and what others have pushed: of their branches what the remote has now.
+        span.look_closer(there.landed())
+        for one in sessions.all_of(peer.state):
+            session, tips = as_session(one), there.tips(one)
+            span.stands_on(session, [tip for tip in tips if not span.is_others(tip, session)])
+
+    return span.judged(look)
+
+
+def _pushed(peer: Peer) -> dict[str, dict[str, str]]:
+    """sid → branch's ref → the commit that this session pushed there last, by the newest landings in the log."""
+    found: dict[str, dict[str, str]] = {}
+    try:
+        for entry in islice(peer.chain.history(peer.engine.tip()), LOOKED_THROUGH):
+            for event in entry.events:
+                for one in event.refs if isinstance(event, PushLand) else ():
+                    if one.new and one.ref.startswith(HEADS):
+                        found.setdefault(event.sid, {}).setdefault(one.ref, one.new)
+    except PeerError:  # a shallow or partial copy of the log: what it has counts
+        pass
+    return found
+
+
+def refuse(peer: Peer, updates: Sequence[Update], to: Place, forced: bool = False) -> list[str]:
+    """PeerError where a push changes on a gated ref what somebody else has locked; else what to warn of, in lines."""
+    found = judge(peer, updates, to, forced)
+    if found.refused:
+        raise refusing.refusal(found.refused, to.name)
+    return [
+        refusing.warning(ref, [one for one in found.warned if one["ref"] == ref])
+        for ref in refusing.refs_of(found.warned)
+    ]
+
+
+# -- what is not pushed yet -------------------------------------------------------------------------
+def of_range(peer: Peer, revision: str) -> list[dict[str, Any]]:
+    """Violations if the commits of a range (or one commit) landed on what the range leaves out, by the local copy."""
+    args = ["rev-parse", "--revs-only", "--end-of-options", revision]
+    ran = run(args, top_of(peer), 60, environment(peer))
+    history = History(peer.repo)
+    ids = ran.out.split()
+    ends = [history.commit(ident) for ident in ids if not ident.startswith("^")]
+    without = [history.commit(ident[1:]) for ident in ids if ident.startswith("^")]
+    if ran.status or not ends or not all((*ends, *without)):
+        raise PeerError("usage", f"not a revision or range: {revision}", "as `git rev-list` takes it: main..topic")
+    found: list[dict[str, Any]] = []
+    for end in ends:
+        bases = history.bases(end, *without) if without else history.parents(end)[:1]
+        span = Span(peer, history, bases[0] if bases else "", end)
+        stands = span.judged(partial(span.look_closer, without))
+        found += [{**peer.violation(raw), "how": raw["how"]} for raw in stands]
+    return found
 
 
 def touched(peer: Peer, commits: Sequence[str]) -> list[str]:
     """The paths that commits change; of a merge those in which it differs from all its parents."""
     if not commits:
         return []
-    args = [
-        "diff-tree",
-        "--stdin",
-        "-r",
-        "-c",
-        "--root",
-        "--no-commit-id",
-        "--name-only",
-        "--no-renames",
-        "-z",
-        "--ignore-submodules=none",
-    ]
-    out = _git(peer, args, "".join(f"{commit}\n" for commit in commits).encode())
+    args = ["diff-tree", "--stdin", "-r", "-c", "--root", "--no-commit-id", "--name-only", "--no-renames", "-z"]
+    ids = "".join(f"{commit}\n" for commit in commits).encode()
+    out = _git(peer, [*args, "--ignore-submodules=none"], ids)
     return [path for path in out.split("\0") if path]
-
-
-def between(peer: Peer, revision: str) -> list[str]:
-    """The paths that the commits of a range (or one commit) touch."""
-    args = ["rev-list", "--no-walk" if ".." not in revision else "--topo-order", revision, "--"]
-    ran = run(args, peer.repo.gitdir, 120, {"GIT_DIR": str(peer.repo.gitdir)})
-    if ran.status:
-        raise PeerError("usage", f"not a revision or range: {revision}", "as `git rev-list` takes it: main..topic")
-    return list(dict.fromkeys(touched(peer, ran.out.split())))
 
 
 def staged(peer: Peer) -> list[str]:
@@ -172,23 +341,8 @@ def staged(peer: Peer) -> list[str]:
     return [path for path in _git(peer, args).split("\0") if path]
 
 
-def _authors(peer: Peer, commits: Sequence[str], update: Update) -> dict[str, Author]:
-    """commit → whose it is: its record by post-commit, else the branch's session, else the pusher."""
-    records = peer.clone.owner_of_commit(set(commits))
-    branch = update.local_ref.removeprefix("refs/heads/")
-    on_branch = [
-        s
-        for s in sessions.all_of(peer.state)
-        if s.clone == peer.me.clone and s.branch and s.branch == branch and update.local_ref.startswith("refs/heads/")
-    ]
-    pusher = peer.me_for_gate()
-    fallback = (on_branch[0].clone, on_branch[0].gitdir, on_branch[0].name) if len(on_branch) == 1 else pusher
-    found: dict[str, Author] = {}
-    for commit in commits:
-        fields = records.get(commit)
-        found[commit] = _recorded(peer, fields) if fields else fallback
-    return found
-
-
-def _recorded(peer: Peer, words: Sequence[str]) -> Author:
-    return peer.me.clone, *notes.who(words)
+def _git(peer: Peer, args: Sequence[str], stdin: bytes | None = None) -> str:
+    ran = run(args, peer.repo.gitdir, 120, {"GIT_DIR": str(peer.repo.gitdir)}, stdin)
+    if ran.status:
+        raise PeerError("failed", f"git {args[0]} failed: {ran.err.strip()}", "`git fsck` may tell more")
+    return ran.out

@@ -151,21 +151,44 @@ class Peer:
         self, changes: Mapping[tuple[str, str, str | None], list[str]], head: str = "HEAD"
     ) -> list[dict[str, Any]]:
         """Violations of several authors' changes: author as me_for_gate() gives it → paths."""
+        return [self.violation(raw) for author, paths in changes.items() for raw in self.against(author, paths, head)]
+
+    def against(
+        self, author: tuple[str, str, str | None], paths: Iterable[str], head: str = "HEAD"
+    ) -> list[dict[str, Any]]:
+        """What stands against an author's change of `paths`, as the one rule says it (lock/rule.judge)."""
         state, scene = self.state, self.scene(self.state)
-        found: list[dict[str, Any]] = []
-        fenced = [marker for _, marker in self.clone.losses()]
-        for (clone, gitdir, name), paths in changes.items():
-            judged = verdict.judge(
-                state,
-                paths,
-                {"clone": clone, "gitdir": gitdir, "name": name},
-                scene.now,
-                scene.seen,
-                list(self.clone.tentative().values()),
-                fenced,
-                lambda commit: self._contains(head, commit),
-            )
-            found.extend(self._violation(state, scene, raw) for raw in judged)
+        clone, gitdir, name = author
+        return verdict.judge(
+            state,
+            paths,
+            {"clone": clone, "gitdir": gitdir, "name": name},
+            scene.now,
+            scene.seen,
+            list(self.clone.tentative().values()),
+            [marker for _, marker in self.clone.losses()],
+            lambda commit: self._contains(head, commit),
+        )
+
+    def held_by_others(self) -> list[dict[str, Any]]:
+        """The live locks on paths that this run does not own, as against() has them."""
+        state, scene = self.state, self.scene(self.state)
+        clone, gitdir, name = self.me_for_gate()
+        me = {"clone": clone, "gitdir": gitdir, "name": name}
+        found = []
+        for lock in locks.all_of(state):
+            holder = locks.holder_of(state, lock)
+            if (
+                holder is None
+                or lock.target.kind == "name"
+                or lock.state != "held"
+                or scene.now > sessions.expires(holder, lock.ttl, scene)
+            ):
+                continue
+            session = msgspec.to_builtins(holder)
+            if not verdict.owns(me, session):
+                against = {"path": targets.show(lock.target), "why": "locked", "session": session}
+                found.append({**against, "lock": msgspec.to_builtins(lock)})
         return found
 
     def _contains(self, head: str, commit: str) -> bool:
@@ -174,7 +197,9 @@ class Peer:
         except (KeyError, ValueError):
             return False
 
-    def _violation(self, state: State, scene: Scene, raw: Mapping[str, Any]) -> dict[str, Any]:
+    def violation(self, raw: Mapping[str, Any]) -> dict[str, Any]:
+        """What against() found, as the contract tells it: {path, lock: L?, why}."""
+        state, scene = self.state, self.scene(self.state)
         shown, encoding = shown_path(raw["path"])
         view: dict[str, Any] = {"path": shown, "why": raw["why"], "lock": None}
         if encoding:

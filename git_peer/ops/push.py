@@ -10,12 +10,12 @@ from git_peer import layout
 from git_peer.core.errors import PeerError
 from git_peer.core.lock.landing import RefUpdate
 from git_peer.core.rules import decide as commands
-from git_peer.core.text import quoted
 from git_peer.ops import notes as noting
 from git_peer.ops import outgoing
 from git_peer.ops import sync as tentative
+from git_peer.ops.destination import Place, place_of, same_place
 from git_peer.ops.outgoing import Update
-from git_peer.ops.peer import Peer, shown_path
+from git_peer.ops.peer import Peer
 from git_peer.store.git.remote import Pushed, run
 
 STAGE_OVER = 1 << 20  # bytes of code from which it goes to a stage ref first
@@ -31,6 +31,8 @@ class Push:
         self.remote = remote or self._default_remote()
         self.refspecs = list(refspecs)
         self._forced: set[str] = set()
+        self._to: Place | None = None
+        self.warnings: list[str] = []  # what others have locked, and this push brings to a branch that is not gated
 
     def _git(self, *args: str) -> Any:
         where = {"GIT_DIR": str(self.peer.repo.gitdir)}
@@ -57,7 +59,7 @@ class Push:
         peer = self.peer
         if peer.remote is not None and peer.clone.tentative() and not dry_run:
             tentative.sync(peer)  # whose the paths are is settled before they land
-        together = peer.remote is not None and self.remote in (peer.remote.name, peer.remote.url)
+        together = peer.remote is not None and same_place(peer, self.to.url, peer.remote.url)
         if peer.remote is not None and not together:
             with peer.clone.writing(self.patience):
                 peer.engine.advance(self.patience)
@@ -76,6 +78,7 @@ class Push:
         view = {"pushed": [{"ref": u.remote_ref, "old": u.remote or None, "new": u.local or None} for u in updates]}
         command = self._command(updates, keep, together)
         if dry_run:
+            self._warn()
             return {**view, "released": [], "dry_run": True}
         if together:
             done = self._together(updates, command)
@@ -83,7 +86,12 @@ class Push:
             self._alone()
             done = peer.run(command)
             noting.carry(peer)
+        self._warn()
         return {**view, "released": done["released"], "atomic": together}
+
+    def _warn(self) -> None:
+        """Tell what the last check had to say beside its yes."""
+        self.peer.warned += [{"code": "locked", "message": said} for said in self.warnings]
 
     def _resolve(self) -> list[Update]:
         """The refs that git would push, as its own dry run says."""
@@ -140,9 +148,16 @@ class Push:
             pull=pull,
         )
 
+    @property
+    def to(self) -> Place:
+        """Where this push leads."""
+        if self._to is None:
+            self._to = place_of(self.peer, self.remote)
+        return self._to
+
     def _check(self, updates: Sequence[Update]) -> None:
-        outgoing.refuse_ours(self.peer, updates, self.remote)
-        refuse(self.peer, updates, self.remote)
+        outgoing.refuse_ours(self.peer, updates, self.to)
+        self.warnings = outgoing.refuse(self.peer, updates, self.to, forced=True)
 
     def _command(self, updates: Sequence[Update], keep: bool, together: bool) -> commands.Land:
         branch = f"refs/heads/{self.peer.state.log.integration}"
@@ -236,39 +251,3 @@ class Push:
                 next(iter(ran.err.splitlines()), "git push failed"),
                 "",
             )
-
-
-def refuse(peer: Peer, updates: Sequence[Update], remote: str) -> None:
-    """PeerError where the push touches what somebody else has locked, or what its author lost."""
-    head = next((u.local for u in updates if u.local), "HEAD")
-    found = peer.violations(outgoing.changes(peer, updates, remote), head)
-    found = [one for one in found if not _holder_has(peer, updates, remote, one)]
-    if found:
-        raise refusal(found)
-
-
-def _holder_has(peer: Peer, updates: Sequence[Update], remote: str, violation: dict[str, Any]) -> bool:
-    """Whether the holder locked the path on top of all that the push would do to it: then nothing goes under it."""
-    lock = violation["lock"] if violation["why"] == "locked" else None
-    if lock is None or not lock.get("head") or lock["head"] not in peer.repo.git:
-        return False
-    rest = outgoing.changes(peer, updates, remote, [lock["head"]])
-    return violation["path"] not in {shown_path(path)[0] for paths in rest.values() for path in paths}
-
-
-def refusal(found: list[dict[str, Any]]) -> PeerError:
-    """The refusal of a push or a check that these violations make."""
-    first = found[0]
-    more = f", and {len(found) - 1} more" if len(found) > 1 else ""
-    if first["why"] == "fenced":
-        text = f"{first['path']}: the lock was lost, and {first['holder']} has held it since{more}"
-        return PeerError("fenced", text, "bring in what was landed there and lock it again", violations=found)
-    lock = first["lock"]
-    if lock is None:
-        ident = str(first["debate"])[:8]
-        text = f"{first['path']} is in dispute, in debate {ident}{more}: {quoted(first['topic'], 80)}"
-        hint = f"`git peer debate show {ident}`; a person decides it with `git peer debate resolve`"
-        return PeerError("disputed", text, hint, violations=found)
-    reason = f": {lock['reason']}" if lock["reason"] else ""
-    text = f"{first['path']} is locked by {lock['session']} ({lock['mode']}, until {lock['expires_at']}){reason}{more}"
-    return PeerError("locked", text, f"ask {lock['session']}, or land the rest from another branch", violations=found)

@@ -74,6 +74,17 @@ def _names(text: str) -> tuple[str, ...]:
     return found
 
 
+def branches(text: str) -> tuple[str, ...]:
+    """Names and globs of branches, with commas or white space between them."""
+    from git_peer.core.target import glob as globs
+
+    found = tuple(re.split(r"[\s,]+", text.strip(" \t\n,"))) if text.strip(" \t\n,") else ()
+    for one in found:
+        if (globs.is_glob(one) and globs.problem(one)) or not (globs.is_glob(one) or branch_name(one)):
+            raise ValueError(f"not a branch, or a glob of branches: {one!r}")
+    return found
+
+
 def _pattern(text: str) -> str:
     try:
         re.compile(text)
@@ -86,7 +97,8 @@ def _pattern(text: str) -> str:
 SETTINGS: dict[str, tuple[Any, Any, str]] = {
     "branch": (branch_name, "peer/coordination", "the log's branch on the remote"),
     "remote": (str, "", "the remote that holds the log"),
-    "integration": (str, "", "the branch on which work lands"),
+    "integration": (branches, (), "the branches on which work lands, the first of them the project's"),
+    "gateBranches": (branches, (), "other branches that take no change of what somebody else has locked"),
     "ttl": (seconds, 0, "how long a lock lasts without a sign of life (default: 30m for agents, 8h for people)"),
     "maxTtl": (seconds, 86400, "the longest TTL that can be asked for"),
     "clockSkew": (seconds, 60, "how far clocks may differ before a lapsed lock may be taken"),
@@ -122,6 +134,7 @@ _FILE_KEYS = {
     "remote": "",
     "branch": "",
     "integration": "",
+    "gateBranches": "",
     "ttl": "",
     "maxTtl": "",
     "debateTimeout": "",

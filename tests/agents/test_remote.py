@@ -146,7 +146,7 @@ def test_a_push_arbitrates_what_is_left(counted: tuple[Clone, Clone]) -> None:
         two.git("add", "-A")
         two.git("commit", "-qm", path, env=second.env)
         two.git("remote", "set-url", "origin", two.world.url)
-        push = ("push", "origin", f"HEAD:refs/heads/{program}")
+        push = ("push", "origin", "HEAD:main")
         if program == "git":
             ran = two.git(*push, env=second.env, check=False)
         else:

@@ -12,6 +12,7 @@ from tests.enforce.team import HELD, Member, Team
 def lose(team: Team, how: str) -> None:
     """alice loses HELD, and bob has it."""
     alice, bob = team.alice, team.bob
+    alice.git("config", "peer.gateBranches", "topic")
     alice.lock(HELD, *(("--ttl", "1s") if how == "expired" else ()))
     alice.commit(HELD)
     if how == "expired":

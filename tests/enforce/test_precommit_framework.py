@@ -168,6 +168,7 @@ def test_as_its_hooks(held: Team, monkeypatch: pytest.MonkeyPatch) -> None:
     bob.git("reset", "-q", "--hard")
     bob.commit("docs/guide.md")
 
+    bob.git("config", "peer.gateBranches", "fresh alone")
     bob.sneaks(HELD)
     _says_locked(bob, "push", "-q")
     _says_locked(bob, "push", "-q", "origin", "main:fresh")

@@ -354,7 +354,7 @@ def test_local_mode(world: World) -> None:
     alice, bob = Member(clone, "alice"), Member(clone.worktree("second"), "bob")
     alice.lock(HELD)
     bob.sneaks(HELD)
-    bob.refused_push("origin", "second")
+    bob.refused_push("origin", "second:main")
     alice.commit(HELD)
     answer = alice.peer("push", "--json").json()
     assert [lock["target"] for lock in answer["released"]] == [HELD]

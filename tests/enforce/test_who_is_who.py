@@ -18,7 +18,7 @@ def test_one_name_in_two_work_trees(held: Team) -> None:
     answer = second.peer("lock", HELD, "--json", status=1).json()
     assert answer["error"]["code"] in ("exists", "locked")
     second.sneaks(HELD)
-    second.refused("push", "-q", "origin", "second")
+    second.refused("push", "-q", "origin", "second:main")
     held.alice.commit(HELD)
 
 

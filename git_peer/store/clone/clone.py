@@ -24,6 +24,10 @@ from git_peer.store.clone import who
 from git_peer.store.git import refs
 from git_peer.store.git.libgit2 import Repository
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from git_peer.store.git import notes
+
 Seen = Mapping[str, Mapping[str, Any]]
 """sid → height and first sight (wall and monotonic seconds) of that session's last event; `gap` before it."""
 
@@ -303,11 +307,11 @@ class Clone:
         names = self._names(layout.D_TENTATIVE)
         return {sid: files.read_json(self.folder / layout.D_TENTATIVE / f"{sid}.json") for sid in names}
 
-    def owner_of_commit(self, commits: set[str]) -> dict[str, list[str]]:
-        """commit → the words that the post-commit hook noted (gitdir, session name, agent kind, agent id)."""
+    def origins(self) -> notes.Origins:
+        """Whose commits are, as this clone's hooks recorded it (gitdir, session name, agent kind, agent id)."""
         from git_peer.store.git import notes
 
-        return notes.words_of(self.folder, commits)
+        return notes.origins(self.folder)
 
 
 def _ident() -> str:

@@ -78,31 +78,28 @@ def _row(text: str) -> Row | None:
     return Made(commit, (words[0], words[1], words[2], words[3]), int(at), how, "" if of == "-" else of, said)
 
 
-def words_of(folder: Path, commits: set[str]) -> dict[str, list[str]]:
-    """commit → the words of the session that made it here; of a commit that a rebase made, of whose it was before."""
-    makers: dict[str, list[str]] = {}
-    before: dict[str, str] = {}
+class Origins(NamedTuple):
+    """Whose commits are, by the hooks' record: the words of the session that made one, and which one it was made of."""
+
+    words: dict[str, list[str]]
+    of: dict[str, str]
+
+
+def origins(folder: Path) -> Origins:
+    """What the hooks recorded of who made which commit here, and of which one an amend, a pick or a rebase made it."""
+    found = Origins({}, {})
     try:
         text = (folder / layout.F_COMMITS).read_text("utf-8", "surrogateescape")
     except OSError:
-        return {}
+        return found
     for line in text.split("\n"):
         commit, *words = line.split(" ")
-        if commit == ">" and len(words) == 3 and words[0] == "rebase":
-            before.setdefault(words[2], words[1])
+        if commit == ">" and len(words) == 3:
+            found.of.setdefault(words[2], words[1])
         elif commit != ">" and len(words) >= 4:
-            makers[commit] = words[:4]
-            if words[5:6] == ["rebase"] and words[6:7] != ["-"]:
-                before[commit] = words[6]
-    found: dict[str, list[str]] = {}
-    for commit in commits:
-        at, seen = commit, set[str]()
-        while at in before and at not in seen:
-            seen.add(at)
-            at = before[at]
-        who = makers.get(at) or makers.get(commit)
-        if who is not None:
-            found[commit] = who
+            found.words[commit] = words[:4]
+            if words[6:7] not in ([], ["-"]):
+                found.of[commit] = words[6]
     return found
 
 

@@ -1,0 +1,92 @@
+"""What is said of a push or a check that changes what others have locked: who, which paths, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from git_peer.core.errors import PeerError
+from git_peer.core.lock import push_rule as rule
+from git_peer.core.text import line, quoted
+from git_peer.ops.destination import HEADS
+
+SHOWN = 10  # refused paths that are named
+UNDONE = "undone"  # BEHIND, and forced
+
+
+def refs_of(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(one["ref"] for one in found))
+
+
+def warning(ref: str, found: Sequence[Mapping[str, Any]]) -> str:
+    """What is said of a push to a branch that is not gated."""
+    name = ref.removeprefix(HEADS)
+    return f"{in_words(found)}: {name} is pushed, but this cannot land while that is so"
+
+
+def refusal(found: Sequence[dict[str, Any]], remote: str = "") -> PeerError:
+    """The refusal of a push or a check that these violations make; it names the paths, the first ten of many."""
+    first = found[0]
+    behind = [one for one in found if one.get("how") == rule.BEHIND]
+    if len(behind) == len(found) and remote:
+        name = str(first["ref"]).removeprefix(HEADS)
+        who = ", ".join(dict.fromkeys(_holder(one) for one in found))
+        text = f"you are behind {remote}: fetch first; forcing {name} would undo what {who} landed on {_paths(found)}"
+        return PeerError("locked", text, f"git pull --rebase {remote} {name}", violations=found)
+    if first["why"] == "fenced":
+        hint = "bring in what was landed there and lock it again"
+        return PeerError("fenced", in_words(found), hint, violations=found)
+    if first["lock"] is None:
+        ident = str(first["debate"])[:8]
+        hint = f"`git peer debate show {ident}`; a person decides it with `git peer debate resolve`"
+        return PeerError("disputed", in_words(found), hint, violations=found)
+    holder = first["lock"]["session"]
+    hint = f"ask {holder}, or land the rest from another branch"
+    if any(one.get("how") == UNDONE for one in found):
+        hint = f"fetch first: forcing this would undo what {holder} has landed"
+    elif any(one.get("how") == rule.BURIED for one in found):
+        hint = f"the push has work of {holder} in it, and not as {holder} made it: let {holder} merge, and take that"
+    return PeerError("locked", in_words(found), hint, violations=found)
+
+
+def in_words(found: Sequence[Mapping[str, Any]]) -> str:
+    """Violations in one sentence: each lock once, with its paths."""
+    groups: dict[str, list[Mapping[str, Any]]] = {}
+    shown: dict[str, None] = {}
+    for one in found:
+        if one["path"] in shown or len(shown) < SHOWN:
+            shown[one["path"]] = None
+            key = (one["lock"] or {}).get("id") or one.get("debate") or f"fence of {one.get('holder')}"
+            groups.setdefault(str(key), []).append(one)
+    more = len({one["path"] for one in found}) - len(shown)
+    return "; ".join(map(_stated, groups.values())) + (f"; and {more} more paths" if more else "")
+
+
+def _stated(group: Sequence[Mapping[str, Any]]) -> str:
+    first, lock = group[0], group[0]["lock"]
+    path = quoted_path(first["path"])
+    rest = [quoted_path(one["path"]) for one in group[1:]]
+    beside = f", as {'is' if len(rest) == 1 else 'are'} {', '.join(rest)}" if rest else ""
+    if first["why"] == "fenced":
+        return (
+            f"{path}{''.join(f', {one}' for one in rest)}: the lock was lost, and {first['holder']} has held it since"
+        )
+    if lock is None:
+        return f"{path} is in dispute{beside}, in debate {str(first['debate'])[:8]}: {quoted(first['topic'], 80)}"
+    reason = f": {line(lock['reason'], 200)}" if lock["reason"] else ""
+    return f"{path} is locked by {lock['session']}{beside} ({lock['mode']}, until {lock['expires_at']}){reason}"
+
+
+def _holder(one: Mapping[str, Any]) -> str:
+    return str(one["lock"]["session"] if one["lock"] else one.get("holder") or "others")
+
+
+def _paths(found: Sequence[Mapping[str, Any]]) -> str:
+    paths = list(dict.fromkeys(quoted_path(one["path"]) for one in found))
+    more = f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
+    return ", ".join(paths[:SHOWN]) + more
+
+
+def quoted_path(path: str) -> str:
+    """A path on one line."""
+    return path if path.isprintable() else quoted(path, 200)
