@@ -180,7 +180,7 @@ class _Hook:
             if "submodule" in kind:
                 continue
             target = targets.of_path("dir" if kind == "dir" else "file", path)
-            if target.encoding or path in repo.git.index or not repo.git.path_is_ignored(path):
+            if target.encoding or repo.mode_of(path) or not repo.is_ignored(path):
                 found.append(target)
         return found
 

@@ -131,7 +131,9 @@ def answer(dialect: Any, name: str, raw: bytes) -> bytes:
     try:
         found = _answer(dialect, name, raw)
     except Exception as why:  # noqa: BLE001 - an accident of ours must not keep an agent from working
-        found = Answer(message=_accident(why))
+        told = _accident(why)
+        closed = name in LOCKING and getattr(why, "extra", {}).get("closed")
+        found = Answer(deny=told) if closed else Answer(message=told)
     return _encoded(dialect.write(name, found))
 
 
@@ -140,10 +142,12 @@ def _accident(why: Exception) -> str:
         from traceback import format_exc
 
         return format_exc()
-    code = getattr(why, "code", "")
-    told = getattr(why, "message", "") if code else f"{type(why).__name__}: {why}"
-    text = "".join(char if char.isprintable() else " " for char in str(told))[:300]
-    return f"git-peer: {text}. {_UNSEEN}"
+    closed = getattr(why, "extra", {}).get("closed")
+    told = getattr(why, "message", "") or (str(why) if closed else f"{type(why).__name__}: {why}")
+    if closed:
+        told = "; ".join(filter(None, (told, getattr(why, "hint", ""))))
+    text = "".join(char if char.isprintable() else " " for char in told)[:400]
+    return f"git-peer: {text}." if closed else f"git-peer: {text}. {_UNSEEN}"
 
 
 def _answer(dialect: Any, name: str, raw: bytes) -> Answer:

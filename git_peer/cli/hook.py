@@ -45,6 +45,7 @@ def hook_command(call: Call, name: str, rest: tuple[str, ...]) -> Reply | int:
 
 def _pre_push(call: Call, rest: tuple[str, ...]) -> int:
     peer = call.peer()
+    peer.settings.check_promises()
     env = os.environ
     if "PRE_COMMIT_REMOTE_NAME" in env:
         # Under the pre-commit framework: one ref, in variables instead of stdin.

@@ -62,6 +62,12 @@ def examine(parts: Parts, fix: bool) -> list[Check]:
     if not parts.clone.is_set_up:
         found.append(_check("set up", "fail", "git-peer is not set up here", "`git peer init`"))
         return found
+    if parts.clone.damaged:
+        try:
+            parts.clone.check()
+        except PeerError as why:
+            found.append(_check("clone", "fail", why.message, why.hint))
+        return found
     if parts.clone.copied:
         found.append(
             _check(

@@ -60,6 +60,9 @@ class Parts:
         """The Peer of this run; PeerError("not_set_up") where `git peer init` was not here."""
         if not self.clone.is_set_up:
             raise PeerError("not_set_up", "git-peer is not set up in this repository", "`git peer init` sets it up")
+        self.clone.check()
+        if writing:
+            self.settings.check_promises()
         if writing and self.clone.facts.get("moving"):
             self.setup().init(str(self.clone.facts["moving"]), False, None)  # a publication that was cut off
         if writing and self._by_its_id:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pygit2
@@ -55,13 +58,59 @@ class Repo:
         inner = os.fspath(here.relative_to(self.top))
         return "" if inner == "." else inner + "/"
 
+    @functools.cached_property
+    def _index(self) -> pygit2.index.Index | None:
+        """The index; None where there is none, or libgit2 cannot read it: a sparse or a split one among others."""
+        try:
+            return None if self.git.is_bare else self.git.index
+        except pygit2.GitError:
+            return None
+
+    @functools.cached_property
+    def _listed(self) -> dict[str, int]:
+        """Path → mode of what the index has, by git itself, which can read every index that it writes."""
+        if self.git.is_bare:
+            return {}
+        args = ["--no-optional-locks", "ls-files", "--stage", "-z"]
+        rows = (row.partition("\t") for row in self._ask(args).split("\0") if row)
+        return {path: int(info[:6], 8) for info, _, path in rows}
+
+    def _ask(self, args: Sequence[str], stdin: str = "", good: Sequence[int] = (0,)) -> str:
+        """What git says, in this work tree; PeerError where it says that it cannot."""
+        where = {"GIT_DIR": str(self.gitdir), **({"GIT_WORK_TREE": str(self.top)} if self.top else {})}
+        ran = subprocess.run(
+            ["git", *args],
+            cwd=self.top or self.gitdir,
+            env={**os.environ, **where},
+            input=layout.to_bytes(stdin),
+            capture_output=True,
+        )
+        if ran.returncode not in good:
+            said = layout.from_bytes(ran.stderr).strip().partition("\n")[0]
+            raise PeerError("failed", f"git {args[-1]} failed: {said}", "`git status` tells more")
+        return layout.from_bytes(ran.stdout).removesuffix("\0")
+
+    def mode_of(self, path: str) -> int:
+        """The mode that the index has for a path from the top; 0 where it has no such entry."""
+        if self._index is None or not layout.is_utf8(path):
+            return self._listed.get(path, 0)
+        try:
+            return int(self._index[path].mode)
+        except KeyError:
+            return 0
+
+    def is_ignored(self, path: str) -> bool:
+        """Whether git passes over a path from the top that is not in the index."""
+        if self._index is not None:
+            return self.git.path_is_ignored(path)
+        return not self.git.is_bare and bool(self._ask(["check-ignore", "-z", "--stdin"], path, (0, 1)))
+
     def what_is(self, path: str) -> str:
         """file, dir, submodule, inside-submodule, or "" for a path from the top that is not there."""
         parts = path.split("/")
-        index = self.git.index if not self.git.is_bare else None
         for depth in range(1, len(parts) + 1):
             inner = "/".join(parts[:depth])
-            if index is not None and self._is_link(index, inner):
+            if self.mode_of(inner) == pygit2.enums.FileMode.COMMIT:
                 return "submodule" if depth == len(parts) else "inside-submodule"
             if depth < len(parts) and self.top is not None and os.path.islink(self.top / inner):
                 break
@@ -72,18 +121,7 @@ class Repo:
             return "file"
         if os.path.isdir(full):
             return "dir"
-        if index is not None and layout.is_utf8(path) and path in index:
-            return "file"
-        return ""
-
-    @staticmethod
-    def _is_link(index: pygit2.index.Index, path: str) -> bool:
-        if not layout.is_utf8(path):
-            return False
-        try:
-            return bool(index[path].mode == pygit2.enums.FileMode.COMMIT)
-        except KeyError:
-            return False
+        return "file" if self.mode_of(path) else ""
 
     def blob_at_head(self, path: str) -> str:
         """The blob of `path` in HEAD; "" where there is none."""
