@@ -207,8 +207,11 @@ def _patched(files: Sequence[str], cwd: str) -> list[str]:
 def _is_ours(site: Site, paths: Sequence[str], event: Event, env: Mapping[str, str]) -> bool:
     """Whether this session has all of them, by memory alone, and nothing is to be told or looked after."""
     from git_peer.agents import detached, memory
+    from git_peer.hooks import seal
 
     name = site.session(env)
+    if not seal.read(site.folder, site.gitdir, env)[0]:
+        return False
     held = memory.Holdings(site, name, int(time.time()))
     if not name or not held.plain or held.lost or not all(held.fresh(path) for path in paths):
         return False
@@ -224,7 +227,10 @@ def _is_ours(site: Site, paths: Sequence[str], event: Event, env: Mapping[str, s
 def _is_due(site: Site, env: Mapping[str, str]) -> bool:
     """Whether a lease has to be looked after, or there may be something to be told."""
     from git_peer.agents import detached, memory
+    from git_peer.hooks import seal
 
+    if not seal.read(site.folder, site.gitdir, env)[0]:
+        return True
     name, now = site.session(env), int(time.time())
     held = memory.Holdings(site, name, now)
     if site.remote and held.waiting:

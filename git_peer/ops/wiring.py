@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from git_peer.core.errors import PeerError
 from git_peer.core.session import naming
 from git_peer.core.session.record import Me, Scene
+from git_peer.ops import gate
 from git_peer.ops.peer import Peer
 from git_peer.store.clone import who as who_is
 from git_peer.store.clone.clone import Clone
@@ -67,7 +68,9 @@ class Parts:
             self.setup().init(str(self.clone.facts["moving"]), False, None)  # a publication that was cut off
         if writing and self._by_its_id:
             who_is.answers_to(self.clone.folder, *naming.agent_of(os.environ), self.me.gitdir, str(self.me.name))
-        return Peer(self.repo, self.clone, self.settings, self.me, self.remote, self.scene())
+        peer = Peer(self.repo, self.clone, self.settings, self.me, self.remote, self.scene())
+        peer.warned += gate.notices(self.repo, mend=writing)
+        return peer
 
     def setup(self) -> Setup:
         """What `git peer init` works with."""
