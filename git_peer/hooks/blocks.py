@@ -222,6 +222,20 @@ def carries(data: bytes | None) -> bool:
     return data is not None and _BLOCK.search(data) is not None
 
 
+def is_users(folder: Path, name: str) -> bool:
+    """Whether the hook `name` of a folder is executable and more than what git-peer made."""
+    path = folder / name
+    try:
+        data = path.read_bytes() if executable(path) else None
+    except OSError:
+        return executable(path)
+    if data is None or is_dispatcher(data):
+        return False
+    if _RUN_USER.search(data):
+        return executable(folder / (name + ASIDE))
+    return _BLOCK.sub(b"", data) != _SHEBANG
+
+
 def manager(data: bytes | None) -> str:
     """Which known hook manager wrote a hook's text; "" for none."""
     return next((who for mark, who in _MANAGERS if data is not None and mark in data), "")

@@ -1,8 +1,8 @@
 """The seal: by a few stats it shows whether all that the gate hangs on is as it was when the gate was in place.
 
-In `peer/seal.json`: `at`, where that folder is, for a copied clone's seal is not its own; `env`, the variables that name git's settings; `files`, path → what stat said (null: not there);
-`trees`, for each work tree that was looked at, why git does not run the gate there ("" where it does). Standard
-library only, for every edit of an agent waits for it.
+In `peer/seal.json`: `at`, where that folder is, for a copied clone's seal is not its own; `env`, the variables that
+name git's settings; `files`, path → what stat said (null: not there); `trees`, for each work tree that was looked at,
+why git does not run the gate there ("" where it does). Standard library only, for every edit of an agent waits for it.
 """
 
 from __future__ import annotations

@@ -83,6 +83,17 @@ def _told(found: Mapping[str, str]) -> str:
     return "; ".join(f"{', '.join(one for one in found if found[one] == why)}: {why}" for why in whys)
 
 
+def users(common: Path, top: Path | None, gitdir: Path, name: str) -> bool:
+    """Whether git runs a hook of the user's under this name: in a file, around or beside ours, or by its settings."""
+    site = site_of(common, top, None, None, None)
+    found = [value for _, value in chain.values(gitdir, site.env) if not chain.is_ours(value)]
+    folder = (top or common) / found[-1] if found else site.default
+    if blocks.is_users(folder, name) or blocks.is_users(site.dispatchers, name):
+        return True
+    _, out = chain.git(None, f"--git-dir={gitdir}", "config", "-z", "--get-regexp", r"^hook\..*\.event$")
+    return name in (row.partition("\n")[2] for row in os.fsdecode(out).split("\0"))
+
+
 # -- what git does --------------------------------------------------------------------------------
 def _folder(site: Site, top: Path | None, gitdir: Path) -> tuple[Path, str]:
     """(the folder that git takes the hooks of a work tree from, its setting as git has it; "" for the default)."""

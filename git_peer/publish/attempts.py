@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,21 +47,37 @@ class Attempt:
             self.handle = -1
 
 
-def start(folder: Path, candidate: str, base: str | None, answer: dict[str, Any]) -> Attempt:
-    """Record an attempt durably, under a flock."""
+def start(folder: Path, candidate: str, base: str | None, answer: dict[str, Any], tried: bool = True) -> Attempt:
+    """Record an attempt durably, under a flock. One that is not `tried` leaves nothing to settle."""
+    record = {"candidate": candidate, "base": base, "answer": answer} if tried else {}
     path = folder / candidate
     try:
         folder.mkdir(parents=True, exist_ok=True)
         temporary = folder / f".{candidate}.{os.getpid()}"
         handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         fcntl.flock(handle, fcntl.LOCK_EX)
-        os.write(handle, json.dumps({"candidate": candidate, "base": base, "answer": answer}).encode())
+        os.write(handle, json.dumps(record).encode())
         os.fsync(handle)
         os.rename(temporary, path)  # the flock goes with the file
         files.sync(folder)
     except OSError as why:
         raise PeerError("failed", f"cannot write {path}: {why.strerror}", "is the disk full, or read-only?") from None
     return Attempt(path, candidate, base, answer, handle)
+
+
+@contextlib.contextmanager
+def announced(folder: Path) -> Iterator[str]:
+    """A name by which our own pre-push hook knows a push that git-peer makes and checks, before there is a candidate.
+
+    Where its maker dies, whoever settles attempts finds that nothing was tried.
+    """
+    name = secrets.token_hex(20)
+    attempt = start(folder, name, None, {}, tried=False)
+    try:
+        yield name
+    finally:
+        attempt.path.unlink(missing_ok=True)
+        attempt.leave()
 
 
 def is_recorded(folder: Path, candidate: str) -> bool:
