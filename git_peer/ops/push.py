@@ -287,7 +287,7 @@ class Push:
             raise
 
     def _source(self, update: Update) -> str:
-        """What is pushed: what was checked, by its id; by the branch, if it still is that, where git notes upstreams."""
+        """What is pushed: what was checked, by its id; with -u by the branch, while it still is that."""
         if "-u" in self.options and update.local:
             now = self._git("rev-parse", "--verify", "-q", update.local_ref).out.strip()
             return update.local_ref if now == update.local else update.local
