@@ -47,13 +47,18 @@ class Attempt:
             self.handle = -1
 
 
-def start(folder: Path, candidate: str, base: str | None, answer: dict[str, Any], tried: bool = True) -> Attempt:
-    """Record an attempt durably, under a flock. One that is not `tried` leaves nothing to settle."""
-    record = {"candidate": candidate, "base": base, "answer": answer} if tried else {}
-    path = folder / candidate
+def start(folder: Path, candidate: str, base: str | None, answer: dict[str, Any]) -> Attempt:
+    """Record an attempt durably, under a flock."""
+    record = {"candidate": candidate, "base": base, "answer": answer}
+    return Attempt(folder / candidate, candidate, base, answer, _write(folder / candidate, record))
+
+
+def _write(path: Path, record: dict[str, Any]) -> int:
+    """Put a record in place durably; the handle that holds its flock."""
+    folder = path.parent
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        temporary = folder / f".{candidate}.{os.getpid()}"
+        temporary = folder / f".{path.name}.{os.getpid()}"
         handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         fcntl.flock(handle, fcntl.LOCK_EX)
         os.write(handle, json.dumps(record).encode())
@@ -62,7 +67,7 @@ def start(folder: Path, candidate: str, base: str | None, answer: dict[str, Any]
         files.sync(folder)
     except OSError as why:
         raise PeerError("failed", f"cannot write {path}: {why.strerror}", "is the disk full, or read-only?") from None
-    return Attempt(path, candidate, base, answer, handle)
+    return handle
 
 
 @contextlib.contextmanager
@@ -72,12 +77,12 @@ def announced(folder: Path) -> Iterator[str]:
     Where its maker dies, whoever settles attempts finds that nothing was tried.
     """
     name = secrets.token_hex(20)
-    attempt = start(folder, name, None, {}, tried=False)
+    handle = _write(folder / name, {})
     try:
         yield name
     finally:
-        attempt.path.unlink(missing_ok=True)
-        attempt.leave()
+        (folder / name).unlink(missing_ok=True)
+        os.close(handle)
 
 
 def is_recorded(folder: Path, candidate: str) -> bool:
