@@ -1,4 +1,4 @@
-"""Whether git runs the gate in a work tree: a glance at the seal, and where that is broken a look, and a repair.
+"""Whether git runs the gate in a work tree, where the seal does not tell: a look, and a repair.
 
 What is looked at is what git will do, not what install() once did: with another folder, another manager's files or a
 git-peer that has moved, commits of what others have locked would pass in silence.
@@ -35,19 +35,11 @@ class Finding:
     was: str = ""  # why it was open before it was mended
 
 
-def look(common: Path, top: Path | None, gitdir: Path, *, mend: bool) -> Finding:
-    """How the gate stands in the work tree of `gitdir`. With `mend` it is put back where it is not in place.
+def look(common: Path, top: Path | None, gitdir: Path, name: str, *, mend: bool) -> Finding:
+    """How the gate stands in the work tree of `gitdir`, which sessions call `name`; with `mend` it is put back first.
 
-    A few stats where nothing has changed. Raises nothing: what cannot be mended or looked at is a finding.
+    Raises nothing: what cannot be mended or looked at is a finding.
     """
-    folder, env = common / layout.FOLDER, os.environ
-    name = "" if gitdir == common else os.path.relpath(gitdir, common)
-    over = seal.overruled(env)
-    if over:
-        return Finding(over, "commits made from here are not checked; take it out of the environment")
-    whole, wrong = seal.read(str(folder), name, env)
-    if whole and not wrong:
-        return Finding()
     try:
         return _look(site_of(common, top, None, None, None), top, gitdir, name, mend)
     except PeerError as why:

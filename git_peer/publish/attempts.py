@@ -26,6 +26,15 @@ class Attempt:
     answer: dict[str, Any]
     handle: int = -1
 
+    def keep(self) -> None:
+        """Make the record last: from now on something may happen elsewhere that outlives this machine's memory."""
+        if self.handle >= 0:
+            try:
+                os.fsync(self.handle)
+                files.sync(self.path.parent)
+            except OSError as why:
+                raise _cannot_write(self.path, why) from None
+
     def close(self) -> None:
         """It has ended and its requester will be told: nobody needs to settle it."""
         self.path.unlink(missing_ok=True)
@@ -48,13 +57,13 @@ class Attempt:
 
 
 def start(folder: Path, candidate: str, base: str | None, answer: dict[str, Any]) -> Attempt:
-    """Record an attempt durably, under a flock."""
+    """Record an attempt, under a flock. A kill does not take it away; for a power cut there is keep()."""
     record = {"candidate": candidate, "base": base, "answer": answer}
     return Attempt(folder / candidate, candidate, base, answer, _write(folder / candidate, record))
 
 
 def _write(path: Path, record: dict[str, Any]) -> int:
-    """Put a record in place durably; the handle that holds its flock."""
+    """Put a record in place; the handle that holds its flock."""
     folder = path.parent
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -62,11 +71,9 @@ def _write(path: Path, record: dict[str, Any]) -> int:
         handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         fcntl.flock(handle, fcntl.LOCK_EX)
         os.write(handle, json.dumps(record).encode())
-        os.fsync(handle)
         os.rename(temporary, path)  # the flock goes with the file
-        files.sync(folder)
     except OSError as why:
-        raise PeerError("failed", f"cannot write {path}: {why.strerror}", "is the disk full, or read-only?") from None
+        raise _cannot_write(path, why) from None
     return handle
 
 
@@ -83,6 +90,10 @@ def announced(folder: Path) -> Iterator[str]:
     finally:
         (folder / name).unlink(missing_ok=True)
         os.close(handle)
+
+
+def _cannot_write(path: Path, why: OSError) -> PeerError:
+    return PeerError("failed", f"cannot write {path}: {why.strerror}", "is the disk full, or read-only?")
 
 
 def is_recorded(folder: Path, candidate: str) -> bool:

@@ -4,32 +4,50 @@ from __future__ import annotations
 
 import functools
 import os
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-import pygit2
-from pygit2.enums import Option, RepositoryOpenFlag
-
 from git_peer import layout
 from git_peer.core.errors import PeerError
+from git_peer.store.git import libgit2, refs
+from git_peer.store.git.libgit2 import GitError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import pygit2
+
+_LINK = b"\0\0\xe0\0"  # in an index: the mode of a submodule
+_LINKED = 0o160000
+_WHOLE_PATHS = (b"\0\0\0\2", b"\0\0\0\3")  # versions of an index
+_GITS_OWN = (b"link\0", b"sdir\0")  # parts of a split and a sparse index, which libgit2 cannot read; or a path's end
 
 
 class Repo:
-    """A repository as git's own environment names it (GIT_DIR, GIT_WORK_TREE, GIT_INDEX_FILE are seen)."""
+    """A repository as git's own environment names it (GIT_DIR, GIT_WORK_TREE, GIT_INDEX_FILE are seen).
+
+    `start` stands for the current directory, which it is by default.
+    """
 
     def __init__(self, start: str | None = None) -> None:
         # libgit2 looks at GIT_DIR only where it is given no place to start from.
-        where = start or os.environ.get("GIT_DIR") or os.getcwd()
+        self.here = os.path.abspath(start or os.getcwd())
+        where = os.environ.get("GIT_DIR") or self.here
         try:
-            self.git = pygit2.Repository(where, RepositoryOpenFlag.FROM_ENV)
-        except pygit2.GitError as why:
+            self.handle = libgit2.opened(where)  # what hot commands need, without pygit2
+        except GitError as why:
             raise _cannot_open(where, str(why)) from None
-        pygit2.option(Option.ENABLE_FSYNC_GITDIR, True)
-        self.gitdir = Path(self.git.path).resolve()
+        self._whole: pygit2.Repository | None = None
+        self.gitdir = Path(self.handle.path or "").resolve()
         self.common = common_of(self.gitdir)
-        work = self.git.workdir
+        work = self.handle.workdir
         self.top = Path(work).resolve() if work else None
+
+    @property
+    def git(self) -> pygit2.Repository:
+        """The same with all of pygit2, which takes its time to be imported."""
+        if self._whole is None:
+            self._whole = libgit2.whole(self.handle)
+        return self._whole
 
     @property
     def gitdir_name(self) -> str:
@@ -39,7 +57,7 @@ class Repo:
     @property
     def branch(self) -> str:
         """The branch that HEAD is on; "" where it is detached."""
-        head = self.git.references.get("HEAD")
+        head = refs.find(self.handle, "HEAD")
         name = head.raw_target if head is not None else ""
         text = name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)
         return text.removeprefix("refs/heads/") if text.startswith("refs/heads/") else ""
@@ -47,70 +65,23 @@ class Repo:
     @property
     def head(self) -> str:
         """The commit at HEAD; "" where there is none yet."""
-        return "" if self.git.head_is_unborn else str(self.git.head.target)
+        return "" if self.handle.head_is_unborn else str(self.handle.head.target)
 
     @property
     def prefix(self) -> str:
         """The current directory relative to the top of the work tree, with a slash behind it; "" at the top."""
-        here = Path.cwd().resolve()
-        if self.top is None or not here.is_relative_to(self.top):
+        here = os.path.realpath(self.here)
+        if self.top is None or not os.path.join(here, "").startswith(os.path.join(self.top, "")):
             return ""
-        inner = os.fspath(here.relative_to(self.top))
+        inner = os.path.relpath(here, self.top)
         return "" if inner == "." else inner + "/"
-
-    @functools.cached_property
-    def _index(self) -> pygit2.index.Index | None:
-        """The index; None where there is none, or libgit2 cannot read it: a sparse or a split one among others."""
-        try:
-            return None if self.git.is_bare else self.git.index
-        except pygit2.GitError:
-            return None
-
-    @functools.cached_property
-    def _listed(self) -> dict[str, int]:
-        """Path → mode of what the index has, by git itself, which can read every index that it writes."""
-        if self.git.is_bare:
-            return {}
-        args = ["--no-optional-locks", "ls-files", "--stage", "-z"]
-        rows = (row.partition("\t") for row in self._ask(args).split("\0") if row)
-        return {path: int(info[:6], 8) for info, _, path in rows}
-
-    def _ask(self, args: Sequence[str], stdin: str = "", good: Sequence[int] = (0,)) -> str:
-        """What git says, in this work tree; PeerError where it says that it cannot."""
-        where = {"GIT_DIR": str(self.gitdir), **({"GIT_WORK_TREE": str(self.top)} if self.top else {})}
-        ran = subprocess.run(
-            ["git", *args],
-            cwd=self.top or self.gitdir,
-            env={**os.environ, **where},
-            input=layout.to_bytes(stdin),
-            capture_output=True,
-        )
-        if ran.returncode not in good:
-            said = layout.from_bytes(ran.stderr).strip().partition("\n")[0]
-            raise PeerError("failed", f"git {args[-1]} failed: {said}", "`git status` tells more")
-        return layout.from_bytes(ran.stdout).removesuffix("\0")
-
-    def mode_of(self, path: str) -> int:
-        """The mode that the index has for a path from the top; 0 where it has no such entry."""
-        if self._index is None or not layout.is_utf8(path):
-            return self._listed.get(path, 0)
-        try:
-            return int(self._index[path].mode)
-        except KeyError:
-            return 0
-
-    def is_ignored(self, path: str) -> bool:
-        """Whether git passes over a path from the top that is not in the index."""
-        if self._index is not None:
-            return self.git.path_is_ignored(path)
-        return not self.git.is_bare and bool(self._ask(["check-ignore", "-z", "--stdin"], path, (0, 1)))
 
     def what_is(self, path: str) -> str:
         """file, dir, submodule, inside-submodule, or "" for a path from the top that is not there."""
         parts = path.split("/")
         for depth in range(1, len(parts) + 1):
             inner = "/".join(parts[:depth])
-            if self.mode_of(inner) == pygit2.enums.FileMode.COMMIT:
+            if self._may_have(_LINK) and self.mode_of(inner) == _LINKED:
                 return "submodule" if depth == len(parts) else "inside-submodule"
             if depth < len(parts) and self.top is not None and os.path.islink(self.top / inner):
                 break
@@ -123,13 +94,68 @@ class Repo:
             return "dir"
         return "file" if self.mode_of(path) else ""
 
+    # -- the index: pygit2 parses it only where a look at its bytes does not tell, git where libgit2 cannot ------
+    def mode_of(self, path: str) -> int:
+        """The mode that the index has for a path from the top; 0 where it has no such entry."""
+        if not self._may_have(layout.to_bytes(path)):
+            return 0
+        if any(mark in self._index for mark in _GITS_OWN) or not layout.is_utf8(path):
+            return self._listed.get(path, 0)
+        try:
+            return int(self.git.index[path].mode)
+        except KeyError:
+            return 0
+        except GitError:
+            return self._listed.get(path, 0)
+
+    def is_ignored(self, path: str) -> bool:
+        """Whether git passes over a path from the top, where the index has no such entry."""
+        try:
+            return self.handle.path_is_ignored(path)
+        except GitError:
+            return self.top is not None and bool(self._ask(["check-ignore", "-z", "--stdin"], path, (0, 1)))
+
+    def _may_have(self, sought: bytes) -> bool:
+        """Whether the index may have these bytes, of a mode or a path. Where paths are shortened it may have any."""
+        raw = self._index
+        shortened = sought is not _LINK and raw[4:8] not in _WHOLE_PATHS
+        return bool(raw) and (sought in raw or shortened or any(mark in raw for mark in _GITS_OWN))
+
+    @functools.cached_property
+    def _index(self) -> bytes:
+        """The index as it is on disk; nothing where there is none."""
+        try:
+            with open(os.environ.get("GIT_INDEX_FILE") or self.gitdir / "index", "rb") as file:
+                return file.read() if self.top is not None else b""
+        except OSError:
+            return b""
+
+    @functools.cached_property
+    def _listed(self) -> dict[str, int]:
+        """Path → mode of what the index has, by git itself, which can read every index that it writes."""
+        rows = (row.partition("\t") for row in self._ask(["ls-files", "--stage", "-z"]).split("\0") if row)
+        return {path: int(info[:6], 8) for info, _, path in rows}
+
+    def _ask(self, args: Sequence[str], stdin: str = "", good: Sequence[int] = (0,)) -> str:
+        """What git says, in this work tree; PeerError where it says that it cannot."""
+        where = {"GIT_DIR": str(self.gitdir), "GIT_WORK_TREE": str(self.top), "GIT_OPTIONAL_LOCKS": "0"}
+        import subprocess  # 9 ms that only such an index costs
+
+        ran = subprocess.run(
+            ["git", *args], cwd=self.top, env={**os.environ, **where}, input=layout.to_bytes(stdin), capture_output=True
+        )
+        if ran.returncode not in good:
+            said = layout.from_bytes(ran.stderr).strip().partition("\n")[0]
+            raise PeerError("failed", f"git {args[0]} failed: {said}", "`git status` tells more")
+        return layout.from_bytes(ran.stdout).removesuffix("\0")
+
     def blob_at_head(self, path: str) -> str:
         """The blob of `path` in HEAD; "" where there is none."""
-        if self.git.head_is_unborn or not layout.is_utf8(path):
+        if self.handle.head_is_unborn or not layout.is_utf8(path):
             return ""
         try:
-            return str(self.git.head.peel(pygit2.Tree)[path].id)
-        except (KeyError, pygit2.GitError):
+            return str(self.handle.head.peel(libgit2.Tree)[path].id)
+        except (KeyError, GitError):
             return ""
 
 
