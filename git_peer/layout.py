@@ -31,6 +31,7 @@ OURS = ("refs/peer/", NOTES)  # a push to these is refused unless git-peer made 
 # -- the folder `peer/` in the common git directory -----------------------------------------------
 FOLDER = "peer"
 F_CLONE = "clone.json"  # who this clone is, which log it follows
+F_SEAL = "seal.json"  # what the gate hangs on, as it was when it was in place
 F_LOCK = "lock"  # the kernel lock of this clone's writers
 F_STALE = "stale-at"  # epoch second from which the copy is stale (remote mode only)
 F_NEXT = "next-tip"  # where the tip is being moved to: tells a lock file of ours from others

@@ -24,7 +24,7 @@ from git_peer.ops.wiring import Parts
 
 PATIENCE = 1.5  # seconds that a hook waits for other writers of this clone
 _WHOLE = ("file", "dir", "glob")  # locks that may cover a whole file
-TOLD = ("lost", "delta", "debate", "question")  # notices that an agent has to act on
+TOLD = ("lost", "delta", "debate", "question", "gate")  # notices that an agent has to act on
 
 
 def handle(event: Event, groups: Sequence[tuple[Site, list[str], tuple[str, ...]]], heard: bool) -> Answer:
@@ -177,7 +177,7 @@ class _Hook:
             if "submodule" in kind:
                 continue
             target = targets.of_path("dir" if kind == "dir" else "file", path)
-            if target.encoding or not repo.handle.path_is_ignored(path) or repo.is_indexed(path):
+            if target.encoding or not repo.is_ignored(path) or repo.mode_of(path):
                 found.append(target)
         return found
 

@@ -131,7 +131,9 @@ def answer(dialect: Any, name: str, raw: bytes) -> bytes:
     try:
         found = _answer(dialect, name, raw)
     except Exception as why:  # noqa: BLE001 - an accident of ours must not keep an agent from working
-        found = Answer(message=_accident(why))
+        told = _accident(why)
+        closed = name in LOCKING and getattr(why, "extra", {}).get("closed")
+        found = Answer(deny=told) if closed else Answer(message=told)
     return _encoded(dialect.write(name, found))
 
 
@@ -140,10 +142,12 @@ def _accident(why: Exception) -> str:
         from traceback import format_exc
 
         return format_exc()
-    code = getattr(why, "code", "")
-    told = getattr(why, "message", "") if code else f"{type(why).__name__}: {why}"
-    text = "".join(char if char.isprintable() else " " for char in str(told))[:300]
-    return f"git-peer: {text}. {_UNSEEN}"
+    closed = getattr(why, "extra", {}).get("closed")
+    told = getattr(why, "message", "") or (str(why) if closed else f"{type(why).__name__}: {why}")
+    if closed:
+        told = "; ".join(filter(None, (told, getattr(why, "hint", ""))))
+    text = "".join(char if char.isprintable() else " " for char in told)[:400]
+    return f"git-peer: {text}." if closed else f"git-peer: {text}. {_UNSEEN}"
 
 
 def _answer(dialect: Any, name: str, raw: bytes) -> Answer:
@@ -203,8 +207,11 @@ def _patched(files: Sequence[str], cwd: str) -> list[str]:
 def _is_ours(site: Site, paths: Sequence[str], event: Event, env: Mapping[str, str]) -> bool:
     """Whether this session has all of them, by memory alone, and nothing is to be told or looked after."""
     from git_peer.agents import detached, memory
+    from git_peer.hooks import seal
 
     name = site.session(env)
+    if not seal.read(site.folder, site.gitdir, env)[0]:
+        return False
     held = memory.Holdings(site, name, int(time.time()))
     if not name or not held.plain or held.lost or not all(held.fresh(path) for path in paths):
         return False
@@ -220,7 +227,10 @@ def _is_ours(site: Site, paths: Sequence[str], event: Event, env: Mapping[str, s
 def _is_due(site: Site, env: Mapping[str, str]) -> bool:
     """Whether a lease has to be looked after, or there may be something to be told."""
     from git_peer.agents import detached, memory
+    from git_peer.hooks import seal
 
+    if not seal.read(site.folder, site.gitdir, env)[0]:
+        return True
     name, now = site.session(env), int(time.time())
     held = memory.Holdings(site, name, now)
     if site.remote and held.waiting:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from types import MappingProxyType
 
 from git_peer import layout
 from git_peer.core.session import naming
@@ -11,6 +12,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any
+
+
+class Damaged(Exception):
+    """What git-peer wrote here cannot be read. `extra` says, as an error's does, that nothing may be changed then."""
+
+    extra = MappingProxyType({"closed": True})
 
 
 class Site:
@@ -67,8 +74,11 @@ def _gitdir(path: str) -> str:
 def _set_up(top: str, gitdir: str) -> Site | None:
     pointer = os.fsdecode(read(f"{gitdir}/commondir").rstrip(b"\n"))
     common = os.path.realpath(os.path.join(gitdir, pointer)) if pointer else gitdir
-    facts = record(f"{common}/{layout.FOLDER}/{layout.F_CLONE}")
-    if not facts:
+    path = f"{common}/{layout.FOLDER}/{layout.F_CLONE}"
+    facts = record(path)
+    if not facts.get("clone"):
+        if os.path.lexists(path):
+            raise Damaged(f"{path} is damaged, so nobody's locks are known here: `git peer init` mends it")
         return None
     return Site(top, common, "" if gitdir == common else os.path.relpath(gitdir, common), facts)
 

@@ -151,8 +151,10 @@ class Call:
                 notices.are_told(self._peer)
 
     def _tell(self, notices: list[dict[str, Any]]) -> None:
-        for notice in notices:
-            if not self.quiet:
+        for notice in notices if not self.quiet else ():
+            if notice["code"] == "gate" and notice.get("hint"):
+                warn(notice["message"], notice["hint"])
+            else:
                 sys.stderr.write(f"note: {clean(notice['message'])}\n")
 
 
@@ -175,10 +177,15 @@ def write(text: str) -> None:
     sys.stdout.flush()
 
 
-def complain(message: str, hint: str = "") -> None:
+def warn(message: str, hint: str) -> None:
+    """The same two lines for what is wrong, and yet did not stop the command."""
+    complain(message, hint, "warning")
+
+
+def complain(message: str, hint: str = "", kind: str = "error") -> None:
     """git's two lines on stderr."""
     colour = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
-    error, tip = ("\x1b[31merror:\x1b[m", "\x1b[33mhint:\x1b[m") if colour else ("error:", "hint:")
+    error, tip = (f"\x1b[31m{kind}:\x1b[m", "\x1b[33mhint:\x1b[m") if colour else (f"{kind}:", "hint:")
     out = f"{error} {clean(message)}\n" + (f"{tip} {clean(hint)}\n" if hint else "")
     sys.stderr.buffer.write(out.encode("utf-8", "backslashreplace"))
     sys.stderr.flush()

@@ -9,10 +9,10 @@ import click
 
 from git_peer import layout
 from git_peer.agents import quick
-from git_peer.cli._output import Call, Reply
+from git_peer.cli._output import Call, Reply, warn
 from git_peer.cli.main import command
 from git_peer.core.errors import PeerError
-from git_peer.ops import destination, outgoing
+from git_peer.ops import destination, gate, outgoing
 from git_peer.ops import sync as tentative
 from git_peer.ops.peer import Peer
 
@@ -25,9 +25,9 @@ def hook_command(call: Call, name: str, rest: tuple[str, ...]) -> Reply | int:
     if name in quick.AGENTS:
         return quick.main(name, rest)
     if name in ("pre-commit", "pre-merge-commit"):
-        from git_peer.hooks import gate
+        from git_peer.hooks.gate import main
 
-        return gate.main([name, *rest])
+        return main([name, *rest])
     if not call.parts().clone.is_set_up:
         return 0
     if name == "pre-push":
@@ -43,7 +43,10 @@ def hook_command(call: Call, name: str, rest: tuple[str, ...]) -> Reply | int:
 
 
 def _pre_push(call: Call, rest: tuple[str, ...]) -> int:
+    for notice in gate.notices(call.parts().repo, mend=True):
+        warn(notice["message"], notice.get("hint", ""))
     peer = call.peer()
+    peer.settings.check_promises()
     env = os.environ
     if "PRE_COMMIT_REMOTE_NAME" in env:
         # Under the pre-commit framework: one ref, in variables instead of stdin.

@@ -72,5 +72,8 @@ def push_command(
     ]
     if done["pushed"] and done.get("atomic") is False and peer.remote is not None and not dry_run:
         lines.append("The log is elsewhere: code and log did not land in one step.")
+    if not call.json:
+        for line in done.get("messages", ()):
+            call.progress(f"remote: {line}")
     lines += [f"Unlocked {view['target']}." for view in done["released"]]
     return Reply(done, "\n".join(lines), network=True, wrote=not dry_run)

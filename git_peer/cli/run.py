@@ -20,6 +20,7 @@ from git_peer.cli._output import Call, clean, write
 from git_peer.cli._params import Duration
 from git_peer.cli.main import command
 from git_peer.core.errors import PeerError
+from git_peer.core.session import naming
 from git_peer.core.session import record as sessions
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ def _outcomes(call: Call, ids: tuple[str, ...], given: dict[str, Any], held: Exi
     from git_peer.runner.worker import Limits, Options, Worker
 
     start: str | None = None
-    name = call.name or os.environ.get("GIT_PEER_SESSION") or f"{sessions.RUNNER}-{secrets.token_hex(3)}"
+    named = os.environ.get("GIT_PEER_SESSION", "")
+    name = call.name or (named and naming.mapped(named)) or f"{sessions.RUNNER}-{secrets.token_hex(3)}"
     peer = peer_of(name, given["capabilities"])
     get = peer.settings.get
     if given["program"] is not None:

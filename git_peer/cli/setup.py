@@ -25,6 +25,7 @@ def init_command(call: Call, remote: str | None, local: bool, branch: str | None
     """
     from git_peer.hooks import install as hooks
     from git_peer.hooks import rewriting
+    from git_peer.ops import gate
     from git_peer.ops import notes as noting
     from git_peer.ops import sync as tentative
 
@@ -41,6 +42,8 @@ def init_command(call: Call, remote: str | None, local: bool, branch: str | None
     setup = parts.setup()
     done = setup.init(remote, local, branch)
     states = [] if no_hooks else hooks.install(parts.repo.common, parts.repo.top)
+    if not no_hooks:
+        gate.notices(parts.repo, mend=True)  # from here on a glance tells whether it still stands
     rewriting.add(parts.clone)
     call._parts = None  # what init wrote is read anew
     peer = call.peer()

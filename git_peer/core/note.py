@@ -280,11 +280,14 @@ def _framed(value: Any) -> list[str]:
     return text.framed(shown, "  | ").split("\n") if shown else []
 
 
+_ESCAPE = re.compile("%(25|20|0A|09|0D|2D|2E)")  # what the hook writes so in a name that another tool gave
+
+
 # -- who of a hook's record -------------------------------------------------------------------------
 def who(fields: Sequence[str]) -> tuple[str, str | None]:
     """(git directory, session name or None for its unnamed person) of a post-commit record's four words."""
     gitdir, name, kind, ident = ("" if field in ("-", ".") else field for field in fields[:4])
-    env = {"GIT_PEER_SESSION": name} if name else {}
+    env = {"GIT_PEER_SESSION": _ESCAPE.sub(lambda found: chr(int(found[1], 16)), name)} if name else {}
     if kind:
         # The same derivation as at the commit: an agent's session is named after its id and work tree.
         mark = {"claude": ("CLAUDECODE", "CLAUDE_CODE_SESSION_ID"), "codex": ("CODEX_", "CODEX_SESSION_ID")}

@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import stat
+from collections.abc import Container
 from pathlib import Path
 
 from git_peer.core.errors import PeerError
@@ -50,6 +51,8 @@ _ON_DEMAND = (
     "push-to-checkout",
 )
 
+PLAIN = "p4-pre-submit"  # its dispatcher has no gate, as any other name's, and nobody puts a hook of theirs over it
+_MAY_COME = "/./"  # in the target of a link that is one of links()
 _SHEBANG = b"#!/bin/sh\n"
 _MADE = b"# git-peer made this file\n"
 _DISPATCHER = b"# git-peer dispatcher:"  # what every release starts one with
@@ -104,13 +107,22 @@ def block(name: str, gate: str, *, made: bool = False) -> bytes:
     return f"{_BEGIN} taken out by: git peer uninstall\n{note}{_gate_lines(name, gate)}{_END}\n".encode()
 
 
+def _ignored(user: str) -> str:
+    """The sh lines that say, as git would, that a hook (a double-quoted word) is not executable."""
+    return f"""[ "$(git config --type=bool advice.ignoredHook)" = false ] || {{
+    printf "hint: The '%s' hook was ignored because it's not set as executable.\\n" {user}
+    echo 'hint: You can disable this warning with `git config advice.ignoredHook false`.'
+  }} >&2"""
+
+
 def _run_user(name: str) -> bytes:
     """The lines that hand over to a user's hook that was set aside, when git itself would have run it."""
     return f"""{_USER_BEGIN} it is in {name}{ASIDE}
 git_peer_user=${{0%/*}}/../peer/{USER_LINKS}/{name}
 [ -x "$git_peer_user" ] || git_peer_user=${{0%/*}}/{name}{ASIDE}
-if [ -f "$git_peer_user" ] && [ -x "$git_peer_user" ]; then
-  exec "$git_peer_user" "$@"
+if [ -f "$git_peer_user" ]; then
+  [ ! -x "$git_peer_user" ] || exec "$git_peer_user" "$@"
+  {_ignored('"$git_peer_user"')}
 fi
 exit 0
 {_USER_END}
@@ -124,6 +136,7 @@ def dispatcher(name: str, gate: str, folder: str | None, *, ask: bool) -> bytes:
     the folder: what the user sets later counts at once, and until then no process is spent on it.
     """
     default = '"${0%/*}/../../hooks"'
+    user = '"$git_peer_folder/${0##*/}"'
     first = default if folder is None else shlex.quote(folder)
     when = ":" if ask else '[ "${0%/*}/../../config" -nt "$0" ]'
     text = f"""git_peer_folder={first}
@@ -138,8 +151,20 @@ if {when}; then
 $(git config --type=path --get-all core.hooksPath)
 GIT_PEER
 fi
-if [ -f "$git_peer_folder/{name}" ] && [ -x "$git_peer_folder/{name}" ]; then
-  exec "$git_peer_folder/{name}" "$@"
+# A hook of a name that has no dispatcher yet.
+if [ "$git_peer_folder" -nt "${{0%/*}}" ]; then
+  for git_peer_new in "$git_peer_folder"/*; do
+    case $git_peer_new in *.sample) continue ;; esac
+    git_peer_name=${{0%/*}}/${{git_peer_new##*/}}
+    if [ -f "$git_peer_new" ] && [ -x "$git_peer_new" ] && [ ! -e "$git_peer_name" ]; then
+      cp -p "${{0%/*}}/{PLAIN}" "$git_peer_name"
+    fi
+  done
+  touch "${{0%/*}}"
+fi 2>/dev/null
+if [ -f {user} ]; then
+  [ ! -x {user} ] || exec {user} "$@"
+  {_ignored(user)}
 fi
 exit 0
 """
@@ -148,21 +173,39 @@ exit 0
     return head + os.fsencode(text)
 
 
+def links(folder: str, taken: Container[str]) -> dict[str, str]:
+    """Links that stand for hooks which the user's `folder` may get: name → target.
+
+    A link that leads nowhere is no hook to git, so it costs nothing; once it leads somewhere git runs what is there.
+    """
+    return {name: f"{folder}{_MAY_COME}{name}" for name in _ON_DEMAND if name not in taken}
+
+
+def is_link(path: Path) -> bool:
+    """Whether a name in a folder of dispatchers is one of links()."""
+    return path.is_symlink() and os.readlink(path).endswith(f"{_MAY_COME}{path.name}")
+
+
 def is_dispatcher(data: bytes) -> bool:
     """Whether a hook's text is one of our dispatchers, of whatever release."""
     return data.startswith(_SHEBANG + _DISPATCHER)
 
 
 def dispatched(has: Path) -> tuple[str, ...]:
-    """The hook names that need a dispatcher before the user's folder `has`."""
-    return _CLIENT + tuple(name for name in _ON_DEMAND if os.path.lexists(has / name))
+    """The hook names that need a dispatcher before the user's folder `has`: git's, and all that it has."""
+    try:
+        there = sorted(path.name for path in has.iterdir() if path.is_file() and executable(path))
+    except OSError:
+        there = []
+    known = dict.fromkeys(_CLIENT + tuple(name for name in _ON_DEMAND if os.path.lexists(has / name)))
+    return tuple(known | dict.fromkeys(name for name in there if not name.endswith((".sample", ASIDE))))
 
 
 def read(path: Path) -> bytes | None:
     """The bytes of a regular file; None for anything else, a symlink among it, or nothing."""
     try:
         return path.read_bytes() if stat.S_ISREG(path.lstat().st_mode) else None
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
 
 
@@ -177,6 +220,20 @@ def executable(path: Path) -> bool:
 def carries(data: bytes | None) -> bool:
     """Whether a hook's text has our block."""
     return data is not None and _BLOCK.search(data) is not None
+
+
+def is_users(folder: Path, name: str) -> bool:
+    """Whether the hook `name` of a folder is executable and more than what git-peer made."""
+    path = folder / name
+    try:
+        data = path.read_bytes() if executable(path) else None
+    except OSError:
+        return executable(path)
+    if data is None or is_dispatcher(data):
+        return False
+    if _RUN_USER.search(data):
+        return executable(folder / (name + ASIDE))
+    return _BLOCK.sub(b"", data) != _SHEBANG
 
 
 def manager(data: bytes | None) -> str:

@@ -11,7 +11,7 @@ import contextlib
 import fcntl
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -213,16 +213,40 @@ def _dispatchers(site: Site, plan: Plan) -> dict[str, bytes]:
     return {name: blocks.dispatcher(name, _near_gate(name), plan.base, ask=ask) for name in names}
 
 
+def _links(site: Site, plan: Plan, taken: Container[str]) -> dict[str, str]:
+    """The links to hooks that may come, by name; where work trees differ one link cannot serve all."""
+    if not plan.chained or plan.worktrees:
+        return {}
+    folder = site.default if plan.base is None else Path(plan.base)
+    there = str(folder) if plan.base and folder.is_absolute() else os.path.relpath(site.top / folder, site.dispatchers)
+    return blocks.links(there, taken)
+
+
+def _link(path: Path, target: str) -> None:
+    """Put a link where there is nothing but another link, or a dispatcher, of ours."""
+    if path.is_symlink() and os.readlink(path) == target:
+        return
+    if blocks.is_link(path) or blocks.is_dispatcher(blocks.read(path) or b""):
+        path.unlink()
+    if not os.path.lexists(path):
+        path.symlink_to(target)
+
+
 def _install_chain(site: Site, plan: Plan, conf: Mapping[str, bytes]) -> None:
     site.dispatchers.mkdir(parents=True, exist_ok=True)
     for name, text in conf.items():
         blocks.write(site.peer / name, text, 0o644)
     # Before git is led here: should we be killed, the user's hooks run all the same.
     texts, written = _dispatchers(site, plan), list[Path]()
-    for name in set(_old_dispatchers(site)) - set(texts):
+    links = _links(site, plan, texts)
+    for name in set(_old_dispatchers(site)) - set(texts) - set(links):
         (site.dispatchers / name).unlink()
+    for name, target in links.items():
+        _link(site.dispatchers / name, target)
     for name, text in texts.items():
         path = site.dispatchers / name
+        if blocks.is_link(path):
+            path.unlink()
         old = blocks.read(path)
         if os.path.lexists(path) and (old is None or not blocks.is_dispatcher(old)):
             if name in blocks.GATED:  # a tool took our folder for the user's and put its own hook here
@@ -248,7 +272,11 @@ def _install_chain(site: Site, plan: Plan, conf: Mapping[str, bytes]) -> None:
 def _old_dispatchers(site: Site) -> list[str]:
     if not site.dispatchers.is_dir():
         return []
-    return [path.name for path in site.dispatchers.iterdir() if blocks.is_dispatcher(blocks.read(path) or b"")]
+    return [
+        path.name
+        for path in site.dispatchers.iterdir()
+        if blocks.is_link(path) or blocks.is_dispatcher(blocks.read(path) or b"")
+    ]
 
 
 def _counts(site: Site, git_dir: Path, config: Path) -> bool:
@@ -277,6 +305,18 @@ def _take_out_chain(site: Site) -> list[str]:
         with contextlib.suppress(OSError):
             site.dispatchers.rmdir()
     return [line for line in stayed if line]
+
+
+def is_settled(site: Site) -> bool:
+    """Whether install() would change nothing."""
+    plan = plan_of(site)
+    if plan.chained or plan.worktrees:
+        texts = _dispatchers(site, plan)
+        links = _links(site, plan, texts)
+        there = set(_old_dispatchers(site))
+        if there - set(texts) - set(links) or any(not os.path.lexists(site.dispatchers / one) for one in texts):
+            return False
+    return all(state.state == "installed" for state in inspect(site.common, site.top, env=site.env))
 
 
 # -- looking --------------------------------------------------------------------------------------

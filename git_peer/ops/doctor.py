@@ -18,6 +18,7 @@ from git_peer.core.log import record as log
 from git_peer.core.session import record as sessions
 from git_peer.hooks import install as hooks
 from git_peer.hooks import rewriting
+from git_peer.ops import gate
 from git_peer.ops.peer import Peer
 from git_peer.publish import attempts
 from git_peer.store.clone.clone import Clone
@@ -61,6 +62,12 @@ def examine(parts: Parts, fix: bool) -> list[Check]:
         found.append(_check("settings", "fail", why.message, why.hint))
     if not parts.clone.is_set_up:
         found.append(_check("set up", "fail", "git-peer is not set up here", "`git peer init`"))
+        return found
+    if parts.clone.damaged:
+        try:
+            parts.clone.check()
+        except PeerError as why:
+            found.append(_check("clone", "fail", why.message, why.hint))
         return found
     if parts.clone.copied:
         found.append(
@@ -121,6 +128,9 @@ def _hooks(parts: Parts, fix: bool) -> Check:
         hooks.install(parts.repo.common, parts.repo.top) if fix else hooks.inspect(parts.repo.common, parts.repo.top)
     )
     wrong = [s for s in states if s.state != "installed"]
+    told = [one for one in gate.notices(parts.repo, mend=fix) if one.get("hint")]
+    if told:
+        return _check("hooks", "fail", told[0]["message"], told[0]["hint"])
     if wrong:
         detail = "; ".join(f"{s.name}: {s.state}{' (' + s.detail + ')' if s.detail else ''}" for s in wrong)
         return _check("hooks", "fail", detail, "`git peer init` installs them again")

@@ -89,11 +89,12 @@ class Setup:
 
     def _init(self, remote: str | None, local: bool) -> dict[str, Any]:
         with self.clone.writing(self.patience):
+            self.clone.recover()
             self.clone.adopt_copy()
             name = "" if local else self.remote_name(remote)
             at = Remote(self.repo.gitdir, self.repo.top, name, self.branch) if name else None
             mine = self.chain.state(self.chain.tip).log.mode if self.chain.tip else ""
-            if mine == "local" and not self.clone.is_set_up:  # uninstalled, and its log was left
+            if mine == "local" and not self.clone.facts.get("log"):  # uninstalled, and its log was left; or recovered
                 self._set_up(self.chain.state(self.chain.tip).log.id, "", True, True)
             if self.clone.is_set_up and mine == "local":
                 created = self._publish(at) if at is not None and remote is not None else False

@@ -19,7 +19,8 @@ from git_peer.core.lock import record as locks
 from git_peer.core.lock import rule as verdict
 from git_peer.core.lock.decide import Wish
 from git_peer.core.lock.record import Lock
-from git_peer.core.log.command import Command, Me, Scene
+from git_peer.core.log import record as log
+from git_peer.core.log.command import Command, Me, Outcome, Scene
 from git_peer.core.log.state import State
 from git_peer.core.plan.task import record as tasks
 from git_peer.core.rules import decide as commands
@@ -300,6 +301,17 @@ class Peer:
         leases = [lock.ttl for lock in locks.held_by(self.state, session.name)]
         age, ttl = int(time.time()) - session.at, min([session.ttl, *leases])
         return combine.keep_alive(self.engine, commands.Renew(me=self.me), session.sid, age, ttl)
+
+    def integrate_on(self, branch: str) -> None:
+        """Record that work lands on another branch now."""
+        self.writable()
+
+        def decide(state: State, scene: Scene, fresh: bool) -> Outcome:
+            event = log.LogIntegration(id=scene.ident(), at=scene.now, by="git-peer", branch=branch)
+            return Outcome([event] if state.log.integration != branch else [], lambda after, scene: {})
+
+        with self.clone.writing(self.settings.get("retryTimeout")):
+            self.engine.attempt(decide)
 
     def writable(self) -> None:
         """PeerError unless this clone may write to the log."""

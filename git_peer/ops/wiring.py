@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from git_peer.core.errors import PeerError
 from git_peer.core.log.command import Me, Scene
 from git_peer.core.session import naming
+from git_peer.ops import gate
 from git_peer.ops.peer import Peer
 from git_peer.publish.engine import Options
 from git_peer.publish.snapshot import World
@@ -76,11 +77,16 @@ class Parts:
         """
         if not self.clone.is_set_up:
             raise PeerError("not_set_up", "git-peer is not set up in this repository", "`git peer init` sets it up")
+        self.clone.check()
+        if writing:
+            self.settings.check_promises()
         if writing and self.clone.facts.get("moving"):
             self.setup().init(str(self.clone.facts["moving"]), False, None)  # a publication that was cut off
         if writing and self._by_its_id:
             who_is.answers_to(self.clone.folder, *naming.agent_of(os.environ), self.me.gitdir, str(self.me.name))
-        return Peer(self.repo, self.clone, self.settings, self.me, self.remote, self.world, self.options(**options))
+        peer = Peer(self.repo, self.clone, self.settings, self.me, self.remote, self.world, self.options(**options))
+        peer.warned += gate.notices(self.repo, mend=writing)
+        return peer
 
     def setup(self) -> Setup:
         """What `git peer init` works with."""

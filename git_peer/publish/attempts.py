@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,17 +58,38 @@ class Attempt:
 
 def start(folder: Path, candidate: str, base: str | None, answer: dict[str, Any]) -> Attempt:
     """Record an attempt, under a flock. A kill does not take it away; for a power cut there is keep()."""
-    path = folder / candidate
+    record = {"candidate": candidate, "base": base, "answer": answer}
+    return Attempt(folder / candidate, candidate, base, answer, _write(folder / candidate, record))
+
+
+def _write(path: Path, record: dict[str, Any]) -> int:
+    """Put a record in place; the handle that holds its flock."""
+    folder = path.parent
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        temporary = folder / f".{candidate}.{os.getpid()}"
+        temporary = folder / f".{path.name}.{os.getpid()}"
         handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         fcntl.flock(handle, fcntl.LOCK_EX)
-        os.write(handle, json.dumps({"candidate": candidate, "base": base, "answer": answer}).encode())
+        os.write(handle, json.dumps(record).encode())
         os.rename(temporary, path)  # the flock goes with the file
     except OSError as why:
         raise _cannot_write(path, why) from None
-    return Attempt(path, candidate, base, answer, handle)
+    return handle
+
+
+@contextlib.contextmanager
+def announced(folder: Path) -> Iterator[str]:
+    """A name by which our own pre-push hook knows a push that git-peer makes and checks, before there is a candidate.
+
+    Where its maker dies, whoever settles attempts finds that nothing was tried.
+    """
+    name = secrets.token_hex(20)
+    handle = _write(folder / name, {})
+    try:
+        yield name
+    finally:
+        (folder / name).unlink(missing_ok=True)
+        os.close(handle)
 
 
 def _cannot_write(path: Path, why: OSError) -> PeerError:

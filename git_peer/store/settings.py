@@ -129,6 +129,8 @@ SETTINGS: dict[str, tuple[Any, Any, str]] = {
     "requireSigned": (_off, False, "refuse unsigned log commits (not in this release)"),
     "strict": (_off, False, "refuse code without its log commit (not in this release)"),
 }
+# Where one of these is set, going on without what it promises would be worse than stopping.
+PROMISES = ("sign", "requireSigned", "strict")
 _FILE_KEYS = {
     "log": "id of the project's log",
     "remote": "",
@@ -158,7 +160,7 @@ class Settings:
         self.log_id = ""
         project = _project(top)
         for key, value in project.items():
-            if key not in _FILE_KEYS:
+            if key not in _FILE_KEYS and key not in PROMISES:
                 self.warnings.append(f"{FILE} has an unknown setting: {key}")
             elif key == "log":
                 if not isinstance(value, str) or not re.fullmatch(r"[0-9A-Za-z._-]{1,64}", value):
@@ -166,6 +168,8 @@ class Settings:
                         "invalid", f"{FILE}: log is no log id: {value!r}", "`git peer status --json` shows it"
                     )
                 self.log_id = value
+            elif key in PROMISES:
+                self._given[key.lower()] = str(value)
             elif key in _TABLES:
                 self._table(key, value)
             else:
@@ -202,6 +206,15 @@ class Settings:
         """Raise PeerError for the first wrong value."""
         for name in SETTINGS:
             self.get(name)
+
+    def check_promises(self) -> None:
+        """Raise PeerError where a setting asks for a promise that this release does not keep: nobody may rely on it."""
+        for name in PROMISES:
+            try:
+                self.get(name)
+            except PeerError as why:
+                hint = f"take peer.{name} out of git's settings, or {name} out of {FILE}, to go on without it"
+                raise PeerError(why.code, why.message, hint, closed=True) from None
 
 
 def _config(git: Repository) -> list[tuple[str, str]]:

@@ -28,7 +28,7 @@ ours = [name for name in sys.modules if name.startswith("git_peer")]
 others = {name.partition(".")[0] for name in sys.modules} - set(sys.stdlib_module_names) - {"git_peer", "__main__"}
 print(json.dumps({"answer": answer.decode(), "ours": ours, "others": sorted(others), "started": started}))
 """
-LIGHT = {"agents", "core", "layout", "start"}
+LIGHT = {"agents", "core", "hooks", "layout", "start"}
 HEAVY_STDLIB = {"dataclasses", "pathlib", "subprocess", "typing", "asyncio", "ssl", "hashlib", "tempfile", "socket"}
 
 

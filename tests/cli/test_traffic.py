@@ -114,7 +114,8 @@ def test_offline_asks_nobody(pair: tuple[Clone, Clone], trace: Trace) -> None:
 
 
 def test_local_mode_starts_no_git(local: Clone, trace: Trace) -> None:
-    """Lock, renewal, refusal, unlock, readers: not one git child."""
+    """Lock, renewal, refusal, unlock, readers: not one git child, once it has been seen that the gate stands."""
+    local.peer("session", "start", as_="zoe")
     for args in (
         ("lock", "src/"),
         ("lock", "src/", "docs/"),

@@ -144,7 +144,7 @@ def test_presence_alone_changes_nothing(repo: Repo) -> None:
     KINDS["hooksPath"](repo)
     repo.hook("reference-transaction", "#!/bin/sh\necho moved >>$HOME/log\n", folder=repo.top / ".githooks")
     repo.install()
-    names = {path.name for path in (repo.common / "peer/hooks.d").iterdir()}
+    names = {path.name for path in (repo.common / "peer/hooks.d").iterdir() if path.exists()}  # else git sees none
     assert "reference-transaction" in names
     assert not names & {"push-to-checkout", "proc-receive", "post-index-change", "pre-receive"}
     repo.git("branch", "x")

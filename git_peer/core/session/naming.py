@@ -43,6 +43,22 @@ def sanitized(text: str) -> str:
     return f"{kept[: LIMIT - 7].rstrip('._-') or 'x'}-{digest}"
 
 
+def mapped(text: str) -> str:
+    """A session's name for what the environment calls one: itself where it is a name, else one made of it.
+
+    Other tools name sessions too, and not by our rules. The name goes by the whole text, so that neither case nor
+    what is cut off makes two of them one. Without hashlib, which takes 9 ms to load, for the gate asks this.
+    """
+    if is_name(text):
+        return text
+    from binascii import crc32
+
+    kept = "".join(char if char in _REST else "-" for char in text.lower()).strip("._-")
+    while ".." in kept:
+        kept = kept.replace("..", ".")
+    return f"{kept[: LIMIT - 9].rstrip('._-') or 'x'}-{crc32(text.encode('utf-8', 'surrogateescape')):08x}"
+
+
 def agent_of(env: Mapping[str, str]) -> tuple[str, str]:
     """(kind, its own session id or "") of the coding agent that runs us; ("", "") for a person."""
     for kind, marks, ids in _AGENTS:
@@ -62,9 +78,9 @@ def name_from(env: Mapping[str, str], gitdir: str) -> tuple[str | None, str]:
     kind, ident = agent_of(env)
     name = env.get("GIT_PEER_SESSION")
     if name:
-        return name, kind
+        return mapped(name), kind
     if kind:
-        from binascii import crc32  # hashlib takes 9 ms to load, and the gate would wait for it
+        from binascii import crc32
 
         return f"{kind}-{crc32(f'{ident} {gitdir}'.encode('utf-8', 'surrogateescape')):08x}", kind
     return None, ""

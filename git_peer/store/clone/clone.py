@@ -46,9 +46,10 @@ class Clone:
     # -- who it is --------------------------------------------------------------------------------
     @property
     def facts(self) -> dict[str, Any]:
-        """clone.json: clone, log, remote, branch, atomic, writable, inode. Empty where it is not set up."""
+        """clone.json: clone, log, remote, branch, atomic, writable, inode. Empty where it is not set up, or damaged."""
         if self._facts is None:
-            self._facts = files.read_json(self.folder / layout.F_CLONE)
+            found = files.read_json(self.folder / layout.F_CLONE)
+            self._facts = found if found.get("clone") else {}
         return self._facts
 
     def look_again(self) -> None:
@@ -57,13 +58,42 @@ class Clone:
 
     @property
     def is_set_up(self) -> bool:
-        """Whether `git peer init` was here."""
-        return bool(self.facts)
+        """Whether `git peer init` was here; also where what it wrote is damaged, for then too the gate is wanted."""
+        return bool(self.facts) or self.damaged
+
+    @property
+    def damaged(self) -> bool:
+        """Whether there is a clone.json that cannot be read."""
+        return not self.facts and self.is_there
+
+    @property
+    def is_there(self) -> bool:
+        """Whether there is a clone.json, of whatever content."""
+        return os.path.lexists(self.folder / layout.F_CLONE)
+
+    def check(self) -> None:
+        """PeerError where what this clone knows of itself is damaged: it must not pass for a clone without git-peer."""
+        if self.damaged:
+            path = self.folder / layout.F_CLONE
+            raise PeerError(
+                "untrusted",
+                f"{path} is damaged: which log this clone follows cannot be told",
+                "`git peer init` mends it",
+            )
+
+    def recover(self) -> None:
+        """For `git peer init`: begin clone.json anew with the clone's old id, by which its sessions stay its own."""
+        if not self.damaged:
+            return
+        places = (layout.D_HELD, layout.D_TENTATIVE, layout.D_FENCED)
+        found = (files.read_json(self.folder / at / f"{sid}.json") for at in places for sid in self._names(at))
+        ids = [str(one["session"]["clone"]) for one in found if one.get("session", {}).get("clone")]
+        self.set_up(**({"clone": ids[0]} if ids else {}))
 
     @property
     def copied(self) -> bool:
         """Whether the folder was copied from another clone: it stands in another inode than it was made in."""
-        return self.is_set_up and self.facts.get("inode") != self.common.stat().st_ino
+        return bool(self.facts) and self.facts.get("inode") != self.common.stat().st_ino
 
     @property
     def ident(self) -> str:

@@ -36,6 +36,7 @@ class Pushed:
     end: str
     text: str = ""
     refs: tuple[tuple[str, str, str, str], ...] = ()  # (flag, source, destination, summary)
+    said: tuple[str, ...] = ()  # the server's own lines, which git shows as `remote: …`
 
 
 def run(
@@ -207,16 +208,15 @@ class Remote:
         timeout: float,
         code: Sequence[str] = (),
         options: Sequence[str] = (),
-        hooks: bool = False,
     ) -> Pushed:
         """Push `candidate` onto the log, leased on `base` (None: the branch must not exist), atomically with `code`.
 
-        `code` holds refspecs, `options` the user's flags for them; `hooks` runs the user's pre-push hook.
+        `code` holds refspecs, `options` the user's flags for them. No hook runs: with code it has run before.
         """
         self.pushes += 1
         with tempfile.TemporaryDirectory(prefix="git-peer-") as scratch:
             trace = Path(scratch) / "sent"
-            target = self.name if hooks else self.url
+            target = self.name if code else self.url  # git's tracking refs and upstreams go by the name
             args = [
                 "push",
                 "--porcelain",
@@ -224,15 +224,14 @@ class Remote:
                 "--no-follow-tags",
                 "--no-signed",
                 "--no-recurse-submodules",
-                *([] if hooks else ["--no-verify"]),
+                "--no-verify",
                 *options,
                 f"--force-with-lease={self.ref}:{base or ''}",
                 target,
                 *code,
                 f"{candidate}:{self.ref}",
             ]
-            # For our own pre-push hook: git does not show it a ref whose lease it sees to be lost.
-            ran = self._run(args, timeout, {"GIT_TRACE_PACKET": str(trace), layout.PUSHING: candidate})
+            ran = self._run(args, timeout, {"GIT_TRACE_PACKET": str(trace)})
             sent = _sent(trace, self.ref)
         return _classified(ran, self.ref, sent)
 
@@ -296,6 +295,16 @@ class Remote:
         """The commit that the log stands on there, without fetching it; None where there is no log."""
         return self.refs(self.ref, timeout).get(self.ref)
 
+    def moved_to(self, branch: str, timeout: float) -> str:
+        """The branch that the remote's HEAD names, where it has none called `branch` any more; else ""."""
+        ran = self._run(["ls-remote", "--symref", self.url, "HEAD", f"refs/heads/{branch}"], timeout)
+        rows = [line.split("\t") for line in ran.out.splitlines()]
+        if ran.status or any(row[-1] == f"refs/heads/{branch}" for row in rows):
+            return ""
+        head = next((row[0].removeprefix("ref: refs/heads/") for row in rows if row[0].startswith("ref: refs/")), "")
+        there = any(row[-1] == "HEAD" and not row[0].startswith("ref: ") for row in rows)
+        return head if there else ""
+
     def head_branch(self, timeout: float) -> str:
         """The branch that the remote's HEAD names; "" where it does not tell."""
         ran = self._run(["ls-remote", "--symref", self.url, "HEAD"], timeout)
@@ -328,18 +337,23 @@ def _refs(ran: Ran) -> tuple[tuple[str, str, str, str], ...]:
     return tuple(row for row in told if len(row) == 4)
 
 
+def said_by_server(ran: Ran) -> tuple[str, ...]:
+    """The lines of the server's in what a push said."""
+    return tuple(line.removeprefix("remote:").strip() for line in ran.err.splitlines() if line.startswith("remote:"))
+
+
 def _classified(ran: Ran, ref: str, sent: bool) -> Pushed:
     refs = _refs(ran)
     mine = [row for row in refs if row[2] == ref]
     if ran.status == 0 and mine and mine[0][0] != "!":
-        return Pushed("ok", refs=refs)
+        return Pushed("ok", refs=refs, said=said_by_server(ran))
     if mine and mine[0][0] == "!":
         text = "; ".join(row[3] for row in refs if row[0] == "!")
         # `[remote failure]` is git's word for: sent, and the remote did not say what became of it.
         if "remote failure" in text or "unpack" in text:
             return Pushed("unknown", text, refs)
-        server = [line.removeprefix("remote: ") for line in ran.err.splitlines() if line.startswith("remote: ")]
-        return Pushed("rejected", "\n".join([text, *server]), refs)
+        server = said_by_server(ran)
+        return Pushed("rejected", "\n".join([text, *server]), refs, server)
     if sent:
         return Pushed("unknown", "it did not answer in time" if ran.timed_out else _last(ran.err))
     if "hook declined" in ran.err or "pre-push" in ran.err or (ran.status == 1 and "Could not" not in ran.err):
