@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from git_peer import layout
 from git_peer.core.errors import PeerError
@@ -27,8 +27,7 @@ _LEFT, _KEPT = "left:", "kept:"  # what marks commands in a batch that have no r
 _POLL, _LONGEST = 0.01, 0.1  # seconds between looks while another has the kernel lock: more and more
 
 
-@dataclass(frozen=True)
-class Member:
+class Member(NamedTuple):
     """A command in a batch; `ident` is its request's, or inbox.OWN."""
 
     ident: str

@@ -96,7 +96,7 @@ class Repo:
     # -- the index: pygit2 parses it only where a look at its bytes does not tell -----------------------
     def is_indexed(self, path: str) -> bool:
         """Whether the index has `path`."""
-        if not layout.is_utf8(path) or not self._may_have(path.encode()):
+        if not layout.is_utf8(path) or not self._may_have(path.encode() + b"\0"):
             return False
         return path in self.git.index
 
