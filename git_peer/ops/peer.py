@@ -112,8 +112,9 @@ class Peer:
         wanted = list(among)
         session = self.session()
         if mine:
-            owners = {s.sid for s in sessions.all_of(state) if sessions.owns(session, self.me, s)}
-            names = [s.name for s in sessions.all_of(state) if s.sid in owners]
+            known = self.engine.look().sessions
+            owners = {s.sid for s in known if sessions.owns(session, self.me, s)}
+            names = [s.name for s in known if s.sid in owners]
             found = [lock for name in names for lock in locks.held_by(state, name) if lock.sid in owners]
             if wanted:
                 found = [k for k in found if any(targets.overlap(k.target, t, state.log.folds) for t in wanted)]
@@ -192,7 +193,8 @@ class Peer:
 
     def peers(self) -> list[dict[str, Any]]:
         """Every session, as the contract tells it."""
-        state, scene = self.state, self.scene(self.state)
+        at = self.engine.look()
+        state, scene = at.state, at.scene
         return [
             {
                 "name": s.name,
@@ -207,7 +209,7 @@ class Peer:
                 "last_seen": locks.rfc3339(s.at),
                 "live": sessions.is_live(s, scene),
             }
-            for s in sessions.all_of(state)
+            for s in at.sessions
         ]
 
     def reader(self) -> deltas.Reader:
