@@ -14,7 +14,7 @@ from git_peer.agents.event import LOCKING, Answer, Event
 from git_peer.agents.site import Site
 from git_peer.core.errors import PeerError
 from git_peer.core.lock import record as locks
-from git_peer.core.lock.events import Wish
+from git_peer.core.lock.decide import Wish
 from git_peer.core.rules import decide as commands
 from git_peer.core.session import record as sessions
 from git_peer.core.target import target as targets

@@ -11,7 +11,7 @@ from git_peer.cli._output import Call, Reply, table
 from git_peer.cli._params import Duration, given_text
 from git_peer.cli.main import command
 from git_peer.core.errors import PeerError
-from git_peer.core.lock.events import Wish
+from git_peer.core.lock.decide import Wish
 from git_peer.core.rules import decide as commands
 from git_peer.core.target import target as targets
 from git_peer.core.target.target import Target

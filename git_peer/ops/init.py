@@ -14,15 +14,13 @@ from typing import Any
 from git_peer import layout
 from git_peer.core.errors import PeerError
 from git_peer.core.lock import record as locks
-from git_peer.core.lock.decide import Take
-from git_peer.core.lock.events import Wish
+from git_peer.core.lock.decide import Take, Wish
 from git_peer.core.lock.record import Lock
 from git_peer.core.log import record as log
-from git_peer.core.log.command import Command, Outcome
+from git_peer.core.log.command import Command, Me, Outcome, Scene
 from git_peer.core.log.state import State
 from git_peer.core.rules import carry as carrying
 from git_peer.core.session import record as sessions
-from git_peer.core.session.record import Me, Scene
 from git_peer.core.text import quoted
 from git_peer.hooks import install as hooks
 from git_peer.hooks import rewriting

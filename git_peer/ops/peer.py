@@ -15,19 +15,18 @@ from git_peer import layout
 from git_peer.core.delta import record as deltas
 from git_peer.core.errors import PeerError
 from git_peer.core.lock import decide as taking
-from git_peer.core.lock import events as locking
 from git_peer.core.lock import record as locks
 from git_peer.core.lock import rule as verdict
-from git_peer.core.lock.events import Wish
+from git_peer.core.lock.decide import Wish
 from git_peer.core.lock.record import Lock
-from git_peer.core.log.command import Command
+from git_peer.core.log.command import Command, Me, Scene
 from git_peer.core.log.state import State
 from git_peer.core.plan.task import record as tasks
 from git_peer.core.rules import decide as commands
 from git_peer.core.session import clock as clocks
 from git_peer.core.session import naming
 from git_peer.core.session import record as sessions
-from git_peer.core.session.record import Me, Scene, Session
+from git_peer.core.session.record import Session
 from git_peer.core.target import target as targets
 from git_peer.core.target.target import Target
 from git_peer.publish import combine, recovery, snapshot
@@ -374,7 +373,7 @@ class Peer:
                     ):
                         against.append((target, lock))
                         state = _with_session(State(self.state), holder)
-        return locking.locked(state, against, scene) if against else None
+        return taking.locked(state, against, scene) if against else None
 
 
 def shown_path(path: str) -> tuple[str, str]:

@@ -6,8 +6,8 @@ import os
 from typing import TYPE_CHECKING
 
 from git_peer.core.errors import PeerError
+from git_peer.core.log.command import Me, Scene
 from git_peer.core.session import naming
-from git_peer.core.session.record import Me, Scene
 from git_peer.ops.peer import Peer
 from git_peer.publish.engine import Options
 from git_peer.publish.snapshot import World

@@ -13,11 +13,10 @@ from typing import Any, NamedTuple
 
 from git_peer import layout
 from git_peer.core.errors import PeerError
-from git_peer.core.log.command import Command, Outcome
+from git_peer.core.log.command import Command, Outcome, Scene
 from git_peer.core.log.state import State, encode
 from git_peer.core.rules import decide as commands
 from git_peer.core.rules import fold, grants
-from git_peer.core.session.record import Scene
 from git_peer.publish import inbox, recovery
 from git_peer.publish.engine import Engine, Undelivered, is_final
 

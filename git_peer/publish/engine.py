@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from git_peer import layout
 from git_peer.core.errors import PeerError
 from git_peer.core.log import record as log
-from git_peer.core.log.command import Command, Outcome
+from git_peer.core.log.command import Command, Outcome, Scene
 from git_peer.core.log.state import State
 from git_peer.core.rules import decide as commands
 from git_peer.core.rules import fold
-from git_peer.core.session.record import Scene
 from git_peer.publish import attempts, inbox, snapshot
 from git_peer.publish.attempts import Attempt
 from git_peer.publish.snapshot import Snapshot, World

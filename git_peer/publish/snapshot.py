@@ -17,7 +17,8 @@ from git_peer import layout
 from git_peer.core.log.state import State
 from git_peer.core.session import clock as clocks
 from git_peer.core.session import record as sessions
-from git_peer.core.session.record import Scene, Session
+from git_peer.core.log.command import Scene
+from git_peer.core.session.record import Session
 from git_peer.store.clone.clone import Clone, Seen
 
 

@@ -9,6 +9,7 @@ from git_peer import layout
 from git_peer.core.errors import Malformed, PeerError
 from git_peer.core.log.record import LogRepair
 from git_peer.core.log.state import DictReader, Event, State
+from git_peer.core.log.txn import MAX_BATCH, MAX_EVENT, too_large
 from git_peer.core.rules import fold, subject
 from git_peer.store.git import codec, durable, refs
 from git_peer.store.git.libgit2 import Commit, GitError, Repository
@@ -86,10 +87,10 @@ class Chain:
         height = self.height_after(base, events)
         fold.apply(state, events, height)
         raw = codec.message(subject.of(events, state), events)
-        if len(raw) > fold.MAX_BATCH:
-            raise fold.too_large(len(raw))
-        if any(len(line) > fold.MAX_EVENT for line in raw.split(b"\n")):  # no clone would take it
-            size = fold.MAX_EVENT // 1024
+        if len(raw) > MAX_BATCH:
+            raise too_large(len(raw))
+        if any(len(line) > MAX_EVENT for line in raw.split(b"\n")):  # no clone would take it
+            size = MAX_EVENT // 1024
             raise PeerError("invalid", f"a single event over {size} KiB", "say it in fewer words, or in several parts")
         writer = TreeWriter(self.git)
         tree = writer.build(self._commit(from_commit)[2] if from_commit else None, state.changes)
