@@ -7,9 +7,10 @@ import secrets
 import shutil
 import socket
 import time
-from dataclasses import replace
 from hashlib import sha256
 from typing import Any
+
+import msgspec
 
 from git_peer import layout
 from git_peer.core.errors import PeerError
@@ -310,7 +311,7 @@ class Setup:
 
     def _carry(self, state: State) -> None:
         """What is held, planned and told in the local log becomes tentative; what cannot be carried over is a loss."""
-        scene = replace(self.world.scene, now=int(time.time()), height=state.log.height + 1)
+        scene = msgspec.structs.replace(self.world.scene, now=int(time.time()), height=state.log.height + 1)
         mine, _ = sessions.ensure(state, self.me, scene)
         for session in [mine, *(one for one in sessions.all_of(state) if one.sid != mine.sid)]:
             held = [lock for lock in locks.held_by(state, session.name) if lock.sid == session.sid]

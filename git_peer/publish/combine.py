@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
+
+import msgspec
 
 from git_peer import layout
 from git_peer.core.errors import PeerError
@@ -181,7 +182,7 @@ def _batch(state: State, scene: Scene, fresh: bool, members: Sequence[Member]) -
     events: list[Any] = []
     parts: dict[str, Outcome | PeerError] = {}
     for member in members:
-        at = replace(scene, index=len(events))
+        at = msgspec.structs.replace(scene, index=len(events))
         try:
             outcome = commands.decide(State(state), member.command, at)
         except PeerError as why:

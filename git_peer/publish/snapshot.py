@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 import msgspec
 
 from git_peer import layout
+from git_peer.core.log.command import Scene
 from git_peer.core.log.state import State
 from git_peer.core.session import clock as clocks
 from git_peer.core.session import record as sessions
-from git_peer.core.log.command import Scene
 from git_peer.core.session.record import Session
 from git_peer.store.clone.clone import Clone, Seen
 
@@ -65,7 +64,7 @@ def seen_anew(clone: Clone, world: World, at: Snapshot, seen: Seen) -> Snapshot:
 def scene_of(clone: Clone, world: World, state: State, among: Sequence[Session], seen: Seen) -> Scene:
     """The world as a decision on `state` sees it now."""
     now = int(time.time())
-    return replace(
+    return msgspec.structs.replace(
         world.scene,
         now=now,
         height=state.log.height + 1,
