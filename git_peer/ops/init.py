@@ -28,6 +28,7 @@ from git_peer.hooks import rewriting
 from git_peer.publish import snapshot
 from git_peer.publish.engine import Decide, Engine, Options, receive
 from git_peer.publish.snapshot import World
+from git_peer.store.clone import held as holdings
 from git_peer.store.clone.clone import Clone
 from git_peer.store.git import refs
 from git_peer.store.git.chain import Chain, Problem
@@ -230,6 +231,8 @@ class Setup:
     def _saw(self, tip: str, state: State) -> None:
         """Note what there is to be seen at a tip that was not reached by a transaction."""
         at = snapshot.look(self.clone, self.world, tip, state)
+        if self.clone.is_new_boot(at.seen):
+            holdings.restore(self.chain, self.clone, tip)
         self.clone.saw(state, at.sessions, at.seen)
 
     def _outcome(self, kind: type[Any], **fields: Any) -> Decide:

@@ -70,7 +70,7 @@ class Peer:
     @property
     def state(self) -> State:
         """The state at the verified tip; it is not to be changed."""
-        return self.engine.look().state
+        return self.engine.state
 
     def scene(self, state: State) -> Scene:
         """The world as a decision on `state` sees it now."""

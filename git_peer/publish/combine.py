@@ -113,7 +113,6 @@ def keep_alive(engine: Engine, renewal: commands.Renew, sid: str, age: int, ttl:
 def _serve(engine: Engine, own: Command) -> dict[str, Any]:
     """Under the kernel lock: settle what is left, decide one's own command and all that wait."""
     recovery.recover(engine)
-    engine.remember()
     folder = engine.clone.folder / layout.D_INBOX
     members = [Member(inbox.OWN, own)]
     members += [Member(ident, commands.decode(raw)) for ident, raw in inbox.take(folder, MOST)]
