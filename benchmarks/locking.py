@@ -39,6 +39,11 @@ def _remote(bench: Bench, name: str, url: str, how: str) -> Iterator[Figure]:
         "one push, no fetch",
         traffic == {"pushes": 1, "fetches": 0},
     )
+    if url:
+        yield Figure(
+            f"the same, {how}, as times the push", f"{lock / push:.2f}", f"bare leased push {ms(push)}", "1.25",
+            lock <= 1.25 * push,
+        )  # fmt: skip
 
 
 def _lock(bench: Bench, repo: Path) -> Job:

@@ -67,6 +67,22 @@ class Scratch:
             raise Failed(f"{' '.join(args)}: exit status {ran.returncode}\n{ran.stderr}")
         return took, ran.stdout
 
+    def cpu(self, args: Sequence[str], where: Path) -> float:
+        """Milliseconds of processor time that a program takes, with what it waits for; Failed as in time()."""
+        child = subprocess.Popen(
+            args,
+            cwd=where,
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        _, status, used = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        if child.returncode:
+            raise Failed(f"{' '.join(args)}: exit status {child.returncode}")
+        return (used.ru_utime + used.ru_stime) * 1000
+
     def git(self, where: Path, *args: str, env: Mapping[str, str] | None = None) -> str:
         """What git says, without the last newline."""
         return self.run(("git", *args), where, env).removesuffix("\n")

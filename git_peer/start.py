@@ -22,6 +22,9 @@ def main(args: list[str] | None = None) -> int:
         return quick.main(argv[1], argv[2:])
     if [word for word in argv if word not in _FLAGS] == ["version"]:
         return _version(argv)
+    from git_peer import lean
+
+    lean.msgspec()
     gc.disable()  # what is imported stays, and would only be looked through again and again; `entry` enables it
     from git_peer.cli.main import main as program
 

@@ -250,6 +250,9 @@ def _slow(
     import gc
 
     gc.disable()  # it lives for a moment, and what it imports now would only be looked through again and again
+    from git_peer import lean
+
+    lean.msgspec()
     from git_peer.agents import hooks
 
     os.environ.update(env)

@@ -19,11 +19,12 @@ def status_command(call: Call) -> Reply:
     from git_peer.ops.sync import untold
 
     peer = call.peer(once=True)
-    state, scene = peer.state, peer.scene(peer.state)
+    at = peer.engine.look()
+    state, scene = at.state, at.scene
     held = peer.locks()
     tentative = sum(view["guarantee"] == "tentative" for view in held) + len(untold(peer))
     told, argued = news.pending(peer), news.debated(peer)
-    live = [s for s in sessions.all_of(state) if sessions.is_live(s, scene)]
+    live = [s for s in at.sessions if sessions.is_live(s, scene)]
     working = [task for task in tasks.claimed(state) if task.status in tasks.WORKED_ON]
     log = state.log
     data = {

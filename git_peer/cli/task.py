@@ -256,7 +256,7 @@ _ttl = click.option("--ttl", type=Duration(), metavar="TIME", help="How long the
 
 
 def _claimed(call: Call, take: Callable[[Peer], dict[str, Any]]) -> Reply:
-    peer = call.peer(writing=True)
+    peer = call.peer(writing=True, once=True)
     done = take(peer)
     view = done["task"]
     peer.warned += behind.of(peer, claiming.lockable(tasks.find(peer.state, view["id"])))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,8 +13,9 @@ from git_peer.cli.main import command
 from git_peer.core.errors import PeerError
 from git_peer.core.plan.task.claim import GiveUp
 from git_peer.core.plan.task.decide import Move, Progress
-from git_peer.ops import acceptance as accepting
-from git_peer.ops import sync as tentative
+
+if TYPE_CHECKING:
+    from git_peer.core.plan.task.record import Task
 
 _note = click.option("--note", metavar="TEXT", default="", help="What there is to say about it.")
 _force = click.option("--force", is_flag=True, help="Against its session's will. A person's right; needs --reason.")
@@ -60,6 +61,8 @@ def progress(
         raise PeerError("usage", "progress wants a percentage, --note, --check or --uncheck", "")
     peer = call.peer(writing=True)
     told = Progress(me=peer.me, task=ident, percent=percent, note=given_text(note), check=check, uncheck=uncheck)
+    from git_peer.ops import sync as tentative
+
     done = tentative.send(peer, told, offline)
     kept = " (kept for `git peer sync`)" if done.get("guarantee") == "tentative" else ""
     return Reply(done, f"{done['task']['id']}: {done['task']['progress']} %{kept}.", network=True, wrote=True)
@@ -72,6 +75,8 @@ def progress(
 def review(call: Call, ident: str, rev: str, note: str) -> Reply:
     """Hand one's task in: another session accepts it, or sends it back."""
     peer = call.peer(writing=True)
+    from git_peer.ops import acceptance as accepting
+
     commit = accepting.commit(peer, rev)
     done = peer.run(Move(me=peer.me, task=ident, status="review", note=given_text(note) or "", commit=commit))
     return Reply(done, f"Handed in {_tasks.in_words(done['task'])} at {commit[:12]}.", network=True, wrote=True)
@@ -89,6 +94,8 @@ def result(call: Call, ident: str, run: bool, verdict: str | None, rev: str, out
     """Record what the acceptance command of a task said of a commit. Without it nobody accepts the task."""
     if run == (verdict is not None):
         raise PeerError("usage", "result wants --run, or --passed or --failed", "git peer help task result")
+    from git_peer.ops import acceptance as accepting
+
     peer = call.peer(writing=True)
     done = (
         accepting.run(peer, ident, timeout)
@@ -100,6 +107,12 @@ def result(call: Call, ident: str, run: bool, verdict: str | None, rev: str, out
     return Reply(done, text if said["passed"] else f"{text}\n{said.get('output', '')}", network=True, wrote=True)
 
 
+def _reopened(task: Task) -> str:
+    from git_peer.ops.acceptance import reopened
+
+    return reopened(task)
+
+
 def _mover(name: str, status: str, doc: str, needs_note: bool = False, force: bool = False) -> click.Command:
     """A command that gives a task another status."""
 
@@ -107,7 +120,7 @@ def _mover(name: str, status: str, doc: str, needs_note: bool = False, force: bo
         if needs_note and not note:
             raise PeerError("usage", f"{name} wants --note: why?", f"git peer task {name} {ident} --note TEXT")
         peer = call.peer(writing=True)
-        to = status or accepting.reopened(_tasks.named(call, ident))
+        to = status or _reopened(_tasks.named(call, ident))
         why = _forced(force, reason)
         done = peer.run(Move(me=peer.me, task=ident, status=to, note=given_text(note) or "", force=why))
         return Reply(done, _tasks.in_words(done["task"]), network=True, wrote=True)

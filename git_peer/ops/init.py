@@ -7,9 +7,10 @@ import secrets
 import shutil
 import socket
 import time
-from dataclasses import replace
 from hashlib import sha256
 from typing import Any
+
+import msgspec
 
 from git_peer import layout
 from git_peer.core.errors import PeerError
@@ -28,6 +29,7 @@ from git_peer.hooks import rewriting
 from git_peer.publish import snapshot
 from git_peer.publish.engine import Decide, Engine, Options, receive
 from git_peer.publish.snapshot import World
+from git_peer.store.clone import held as holdings
 from git_peer.store.clone.clone import Clone
 from git_peer.store.git import refs
 from git_peer.store.git.chain import Chain, Problem
@@ -231,6 +233,8 @@ class Setup:
     def _saw(self, tip: str, state: State) -> None:
         """Note what there is to be seen at a tip that was not reached by a transaction."""
         at = snapshot.look(self.clone, self.world, tip, state)
+        if self.clone.is_new_boot(at.seen):
+            holdings.restore(self.chain, self.clone, tip)
         self.clone.saw(state, at.sessions, at.seen)
 
     def _outcome(self, kind: type[Any], **fields: Any) -> Decide:
@@ -312,7 +316,7 @@ class Setup:
 
     def _carry(self, state: State) -> None:
         """What is held, planned and told in the local log becomes tentative; what cannot be carried over is a loss."""
-        scene = replace(self.world.scene, now=int(time.time()), height=state.log.height + 1)
+        scene = msgspec.structs.replace(self.world.scene, now=int(time.time()), height=state.log.height + 1)
         mine, _ = sessions.ensure(state, self.me, scene)
         for session in [mine, *(one for one in sessions.all_of(state) if one.sid != mine.sid)]:
             held = [lock for lock in locks.held_by(state, session.name) if lock.sid == session.sid]

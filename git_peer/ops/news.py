@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import secrets as randomness
+import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import pygit2
-
 from git_peer import layout
-from git_peer.adapters import secrets
 from git_peer.core import text
 from git_peer.core.debate import record as debates
 from git_peer.core.debate import view as moderating
@@ -24,14 +21,16 @@ from git_peer.core.plan import record as plan
 from git_peer.core.session import naming
 from git_peer.core.session import record as sessions
 from git_peer.core.target.target import Target
-from git_peer.ops import notes as noting
 from git_peer.ops import sync as tentative
 from git_peer.ops.peer import Peer
+from git_peer.store.git.libgit2 import Commit, GitError
 
 
 # -- what comes in --------------------------------------------------------------------------------
 def refuse_secrets(peer: Peer, texts: Iterable[str]) -> None:
     """PeerError where a text carries what looks like a secret: the log is as public as the repository."""
+    from git_peer.adapters import secrets
+
     found = secrets.kinds(texts, peer.settings.get("secrets"), peer.settings.get("secretsAllow"))
     if found:
         raise PeerError(
@@ -62,8 +61,8 @@ def _commit(peer: Peer, rev: str | None) -> str:
     if rev is None:
         return ""
     try:
-        return str(peer.repo.git.revparse_single(rev).peel(pygit2.Commit).id)
-    except (KeyError, ValueError, pygit2.GitError):
+        return str(peer.repo.handle.revparse_single(rev).peel(Commit).id)
+    except (KeyError, ValueError, GitError):
         raise PeerError("usage", f"not a commit: {text.line(rev, 80)}", "as `git rev-parse` takes it") from None
 
 
@@ -129,9 +128,11 @@ def tell(
     )
     if not news.allowed:
         refuse_secrets(peer, (news.summary, news.body))
-    command = Tell(me=peer.me, ident=randomness.token_hex(8), news=news, works=works(peer))
+    command = Tell(me=peer.me, ident=os.urandom(8).hex(), news=news, works=works(peer))
     done = tentative.send(peer, command, offline)
     if news.commit:
+        from git_peer.ops import notes as noting
+
         noting.after(peer)
     return done
 
@@ -322,6 +323,8 @@ def respond(
 def _noted(peer: Peer, done: dict[str, Any]) -> dict[str, Any]:
     """Have the end of a debate noted, with its transcript, on the commit that it was about."""
     if done["debate"]["status"] == "resolved":
+        from git_peer.ops import notes as noting
+
         noting.after(peer)
     return done
 

@@ -71,7 +71,7 @@ class Peer:
     @property
     def state(self) -> State:
         """The state at the verified tip; it is not to be changed."""
-        return self.engine.look().state
+        return self.engine.state
 
     def scene(self, state: State) -> Scene:
         """The world as a decision on `state` sees it now."""
@@ -112,8 +112,9 @@ class Peer:
         wanted = list(among)
         session = self.session()
         if mine:
-            owners = {s.sid for s in sessions.all_of(state) if sessions.owns(session, self.me, s)}
-            names = [s.name for s in sessions.all_of(state) if s.sid in owners]
+            known = self.engine.look().sessions
+            owners = {s.sid for s in known if sessions.owns(session, self.me, s)}
+            names = [s.name for s in known if s.sid in owners]
             found = [lock for name in names for lock in locks.held_by(state, name) if lock.sid in owners]
             if wanted:
                 found = [k for k in found if any(targets.overlap(k.target, t, state.log.folds) for t in wanted)]
@@ -217,7 +218,8 @@ class Peer:
 
     def peers(self) -> list[dict[str, Any]]:
         """Every session, as the contract tells it."""
-        state, scene = self.state, self.scene(self.state)
+        at = self.engine.look()
+        state, scene = at.state, at.scene
         return [
             {
                 "name": s.name,
@@ -232,7 +234,7 @@ class Peer:
                 "last_seen": locks.rfc3339(s.at),
                 "live": sessions.is_live(s, scene),
             }
-            for s in sessions.all_of(state)
+            for s in at.sessions
         ]
 
     def reader(self) -> deltas.Reader:

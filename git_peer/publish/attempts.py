@@ -8,7 +8,6 @@ import json
 import os
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +15,15 @@ from git_peer.core.errors import PeerError
 from git_peer.store import files
 
 
-@dataclass
 class Attempt:
     """One try: `candidate` on `base`. While its maker lives, `handle` holds a flock on the file."""
 
-    path: Path
-    candidate: str
-    base: str | None
-    answer: dict[str, Any]
-    handle: int = -1
+    def __init__(self, path: Path, candidate: str, base: str | None, answer: dict[str, Any], handle: int = -1) -> None:
+        self.path = path
+        self.candidate = candidate
+        self.base = base
+        self.answer = answer
+        self.handle = handle
 
     def keep(self) -> None:
         """Make the record last: from now on something may happen elsewhere that outlives this machine's memory."""

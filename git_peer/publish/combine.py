@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
+
+import msgspec
 
 from git_peer import layout
 from git_peer.core.errors import PeerError
@@ -26,8 +27,7 @@ _LEFT, _KEPT = "left:", "kept:"  # what marks commands in a batch that have no r
 _POLL, _LONGEST = 0.01, 0.1  # seconds between looks while another has the kernel lock: more and more
 
 
-@dataclass(frozen=True)
-class Member:
+class Member(NamedTuple):
     """A command in a batch; `ident` is its request's, or inbox.OWN."""
 
     ident: str
@@ -113,7 +113,6 @@ def keep_alive(engine: Engine, renewal: commands.Renew, sid: str, age: int, ttl:
 def _serve(engine: Engine, own: Command) -> dict[str, Any]:
     """Under the kernel lock: settle what is left, decide one's own command and all that wait."""
     recovery.recover(engine)
-    engine.remember()
     folder = engine.clone.folder / layout.D_INBOX
     members = [Member(inbox.OWN, own)]
     members += [Member(ident, commands.decode(raw)) for ident, raw in inbox.take(folder, MOST)]
@@ -182,7 +181,7 @@ def _batch(state: State, scene: Scene, fresh: bool, members: Sequence[Member]) -
     events: list[Any] = []
     parts: dict[str, Outcome | PeerError] = {}
     for member in members:
-        at = replace(scene, index=len(events))
+        at = msgspec.structs.replace(scene, index=len(events))
         try:
             outcome = commands.decide(State(state), member.command, at)
         except PeerError as why:

@@ -130,8 +130,21 @@ class Engine:
     def look(self) -> Snapshot:
         """What the log stands on; a steady engine looks once, and again when something may have moved."""
         if self._at is None or not self.options.steady:
-            self._at = self._look_at(self.tip())
+            tip = self.tip()  # forgets the last look where the tip has moved
+            at = self._at
+            self._at = (
+                self._look_at(tip) if at is None else snapshot.seen_anew(self.clone, self.world, at, self.clone.seen)
+            )
         return self._at
+
+    @property
+    def state(self) -> State:
+        """The state at the tip; it is not to be changed."""
+        if self._at is None or not self.options.steady:
+            tip = self.tip()
+            if self._at is None:
+                self._at = self._look_at(tip)
+        return self._at.state
 
     def look_again(self) -> None:
         """Something may have moved the tip meanwhile."""
@@ -146,6 +159,7 @@ class Engine:
         Raises PeerError: unreachable, untrusted (rolled back, rewritten or malformed), newer_format.
         """
         assert self.remote is not None
+        self._remember()
         old = self.tip()
         try:
             new, arrived, problems = receive(self.chain, self.remote, old, timeout)
@@ -204,7 +218,7 @@ class Engine:
         seen = self.clone.saw(at.state, at.sessions, at.seen)
         self._at = snapshot.seen_anew(self.clone, self.world, at, seen)
 
-    def remember(self) -> None:
+    def _remember(self) -> None:
         """After a new start of the machine: what its sessions hold may not have reached the disk, and is in the log."""
         at = self.look()
         if self.clone.is_new_boot(at.seen):
@@ -219,6 +233,7 @@ class Engine:
     def attempt(self, decide: Decide, publish: Publish | None = None) -> dict[str, Any]:
         """Decide on the tip and publish, again and again until it has an end or patience runs out."""
         deadline = time.monotonic() + self.patience
+        self._remember()
         mine: list[Attempt] = []
         fresh = self.remote is None
         try:

@@ -14,7 +14,6 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +24,13 @@ OWN = "own"  # stands for the combiner's own command in a batch
 _ASK, _TAKEN, _ANSWER, _LEFT = ".ask", ".taken", ".answer", ".renew"
 
 
-@dataclass
 class Request:
     """A command of this process that waits for somebody with the kernel lock. `ident` orders requests by time."""
 
-    folder: Path
-    ident: str
-    handle: int
+    def __init__(self, folder: Path, ident: str, handle: int) -> None:
+        self.folder = folder
+        self.ident = ident
+        self.handle = handle
 
     def withdraw(self) -> bool:
         """Take it back; False where somebody has taken it already."""

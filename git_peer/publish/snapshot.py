@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 import msgspec
@@ -65,7 +64,7 @@ def seen_anew(clone: Clone, world: World, at: Snapshot, seen: Seen) -> Snapshot:
 def scene_of(clone: Clone, world: World, state: State, among: Sequence[Session], seen: Seen) -> Scene:
     """The world as a decision on `state` sees it now."""
     now = int(time.time())
-    return replace(
+    return msgspec.structs.replace(
         world.scene,
         now=now,
         height=state.log.height + 1,

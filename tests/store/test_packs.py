@@ -149,7 +149,7 @@ def test_a_large_pack_is_left_alone(git: pygit2.Repository, monkeypatch: pytest.
 
 def test_some_have_to_gather(git: pygit2.Repository, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[list[str]] = []
-    monkeypatch.setattr(subprocess, "Popen", lambda args, **_: started.append(args))
+    monkeypatch.setattr(os, "posix_spawn", lambda path, args, env, **_: started.append(args))
     for number in range(durable.FOLD_FROM):
         assert not started
         durable.pack(git, some(b"%d" % number))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -142,17 +141,16 @@ def _no_such(state: State, target: Target) -> PeerError:
 
 
 # -- taking -------------------------------------------------------------------------------------
-@dataclass
-class Grant:
+class Grant(msgspec.Struct):
     """How a wish is to be granted. Nothing has happened yet."""
 
     wish: Wish
     ttl: int
     priority: int
     # By id: locks of others that end for it, with the evidence that their lease ran out, or None: it outranks them.
-    ends: dict[str, tuple[Lock, Evidence | None]] = field(default_factory=dict)
+    ends: dict[str, tuple[Lock, Evidence | None]] = msgspec.field(default_factory=dict)
     # For each target one's own lock on it, and that of an agent of one's own that answers for it.
-    standing: dict[Target, tuple[Lock | None, Lock | None]] = field(default_factory=dict)
+    standing: dict[Target, tuple[Lock | None, Lock | None]] = msgspec.field(default_factory=dict)
 
 
 def judge(txn: Txn, wish: Wish, place: waits.Wait | None) -> Grant:

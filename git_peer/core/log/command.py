@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
@@ -36,8 +35,7 @@ class Me(Record, frozen=True, kw_only=True):
         return not self.agent
 
 
-@dataclass(frozen=True)
-class Scene:
+class Scene(msgspec.Struct, frozen=True):
     """What a decision needs to know of the world, as arguments: clock, ids, what this clone has seen."""
 
     now: int
@@ -50,9 +48,11 @@ class Scene:
     ttl_max: int = 86400
     agents_may_force: bool = False
     clock_trusted: bool = True  # False: more than five minutes off the others; steals by watching only
-    seen: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    watched: Mapping[str, int] = field(default_factory=dict)  # sid → seconds without news, monotonic
-    at_most: Mapping[str, int] = field(default_factory=dict)  # sid → seconds that its silence cannot exceed, monotonic
+    seen: Mapping[str, Mapping[str, int]] = msgspec.field(default_factory=dict)
+    watched: Mapping[str, int] = msgspec.field(default_factory=dict)  # sid → seconds without news, monotonic
+    at_most: Mapping[str, int] = msgspec.field(
+        default_factory=dict
+    )  # sid → seconds that its silence cannot exceed, monotonic
 
 
 Answer = Callable[[State, Scene], dict[str, Any]]  # a decision's answer, as the state after its events tells it

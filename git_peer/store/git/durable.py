@@ -154,16 +154,11 @@ def tidy(git: Repository) -> None:
             gathered = file.read().count("\n")
     except OSError:
         return
-    if gathered >= FOLD_FROM:
-        import subprocess
+    if gathered and gathered % FOLD_FROM == 0:  # while one is at work the others need not start more
         import sys
 
         from git_peer.store.git import fold
 
-        subprocess.Popen(
-            [sys.executable, "-I", "-S", fold.__file__, common, objects_folder(git), layout.FOLDER, layout.F_PACKS],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        argv = [sys.executable, "-I", "-S", fold.__file__, common, objects_folder(git), layout.FOLDER, layout.F_PACKS]
+        nowhere = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in range(3)]
+        os.posix_spawn(argv[0], argv, os.environ, file_actions=nowhere, setpgroup=0)

@@ -7,9 +7,9 @@ import re
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -214,8 +214,7 @@ class Remote:
         `code` holds refspecs, `options` the user's flags for them. No hook runs: with code it has run before.
         """
         self.pushes += 1
-        with tempfile.TemporaryDirectory(prefix="git-peer-") as scratch:
-            trace = Path(scratch) / "sent"
+        with _scratch_file() as trace:
             target = self.name if code else self.url  # git's tracking refs and upstreams go by the name
             args = [
                 "push",
@@ -319,6 +318,20 @@ class Remote:
 def backoff(attempt: int, jitter: float, longest: float = 1.0) -> None:
     """Sleep between lost races: doubling from 20 ms to `longest` seconds, scaled by `jitter` in 0…1."""
     time.sleep(min(0.02 * 2.0**attempt, longest) * (0.5 + jitter))
+
+
+@contextmanager
+def _scratch_file() -> Iterator[Path]:
+    """An empty file that nobody else can open, gone afterwards. `tempfile` would take as long to import as git runs."""
+    path = Path(os.environ.get("TMPDIR") or "/tmp", f"git-peer-{os.getpid()}-{os.urandom(8).hex()}")  # noqa: S108
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except OSError as why:
+        raise PeerError("failed", f"cannot write {path}: {why.strerror}", "TMPDIR names another folder") from None
+    try:
+        yield path.absolute()
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def _sent(trace: Path, ref: str) -> bool:
