@@ -6,7 +6,6 @@ import contextlib
 import fcntl
 import json
 import os
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -82,7 +81,7 @@ def announced(folder: Path) -> Iterator[str]:
 
     Where its maker dies, whoever settles attempts finds that nothing was tried.
     """
-    name = secrets.token_hex(20)
+    name = os.urandom(20).hex()
     handle = _write(folder / name, {})
     try:
         yield name
