@@ -1,6 +1,6 @@
 """`python -m git_peer`: the same as `git-peer`."""
 
-from git_peer.start import main
+from git_peer.start import run
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    run()

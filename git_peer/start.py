@@ -3,14 +3,44 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import NoReturn
 
 _AGENTS = ("claude-code", "codex", "gemini")
 _FLAGS = frozenset({"--json", "-q", "--quiet"})
+
+
+# Commands after which nothing is left to be taken apart: no thread, no library that wants to hear of the end.
+_HOT = frozenset({"lock", "unlock", "locks", "check", "whoami", "peers", "status", "task", "version"})
+
+
+def run() -> NoReturn:
+    """The program as it is installed. A hot command does not take apart what it imported: a lock takes no longer."""
+    status = main()
+    if _command(sys.argv[1:]) in _HOT:
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(status)
+        except (AttributeError, OSError):  # closed, or full: Python says so at its own end
+            pass
+    sys.exit(status)
+
+
+def _command(argv: Sequence[str]) -> str:
+    """The command's name; "" where there is none."""
+    words = iter(argv)
+    for word in words:
+        if word == "--as":
+            next(words, "")
+        elif not word.startswith("-"):
+            return word
+    return ""
 
 
 def main(args: list[str] | None = None) -> int:
