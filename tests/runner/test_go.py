@@ -46,7 +46,7 @@ def go(clone: Clone, spec: str, *more: str, status: int = 0) -> dict[str, Any]:
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("runners", ["1", "2"])
+@pytest.mark.parametrize("runners", [pytest.param("1", marks=pytest.mark.slow), "2"])
 def test_the_whole_chain(pair: tuple[Clone, Clone], runners: str) -> None:
     one, two = pair
     with chat(REPLIES) as model:
