@@ -14,7 +14,7 @@ from git_peer.core.session import record as sessions
 from git_peer.core.session.record import Session
 from git_peer.ops.destination import HEADS
 from git_peer.ops.peer import Peer
-from git_peer.store.git.history import Commit, History, Missing
+from git_peer.store.git.history import Commit, History
 
 Author = tuple[str, str, "str | None"]  # (clone, gitdir, session name), as Peer.me_for_gate() gives it
 
@@ -85,7 +85,7 @@ class Makers:
         history = self._history
         try:
             before, after = (_around(history, one, path) for one in (original, commit))
-        except (Missing, PeerError):
+        except PeerError:
             return False
 
         def merge(*three: rule.Content) -> Collection[rule.Content]:

@@ -139,10 +139,10 @@ def judge(peer: Peer, updates: Sequence[Update], to: Place, forced: bool = False
         gated = gates.gated(update.remote_ref)
         try:
             stands = _deletes(peer, gated) if not update.local else _stands(peer, there, update, gated)
-        except (PeerError, Missing) as why:
+        except PeerError:  # what is not gated does not wait for what is not to be had
             if not gated:
                 continue
-            raise why if isinstance(why, PeerError) else _unread(update, str(why)) from None
+            raise
         for raw in stands:
             view = {**peer.violation(raw), "ref": update.remote_ref, "how": raw["how"]}
             if gated:
@@ -173,13 +173,6 @@ def _deletes(peer: Peer, gated: bool) -> list[dict[str, Any]]:
     if not gated:
         return []
     return [{**raw, "how": rule.CHANGED} for raw in peer.held_by_others()]
-
-
-def _unread(update: Update, why: str) -> PeerError:
-    name = update.remote_ref.removeprefix(HEADS)
-    return PeerError(
-        "unavailable", f"what this push does to {name} cannot be told here: {why}", "`git fetch`, then again"
-    )
 
 
 class _There:
@@ -263,7 +256,7 @@ def _stands(peer: Peer, there: _There, update: Update, gated: bool) -> list[dict
     history = there.history
     new = history.commit(update.local)
     if not new:
-        raise _unread(update, f"{update.local[:12]} is no commit")
+        raise Missing(f"{update.local[:12]} is no commit")
     old = there.old(update, new, gated)
     if old is None:
         return []

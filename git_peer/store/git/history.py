@@ -29,8 +29,11 @@ _RAW = ("-r", "--raw", "-z", "--no-renames", "--no-abbrev", "--ignore-submodules
 _FILE = "100"  # how the modes of plain files begin
 
 
-class Missing(Exception):
+class Missing(PeerError):
     """An object is not to be had: a shallow or a partial clone."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__("unavailable", f"what is needed to judge this is not in this clone: {what}", "`git fetch` it")
 
 
 class Commit(NamedTuple):
