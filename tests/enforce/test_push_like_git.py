@@ -118,7 +118,7 @@ def test_an_announcement_is_no_way_round(held: Team) -> None:
     """Only what this clone's git-peer announces is known; nothing of it stays behind."""
     bob, folder = held.bob, held.bob.at.common / "peer" / "attempts"
     bob.sneaks(HELD)
-    bob.lock("src/api.py")
+    bob.lock("docs/guide.md")
     assert folder.is_dir()
     for name in ("ab" * 20, "../clone.json", "", "."):
         before = held.world.refs()
