@@ -10,6 +10,7 @@ import stat
 from collections.abc import Container
 from pathlib import Path
 
+from git_peer import layout
 from git_peer.core.errors import PeerError
 
 GATED = ("pre-commit", "pre-merge-commit", "post-commit", "post-rewrite", "pre-push")  # the hooks that have a gate
@@ -96,7 +97,7 @@ GIT_PEER
     "{gate}" "$@" </dev/null || {end}
     exec </dev/null
   fi
-  unset git_peer_refs
+  unset git_peer_refs {layout.PUSHING}
 fi
 """
 

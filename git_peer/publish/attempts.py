@@ -96,7 +96,7 @@ def _cannot_write(path: Path, why: OSError) -> PeerError:
 
 def is_recorded(folder: Path, candidate: str) -> bool:
     """Whether git-peer itself is publishing that commit; "" is none."""
-    return candidate != "" and (folder / candidate).exists()
+    return candidate.isalnum() and (folder / candidate).exists()
 
 
 def orphans(folder: Path) -> Iterator[Attempt]:
