@@ -72,10 +72,8 @@ def place(target: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def touches(kind: str, target: str, path: str, folds: bool) -> bool:
-    """Whether a change of the file `path` is one of the target: it lies there, or would stand in the place of it."""
-    if globs.covers(kind, target, path, folds):
-        return True
-    return globs.covers("dir", path, globs.literal_dir(target) if kind == "glob" else target, folds)
+    """Whether a change of the file `path` is one of the target, by the rule that grants locks."""
+    return globs.meets(kind, target, "file", path, folds)
 
 
 def owns(me: Mapping[str, Any], session: Mapping[str, Any]) -> bool:

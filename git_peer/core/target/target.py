@@ -1,8 +1,6 @@
 """What a lock is on: a file, a directory, a glob, lines, a section, or a name. Pure.
 
-Overlap asks whether two targets can concern one path. For that a file counts as holding what lies under it, and
-a directory its own path, for one path cannot be both; only against a glob a directory is what is inside it, so
-that `*`, the files at the top, does not meet `src/`.
+Overlap asks whether two targets can concern one path; `glob.meets` is the rule.
 """
 
 from __future__ import annotations
@@ -349,21 +347,9 @@ def overlap(a: Target, b: Target, fold: bool = False) -> bool:
     With `fold`, paths that differ in case or Unicode form only are one.
     """
     one, two = a.real, b.real
-    if "name" in {a.kind, b.kind}:
-        return a.kind == b.kind and one == two
-    if a.kind == b.kind == "glob":
-        return globs.overlap(one, two, fold)
-    if a.kind == "glob":
-        return _glob_meets(one, b.kind, two, fold)
-    if b.kind == "glob":
-        return _glob_meets(two, a.kind, one, fold)
     if a.lines and b.lines and a.blob and a.blob == b.blob and one == two:
         return a.lines[0] <= b.lines[1] and b.lines[0] <= a.lines[1]
-    return globs.covers(a.kind, one, two, fold) or globs.covers(b.kind, two, one, fold)
-
-
-def _glob_meets(pattern: str, kind: str, path: str, fold: bool) -> bool:
-    return globs.overlaps_dir(pattern, path, fold) or (kind != "dir" and globs.match(pattern, path, fold))
+    return globs.meets(a.kind, one, b.kind, two, fold)
 
 
 def contains(a: Target, b: Target) -> bool:
