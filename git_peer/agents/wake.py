@@ -114,7 +114,7 @@ def _fetch() -> None:
 
     with contextlib.suppress(PeerError):
         peer = Parts().peer()
-        if peer.clone.fetched_ago(peer.settings.get("maxStaleness")) > FETCH:
+        if peer.clone.fetched_ago > FETCH:
             with peer.clone.try_writing() as mine:
                 if mine:
                     peer.engine.advance(FETCH)

@@ -32,6 +32,7 @@ from git_peer.core.target import target as targets
 from git_peer.core.target.target import Target
 from git_peer.publish import combine, recovery
 from git_peer.publish.engine import Engine, Publish
+from git_peer.store.clone import times
 from git_peer.store.clone.clone import Clone
 from git_peer.store.git import work
 from git_peer.store.git.chain import Chain
@@ -72,10 +73,10 @@ class Peer:
 
     def scene(self, state: State) -> Scene:
         """The world as a decision sees it now."""
-        now = int(time.time())
-        seen = self.clone.seen
+        clock = self.clock(state)
+        heard = [(s.sid, _heard(s)) for s in sessions.all_of(state)]
         return Scene(
-            now=now,
+            now=clock.now,
             height=state.log.height + 1,
             ident=self._scene.ident,
             skew=self._scene.skew,
@@ -83,16 +84,27 @@ class Peer:
             ttl_person=self._scene.ttl_person,
             ttl_max=self._scene.ttl_max,
             agents_may_force=self._scene.agents_may_force,
-            seen=seen,
-            watched=self.clone.watched(state),
-            at_most=self.clone.at_most(state),
-            clock_trusted=clocks.may_prove(now, state, seen, self.me.clone),
+            seen=clock.seen,
+            watched={sid: told for sid, s in heard if (told := clock.watched(s)) is not None},
+            at_most={sid: told for sid, s in heard if (told := clock.longest(s)) is not None},
+            clock_trusted=clock.is_trusted,
+        )
+
+    def clock(self, state: State) -> clocks.Clock:
+        """This clone's clock, beside what it knows of the others'."""
+        return clocks.Clock(
+            int(time.time()),
+            times.steady(),
+            times.boot(),
+            self.clone.seen,
+            self.me.clone,
+            lambda: map(_heard, sessions.all_of(state)),
         )
 
     @property
     def clock_is_off(self) -> bool:
         """Whether this clock shows to be more than five minutes off the others'."""
-        return clocks.is_off(int(time.time()), self.state, self.clone.seen, self.me.clone)
+        return self.clock(self.state).is_off
 
     @property
     def guarantee(self) -> str:
@@ -160,7 +172,7 @@ class Peer:
         self, changes: Mapping[tuple[str, str, str | None], list[str]], head: str = "HEAD"
     ) -> list[dict[str, Any]]:
         """Violations of several authors' changes: author as me_for_gate() gives it → paths."""
-        state, scene = self.state, self.scene(self.state)
+        state, scene, clock = self.state, self.scene(self.state), self.clock(self.state)
         found: list[dict[str, Any]] = []
         fenced = [marker for _, marker in self.clone.losses()]
         for (clone, gitdir, name), paths in changes.items():
@@ -168,14 +180,22 @@ class Peer:
                 state,
                 paths,
                 {"clone": clone, "gitdir": gitdir, "name": name},
-                scene.now,
-                scene.seen,
+                clock,
                 list(self.clone.tentative().values()),
                 fenced,
                 lambda commit: self._contains(head, commit),
+                self._doubted,
             )
             found.extend(self._violation(state, scene, raw) for raw in judged)
         return found
+
+    def _doubted(self, raw: Mapping[str, Any]) -> None:
+        """Say that a lock was let lapse by a clock that nothing bears out."""
+        path, until = shown_path(raw["path"])[0], locks.rfc3339(raw["expires"])
+        text = f"{path} was locked by {raw['session']['name']} until {until}, by a clock that nothing bears out yet"
+        notice = {"code": "clock", "message": text, "hint": "`git peer sync` fetches what is new of its holder"}
+        if notice not in self.warned:
+            self.warned.append(notice)
 
     def _contains(self, head: str, commit: str) -> bool:
         try:
@@ -339,7 +359,7 @@ class Peer:
         while (self.engine.tip(), self.clone.tentative()) == old and time.monotonic() < end:
             time.sleep(0.05)
             # Of all that wait in this clone one fetches.
-            if self.remote is not None and self.clone.fetched_ago(self.settings.get("maxStaleness")) > 2:
+            if self.remote is not None and self.clone.fetched_ago > 2:
                 with self.clone.try_writing() as mine:
                     if mine:
                         self.engine.advance(self.settings.get("retryTimeout"))
@@ -378,6 +398,11 @@ class Peer:
                         against.append((target, lock))
                         state = _with_session(self.chain.state(self.engine.tip()), holder)
         return locking.locked(state, against, scene) if against else None
+
+
+def _heard(session: Session) -> dict[str, Any]:
+    """When a session was heard last, as a clock asks for it."""
+    return {key: getattr(session, key) for key in ("sid", "clone", "at", "height", "skewed")}
 
 
 def shown_path(path: str) -> tuple[str, str]:

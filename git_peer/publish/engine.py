@@ -84,6 +84,7 @@ class Engine:
         self.moves = False  # whether this engine is the one that moves the log to a remote
         self.waits: Callable[[str], None] = lambda what: None  # told what a command waits for
         self.defers = False  # whether a face calls told() just before it reports; else an answer counts as told at once
+        self._sent = 0.0  # when the last push began
         self._telling: list[Callable[[], None]] = []
 
     @property
@@ -111,14 +112,14 @@ class Engine:
         Raises PeerError: unreachable, untrusted (rolled back, rewritten or malformed), newer_format.
         """
         assert self.remote is not None
-        old = self.tip()
+        old, began = self.tip(), time.time()
         try:
             new, arrived, problems = receive(self.chain, self.remote, old, timeout)
         except PeerError as why:
             if why.extra.get("verified", old) != old:
                 self.move(why.extra["verified"], old)
             raise
-        self.clone.fresh_until(time.time() + self.staleness)
+        self.clone.fetched(began, self.staleness)
         if new == old:
             return False
         if new is None:
@@ -242,7 +243,7 @@ class Engine:
                     self._closed(mine, attempt)  # nothing was moved
                 raise
             return self._won(mine, attempt, None)
-        push, began = publish or self.remote.push, time.monotonic()
+        push, began, self._sent = publish or self.remote.push, time.monotonic(), time.time()
         try:
             pushed = push(candidate, tip, deadline - time.monotonic())
         except PeerError:  # it refused before anything was sent
@@ -307,7 +308,7 @@ class Engine:
         holdings.published(self.chain, self.clone, winner.base, winner.candidate)
         if self.remote is not None and tip is not None:
             self.move(winner.candidate, tip)
-            self.clone.fresh_until(time.time() + self.staleness)
+            self.clone.fetched(self._sent, self.staleness)
         elif self.remote is None:
             self.clone.saw(self.chain.state(winner.candidate))
         self._deliver(winner.answer)  # before the attempt is forgotten: by it others find out who was not told

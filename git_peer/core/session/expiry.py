@@ -6,6 +6,7 @@ import msgspec
 
 from git_peer.core.errors import Malformed
 from git_peer.core.log.state import Event
+from git_peer.core.session import clock as clocks
 from git_peer.core.session.record import Scene, Session
 
 
@@ -22,15 +23,11 @@ def evidence(session: Session | None, ttl: int, scene: Scene) -> Evidence | None
     """The evidence that a lease of `ttl` seconds of that session ran out; None while it must be taken for alive."""
     if session is None:
         return Evidence(how="gone")
-    watched = scene.watched.get(session.sid, 0)
-    if watched > ttl:
-        return Evidence(how="watch", height=session.height, at=session.at, watched=watched)
-    # The wall clock is compared with the raw `at`: what apply() can check again on every clone.
-    if scene.at_most.get(session.sid, ttl) + scene.skew < ttl:
-        return None  # whatever the wall clock says, which may have been set since
-    if scene.clock_trusted and not session.skewed and scene.now > session.at + ttl + scene.skew:
-        return Evidence(how="wall", height=session.height, at=session.at)
-    return None
+    watched, longest = scene.watched.get(session.sid), scene.at_most.get(session.sid)
+    how = clocks.proof(scene.now, session.at, ttl, scene.skew, watched, longest, session.skewed, scene.clock_trusted)
+    if not how:
+        return None
+    return Evidence(how=how, height=session.height, at=session.at, watched=(watched or 0) if how == "watch" else 0)
 
 
 def check(proof: Evidence, session: Session | None, ttl: int, event: Event) -> None:

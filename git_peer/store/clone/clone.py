@@ -23,7 +23,7 @@ from git_peer.core.lock import record as locks
 from git_peer.core.log.state import State, encode
 from git_peer.core.session import record as sessions
 from git_peer.store import files
-from git_peer.store.clone import who
+from git_peer.store.clone import times, who
 from git_peer.store.git import notes, refs
 
 _LAST = "*"  # in seen.json: when this clone looked last
@@ -129,12 +129,12 @@ class Clone:
     # -- what it has seen -------------------------------------------------------------------------
     @property
     def seen(self) -> dict[str, dict[str, Any]]:
-        """sid → height and first sight (wall and monotonic seconds) of that session's last event; `gap` before it."""
+        """sid → height and first sight (wall and steady seconds) of that session's last event; `gap` before it."""
         return files.read_json(self.folder / layout.F_SEEN)
 
     def saw(self, state: State) -> None:
         """Note the sessions' last events, and what sessions of this clone have lost by them."""
-        old, now = self.seen, {"at": int(time.time()), "mono": int(time.monotonic()), "boot": _boot()}
+        old, now = self.seen, {"at": int(time.time()), "mono": times.steady(), "boot": times.boot()}
         disputed = any(state.entries(layout.T_DISPUTES) or ())
         seen, last = {_LAST: {**now, "disputed": disputed}}, old.get(_LAST, {})
         gap = {"gap": now["mono"] - last["mono"]} if last.get("boot") == now["boot"] else {}
@@ -149,35 +149,16 @@ class Clone:
         for sid in self._names(layout.D_FENCED):
             self._unfence(sid, state)
 
-    def watched(self, state: State) -> dict[str, int]:
-        """sid → seconds on the monotonic clock since anything new came from it, as far as this boot goes."""
-        boot, now = _boot(), int(time.monotonic())
-        fresh = {session.sid: session.height for session in sessions.all_of(state)}
-        return {
-            sid: now - entry["mono"]
-            for sid, entry in self.seen.items()
-            if entry.get("boot") == boot and fresh.get(sid) == entry.get("height")
-        }
+    def fetched(self, began: float, staleness: float) -> None:
+        """Note that the log was fetched, by a fetch that began then, and for how long the copy is fresh."""
+        (self.folder / layout.F_STALE).write_text(f"{int(began + staleness)}\n")
+        (self.folder / layout.F_FETCHED).write_text(f"{began:.3f}\n")
 
-    def at_most(self, state: State) -> dict[str, int]:
-        """sid → seconds on the monotonic clock since this clone last looked and its last event was not there yet."""
-        seen = self.seen
-        return {sid: watched + seen[sid]["gap"] for sid, watched in self.watched(state).items() if "gap" in seen[sid]}
-
-    def fresh_until(self, epoch: float | None) -> None:
-        """Note from when the copy is stale; None in local mode, where it never is."""
-        path = self.folder / layout.F_STALE
-        if epoch is None:
-            path.unlink(missing_ok=True)
-        else:
-            path.write_text(f"{int(epoch)}\n")
-
-    def fetched_ago(self, staleness: int) -> float:
+    @property
+    def fetched_ago(self) -> float:
         """Seconds since any process of this clone fetched the log."""
-        try:
-            return time.time() - int((self.folder / layout.F_STALE).read_text()) + staleness
-        except (OSError, ValueError):
-            return float("inf")
+        at = times.fetched_at(self.folder)
+        return time.time() - at if at else float("inf")
 
     @property
     def stale_for(self) -> int:
@@ -295,14 +276,6 @@ class Clone:
     def owner_of_commit(self, commits: set[str]) -> dict[str, list[str]]:
         """commit → the words that the post-commit hook noted (gitdir, session name, agent kind, agent id)."""
         return notes.words_of(self.folder, commits)
-
-
-def _boot() -> str:
-    """Tells this boot of the machine from others: a monotonic clock means nothing across them."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return str(int(time.time() - time.monotonic()) // 600)
 
 
 def _plain(record: Any) -> Any:
