@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from git_peer import layout
@@ -23,6 +23,7 @@ from git_peer.ops.peer import Peer
 from git_peer.ops.wiring import Parts
 
 PATIENCE = 1.5  # seconds that a hook waits for other writers of this clone
+LOOK = 1.0  # seconds that a refusal waits for the remote
 _WHOLE = ("file", "dir", "glob")  # locks that may cover a whole file
 TOLD = ("lost", "delta", "debate", "question")  # notices that an agent has to act on
 
@@ -57,6 +58,7 @@ class _Hook:
         self.peer.engine.defers = True
         self.name = self.peer.name
         self.notes = memory.of(site, self.name)
+        self.fresh = True  # False: the remote was asked, and did not answer in time
 
     def answer(self, paths: list[str], sweeping: tuple[str, ...]) -> Answer:
         """The answer of this work tree."""
@@ -158,19 +160,31 @@ class _Hook:
         if not wanted:
             return Answer(context=self._news() if self.heard else "")
         real = [target.real for target in wanted]
-        found = self.peer.check(real)
+        found = self._settled(lambda: self.peer.check(real))
         if not found and self.event.subagent:
             apart = memory.others(self.site, self.name, self.event.subagent, real)
             if apart:
                 return Answer(deny=wording.apart(apart))
         if not found and self.peer.settings.get("autoLock") and self._may_lock:
             fresh = [target for target in wanted if not self._has(target)]
-            found = self._take(fresh)
+            found = self._settled(lambda: self._take(fresh))
             if fresh and not found:
                 self._look_behind(fresh)
         if found:
             return self._refuse(found)
         return Answer(context=self._news() if self.heard else "")
+
+    def _settled(self, ask: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
+        """What stands against a change, by `ask`; asked again on a log that was fetched before it counts."""
+        found = ask()
+        if not found or self.peer.remote is None or not self.fresh:
+            return found
+        if all((one.get("lock") or {}).get("guarantee") == "tentative" for one in found):
+            return found  # what nobody has arbitrated is this clone's own
+        self.fresh = self.peer.refreshed(LOOK)
+        if not self.fresh:
+            detached.start(os.environ, "hook", "refresh")  # for the next who looks
+        return ask() if self.fresh else found
 
     def _wanted(self, paths: Iterable[str]) -> list[Target]:
         """What of the paths is this repository's: not what git ignores, and nothing inside a submodule."""
@@ -234,7 +248,7 @@ class _Hook:
         if held:
             self._keep(wants={**self.notes.get("wants", {}), **dict.fromkeys(held, now)})
         news = self._news()  # a reason reaches every agent's model
-        return Answer(deny="\n".join(filter(None, (wording.refused(self.peer, found), news))))
+        return Answer(deny="\n".join(filter(None, (wording.refused(self.peer, found, self.fresh), news))))
 
     def _neighbours(self) -> list[str]:
         """Other live sessions in this very work tree; its person counts only while holding something."""

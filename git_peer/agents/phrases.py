@@ -32,11 +32,15 @@ def _notice(notice: Mapping[str, Any]) -> str:
     return f"- {text.line(notice['message'], 400)}{hint}"
 
 
-def refused(peer: Peer, found: Sequence[Mapping[str, Any]]) -> str:
-    """Why a change is refused, how to ask for it, and what to do instead."""
+def refused(peer: Peer, found: Sequence[Mapping[str, Any]], fresh: bool = True) -> str:
+    """Why a change is refused, how to ask for it, and what to do instead; `fresh`: by a log fetched for it."""
     lines = [_why(one) for one in found[:SHOWN]]
     if len(found) > SHOWN:
         lines.append(f"and {len(found) - SHOWN} more paths")
+    if not fresh and peer.remote is not None:
+        ago = peer.clone.fetched_ago
+        age = "by a copy of unknown age" if ago == float("inf") else f"as of {int(ago)} s ago"
+        lines.append(f"That is {age}: {peer.remote.name} did not answer in time. `git peer sync` looks again.")
     whys = {one["why"] for one in found}
     first = next((one for one in found if one["why"] == "locked"), None)
     if first is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 
 import click
 
@@ -17,7 +16,6 @@ from git_peer.ops import outgoing
 from git_peer.ops import push as pushing
 from git_peer.ops import sync as tentative
 from git_peer.ops.peer import Peer
-from git_peer.store.clone import times
 
 
 @command("hook", hidden=True)
@@ -87,10 +85,6 @@ def _fetch(peer: Peer) -> None:
 
 
 def _refresh(call: Call) -> int:
-    """The fetch that a commit on a stale copy starts, and that a refusal waits for. Of several at once one fetches."""
-    peer, began = call.peer(), time.time()
-    if peer.remote is not None:
-        with peer.clone.writing(10):
-            if times.fetched_at(peer.clone.folder) < began:
-                peer.engine.advance(peer.settings.get("retryTimeout"))
-    return 0
+    """The fetch that a commit on a stale copy starts, and that a refusal waits for."""
+    peer = call.peer()
+    return 0 if peer.refreshed(peer.settings.get("retryTimeout")) else 3

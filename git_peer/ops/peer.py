@@ -283,6 +283,19 @@ class Peer:
                 self.engine.refresh(why, time.monotonic() + patience)
         return find(self.state)
 
+    def refreshed(self, patience: float) -> bool:
+        """Fetch the log in at most so many seconds; whether that was done. Of several that ask at once one fetches."""
+        if self.remote is None:
+            return True
+        began, end = time.time(), time.monotonic() + patience
+        try:
+            with self.clone.writing(patience):
+                if times.fetched_at(self.clone.folder) < began:
+                    self.engine.advance(end - time.monotonic())
+        except PeerError:
+            return False
+        return True
+
     def _moved(self) -> bool:
         """Follow a log that was moved to a remote while this run waited; False where the move broke off."""
         with self.clone.writing(self.settings.get("retryTimeout")):
