@@ -26,6 +26,7 @@ from git_peer.ops.wiring import Parts
 PATIENCE = 1.5  # seconds that a hook waits for other writers of this clone
 MOST = 200  # files of a folder that are looked at one by one
 LOOK = 1.0  # seconds that a refusal waits for the remote
+_NOT_HERE = ("submodule", "inside-submodule", "inside-repository")  # what another repository has
 _WHOLE = ("file", "dir", "glob")  # locks that may cover a whole file
 TOLD = ("lost", "delta", "debate", "question")  # notices that an agent has to act on
 
@@ -199,7 +200,7 @@ class _Hook:
             kind = repo.what_is(path)
             inner = self._inside(path) if kind == "dir" else [path]
             for one in inner:
-                if "submodule" in kind or (one != path and "submodule" in repo.what_is(one)):
+                if (kind if one == path else repo.what_is(one)) in _NOT_HERE:
                     continue
                 target = targets.of_path("dir" if kind == "dir" and one == path else "file", one)
                 if target.encoding or one in repo.git.index or not repo.git.path_is_ignored(one):
