@@ -10,6 +10,7 @@ from typing import Any
 from git_peer import layout
 from git_peer.agents import detached, memory
 from git_peer.agents import phrases as wording
+from git_peer.agents import site as sites
 from git_peer.agents.event import LOCKING, Answer, Event
 from git_peer.agents.shell import Call
 from git_peer.agents.site import Site
@@ -22,6 +23,7 @@ from git_peer.core.target import target as targets
 from git_peer.core.target.target import Target
 from git_peer.ops.peer import Peer, shown_path
 from git_peer.ops.wiring import Parts
+from git_peer.store.clone import runs
 
 PATIENCE = 1.5  # seconds that a hook waits for other writers of this clone
 MOST = 200  # files of a folder that are looked at one by one
@@ -65,6 +67,8 @@ class _Hook:
 
     def answer(self, paths: list[str], calls: list[Call]) -> Answer:
         """The answer of this work tree."""
+        if self.event.name != "session-end":
+            self._note_run()
         if self.site.remote:
             detached.refresh_if_stale(self.site, os.environ)
             if self.peer.clone.tentative():
@@ -81,6 +85,20 @@ class _Hook:
             "session-end": self._end,
         }[name]()
         return found
+
+    def _note_run(self) -> None:
+        """Note which process the session is of, and that it reaches into this work tree from another of the clone."""
+        process = runs.noted(self.notes.get("process"), runs.process(self.event.caller) if self.event.caller else {})
+        if process and process != self.notes.get("process"):
+            self._keep(process=process)
+        here = sites.of(self.event.cwd, os.environ)
+        if here is None or here.common != self.site.common or here.gitdir == self.site.gitdir or self.event.subagent:
+            return
+        other = here.session(os.environ)
+        if other and other not in self.notes.get("also", ()):
+            self._keep(also=[*self.notes.get("also", ()), other])
+            theirs = memory.of(here, other)
+            memory.keep(here, other, {**theirs, "also": [*theirs.get("also", ()), self.name]})
 
     # -- the session --------------------------------------------------------------------------------
     def _start(self) -> Answer:

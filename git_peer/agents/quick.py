@@ -90,9 +90,10 @@ def _stdin(end: float) -> tuple[bytes, str]:
 def _in_time(dialect: Any, name: str, raw: bytes, end: float) -> bytes | None:
     """The answer of a child; None where it takes too long."""
     ours, theirs = os.pipe()
+    caller = os.getppid()
     child = os.fork()
     if child == 0:
-        _as_child(dialect, name, raw, ours, theirs)
+        _as_child(dialect, name, raw, caller, ours, theirs)
     os.close(theirs)
     parts: list[bytes] = []
     while select.select([ours], [], [], max(0.0, end - time.monotonic()))[0]:
@@ -104,7 +105,7 @@ def _in_time(dialect: Any, name: str, raw: bytes, end: float) -> bytes | None:
     return None
 
 
-def _as_child(dialect: Any, name: str, raw: bytes, ours: int, theirs: int) -> None:
+def _as_child(dialect: Any, name: str, raw: bytes, caller: int, ours: int, theirs: int) -> None:
     """Work out the answer and end. Nothing of it may come out another way."""
     try:
         os.setsid()
@@ -113,7 +114,7 @@ def _as_child(dialect: Any, name: str, raw: bytes, ours: int, theirs: int) -> No
         nowhere = os.open(os.devnull, os.O_RDWR)
         for number in range(3):
             os.dup2(nowhere, number)
-        said = answer(dialect, name, raw) + _WHOLE
+        said = answer(dialect, name, raw, caller) + _WHOLE
         while said:
             said = said[os.write(theirs, said) :]
     finally:
@@ -127,10 +128,13 @@ def _encoded(found: Mapping[str, Any]) -> bytes:
     return dumps(found).encode() + b"\n" if found else b""
 
 
-def answer(dialect: Any, name: str, raw: bytes) -> bytes:
-    """What the agent is told about an event, as bytes for its stdin; whatever is wrong inside is a message."""
+def answer(dialect: Any, name: str, raw: bytes, caller: int = 0) -> bytes:
+    """What the agent is told about an event, as bytes for its stdin; whatever is wrong inside is a message.
+
+    `caller` is the process that called the hook.
+    """
     try:
-        found = _answer(dialect, name, raw)
+        found = _answer(dialect, name, raw, caller)
     except Exception as why:  # noqa: BLE001 - an accident of ours must not keep an agent from working
         found = Answer(message=_accident(why))
     return _encoded(dialect.write(name, found))
@@ -147,7 +151,7 @@ def _accident(why: Exception) -> str:
     return f"git-peer: {text}. {_UNSEEN}"
 
 
-def _answer(dialect: Any, name: str, raw: bytes) -> Answer:
+def _answer(dialect: Any, name: str, raw: bytes, caller: int) -> Answer:
     from json import loads
 
     try:
@@ -158,6 +162,7 @@ def _answer(dialect: Any, name: str, raw: bytes) -> Answer:
         return Answer(message=f"git-peer was told no JSON object: {_UNSEEN}")
     event: Event = dialect.read(name, payload)
     env = {**os.environ, **dialect.environment(event.session)}
+    event.caller = caller
     event.cwd = os.path.realpath(event.cwd or os.getcwd())
     if name in LOCKING:
         return _locking(dialect, event, env)

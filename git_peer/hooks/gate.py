@@ -264,14 +264,15 @@ def check(hook: str, gitdir: str, common: str) -> Answer:
         roots = (layout.T_LOCKS, layout.T_DISPUTES)
         if not any(True for root in roots for _ in verdict.concerning(tree, root, paths, folds)):
             return found  # before anything is imported that only a record needs
-    from git_peer.store.clone import times
+    from git_peer.store.clone import runs, times
 
     of_clone = verdict.checked(verdict.parse(clone, layout.F_CLONE), {"clone": str}, layout.F_CLONE)
     here, top = os.path.realpath(gitdir), os.path.realpath(common)
     name = "" if here == top else os.path.relpath(here, top)
     # A copied clone is another one: until it has an id of its own, nothing in the log is its.
     ident = of_clone["clone"] if of_clone.get("inode") == os.stat(common).st_ino else ""
-    me = {"clone": ident, "gitdir": name, "name": naming.name_from(os.environ, name)[0]}
+    called = naming.name_from(os.environ, name)[0]
+    me = {"clone": ident, "gitdir": name, "name": called, "also": runs.also(folder, called)}
     known: dict[str, bool] = {}
 
     def landed(commit: str) -> bool:
@@ -279,12 +280,15 @@ def check(hook: str, gitdir: str, common: str) -> Answer:
             known[commit] = _contains(("HEAD", *heads), commit)
         return known[commit]
 
+    def left(session: dict[str, Any]) -> bool:
+        return bool(ident) and session["clone"] == ident and runs.has_left(top, session)
+
     def judge(tree: Tree) -> None:
         tentative, fenced = markers(f"{folder}/{layout.D_TENTATIVE}"), markers(f"{folder}/{layout.D_FENCED}")
         seen = verdict.parse(_read(f"{folder}/{layout.F_SEEN}") or b"{}", layout.F_SEEN)
         clock = Clock(int(time.time()), times.steady(), times.boot(), seen, ident, lambda: verdict.sessions(tree))
         found.doubted = []
-        found.against = verdict.judge(tree, paths, me, clock, tentative, fenced, landed, found.doubted.append)
+        found.against = verdict.judge(tree, paths, me, clock, tentative, fenced, landed, found.doubted.append, left)
 
     judge(tree)
     if found.refuses and of_clone.get("remote"):

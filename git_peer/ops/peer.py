@@ -32,7 +32,7 @@ from git_peer.core.target import target as targets
 from git_peer.core.target.target import Target
 from git_peer.publish import combine, recovery
 from git_peer.publish.engine import Engine, Publish
-from git_peer.store.clone import times
+from git_peer.store.clone import runs, times
 from git_peer.store.clone.clone import Clone
 from git_peer.store.git import work
 from git_peer.store.git.chain import Chain
@@ -88,7 +88,13 @@ class Peer:
             watched={sid: told for sid, s in heard if (told := clock.watched(s)) is not None},
             at_most={sid: told for sid, s in heard if (told := clock.longest(s)) is not None},
             clock_trusted=clock.is_trusted,
+            left=frozenset(s.sid for s in sessions.all_of(state) if self._has_left(_heard(s))),
         )
+
+    def _has_left(self, session: Mapping[str, Any]) -> bool:
+        """Whether a session is of this clone, and its work tree or process is gone."""
+        mine = bool(self.me.clone) and session["clone"] == self.me.clone
+        return mine and runs.has_left(str(self.clone.common), session)
 
     def clock(self, state: State) -> clocks.Clock:
         """This clone's clock, beside what it knows of the others'."""
@@ -179,12 +185,13 @@ class Peer:
             judged = verdict.judge(
                 state,
                 paths,
-                {"clone": clone, "gitdir": gitdir, "name": name},
+                {"clone": clone, "gitdir": gitdir, "name": name, "also": self.me.also if name == self.me.name else ()},
                 clock,
                 list(self.clone.tentative().values()),
                 fenced,
                 lambda commit: self._contains(head, commit),
                 self._doubted,
+                self._has_left,
             )
             found.extend(self._violation(state, scene, raw) for raw in judged)
         return found
@@ -399,6 +406,8 @@ class Peer:
                 holder.name == self.me.name and sessions.same_run(holder, self.me)
             ):
                 continue
+            if sessions.is_elsewhere(self.me, holder) or self._has_left(_heard(holder)):
+                continue
             for raw in marker.get("locks", ()):
                 lock = msgspec.convert(raw, Lock)
                 live = scene.now <= sessions.expires(holder, lock.ttl, scene)
@@ -415,7 +424,7 @@ class Peer:
 
 def _heard(session: Session) -> dict[str, Any]:
     """When a session was heard last, as a clock asks for it."""
-    return {key: getattr(session, key) for key in ("sid", "clone", "at", "height", "skewed")}
+    return {key: getattr(session, key) for key in ("sid", "clone", "at", "height", "skewed", "name", "gitdir", "host")}
 
 
 def shown_path(path: str) -> tuple[str, str]:

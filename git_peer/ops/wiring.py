@@ -12,6 +12,7 @@ from git_peer.core.errors import PeerError
 from git_peer.core.session import naming
 from git_peer.core.session.record import Me, Scene
 from git_peer.ops.peer import Peer
+from git_peer.store.clone import runs
 from git_peer.store.clone import who as who_is
 from git_peer.store.clone.clone import Clone
 from git_peer.store.git.remote import Remote
@@ -104,6 +105,7 @@ def who(repo: Repo, clone: Clone, given: str | None) -> Me:
         worktree=(repo.top or repo.gitdir).name,
         branch=repo.branch,
         head=repo.head,
+        also=runs.also(str(clone.folder), name) if agent else (),
     )
 
 

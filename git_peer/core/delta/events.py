@@ -244,7 +244,7 @@ def apply_settle(state: State, event: DeltaSettle, height: int, index: int) -> N
         raise Malformed(f"nobody has answered {delta.id[:8]}")
     for name, proof in event.gone.items():
         session = sessions.get(state, name)
-        expiry.check(proof, session, session.ttl if session else 0, event)
+        expiry.check(proof, session, session.ttl if session else 0, event, state)
     deltas.remove(state, delta)
 
 

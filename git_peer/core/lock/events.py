@@ -193,7 +193,9 @@ def already(state: State, target: Target, session: Session, me: Me, scene: Scene
                 return lock, None
             continue
         holder = holder_of(state, lock)
-        if holder is None or lock.mode != "exclusive" or not sessions.owns(session, me, holder):
+        if holder is None or lock.mode != "exclusive":
+            continue
+        if not sessions.owns(session, me, holder) and not sessions.is_elsewhere(me, holder):
             continue
         if is_live(state, lock, scene) and targets.contains(lock.target, target):
             agents = lock
@@ -363,7 +365,7 @@ def apply_release(state: State, event: LockRelease, height: int, index: int) -> 
 def apply_expire(state: State, event: LockExpire, height: int, index: int) -> None:
     """The evidence must fit what the log knows of the holder."""
     lock = _find(state, event.holder, event.lock)
-    expiry.check(event.evidence, holder_of(state, lock), lock.ttl, event)
+    expiry.check(event.evidence, holder_of(state, lock), lock.ttl, event, state)
     _lose(state, event, lock, height)
 
 

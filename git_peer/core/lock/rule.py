@@ -79,12 +79,15 @@ def touches(kind: str, target: str, path: str, folds: bool) -> bool:
 
 
 def owns(me: Mapping[str, Any], session: Mapping[str, Any]) -> bool:
-    """Whether what `session` holds is mine: my clone and work tree, and my name unless I am its unnamed person."""
-    return (
-        session["clone"] == me["clone"]
-        and session.get("gitdir", "") == me["gitdir"]
-        and (me["name"] is None or session["name"] == me["name"])
-    )
+    """Whether what `session` holds is mine: my clone and work tree, and my name unless I am its unnamed person.
+
+    Or it is my run in another work tree of the clone, by one of the names in `also`.
+    """
+    if session["clone"] != me["clone"]:
+        return False
+    if session["name"] in me.get("also", ()):
+        return True
+    return session.get("gitdir", "") == me["gitdir"] and (me["name"] is None or session["name"] == me["name"])
 
 
 # -- which records speak of a path ----------------------------------------------------------------
@@ -192,14 +195,15 @@ def judge(
     fenced: Iterable[Mapping[str, Any]],
     landed: Callable[[str], bool],
     doubted: Callable[[Record], None] = lambda against: None,
+    left: Callable[[Record], bool] = lambda session: False,
 ) -> list[Record]:
     """What stands against a change of `paths` by `me` (`clone`, `gitdir`, `name` or None), by this clone's `clock`.
 
     Each violation has `path`, `why` (locked, fenced, disputed), `lock`, the holder's `session` record, `expires`
     (epoch second, 0 where that has no end; past where the clock may not prove it), and `fence` or `dispute`; in the
     order of `paths`. `tentative` and `fenced` are this clone's markers; `landed(commit)` tells whether what is built
-    on has that commit; `doubted` is told of each lock that lapsed by a clock which nothing bears out, and refuses
-    nothing. ValueError on a malformed record.
+    on has that commit. `doubted` is told of each lock that lapsed by a clock which nothing bears out, and `left` tells
+    whether a session is of this clone and cannot go on: neither refuses anything. ValueError on a malformed record.
     """
     paths = list(dict.fromkeys(paths))
     folds = folding(reader)
@@ -215,6 +219,8 @@ def judge(
         against = {"path": path, "why": "locked", "lock": lock, "session": holder, "expires": end}
         if owns(me, holder):
             mine.add(path)
+        elif left(holder):
+            return
         elif standing == clocks.LIVE:
             others.setdefault(path, []).append(against)
         else:

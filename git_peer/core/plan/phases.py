@@ -97,7 +97,7 @@ def apply_close(state: State, event: PhaseClose, height: int, index: int) -> Non
     for name in workers(among):
         if name in event.dead:
             worker = sessions.get(state, name)
-            expiry.check(event.dead[name], worker, worker.ttl if worker else 0, event)
+            expiry.check(event.dead[name], worker, worker.ttl if worker else 0, event, state)
         elif phase.synced.get(name) != event.head:
             raise Malformed(f"{name} does not stand on {event.head[:12]}")
     sessions.touch(state, event, height)

@@ -114,7 +114,7 @@ def _chosen(state: State, command: Release, session: Session | None, scene: Scen
     found = [locks.by_id(state, ident) for ident in command.ids]
     for target in command.targets:
         there = [lock for lock in locks.overlapping(state, target) if lock.target == target]
-        own = [lock for lock in there if _is_own(state, lock, session, me)]
+        own = [lock for lock in there if _is_own(state, lock, session, me, scene)]
         if not there:
             raise _no_such(state, target)
         if not own and command.force is None:
@@ -128,9 +128,10 @@ def _chosen(state: State, command: Release, session: Session | None, scene: Scen
     return list({lock.id: lock for lock in found}.values())
 
 
-def _is_own(state: State, lock: locks.Lock, session: Session | None, me: Me) -> bool:
+def _is_own(state: State, lock: locks.Lock, session: Session | None, me: Me, scene: Scene) -> bool:
+    """Whether it may be given back here: it is one's own, or a run's of this clone that cannot do so any more."""
     holder = locks.holder_of(state, lock)
-    return holder is not None and sessions.owns(session, me, holder)
+    return holder is not None and (sessions.owns(session, me, holder) or holder.sid in scene.left)
 
 
 def _no_such(state: State, target: Target) -> PeerError:
@@ -176,7 +177,8 @@ def _end(state: State, command: End, scene: Scene) -> Outcome:
     ended = sessions.get(state, command.name) if command.name else mine
     if ended is None:
         raise PeerError("not_found", f"no session {command.name or 'of this work tree'} to end", "`git peer peers`")
-    if not sessions.owns(mine, command.me, ended):
+    left = ended.sid in scene.left and not sessions.owns(mine, command.me, ended)
+    if not left and not sessions.owns(mine, command.me, ended):
         raise PeerError("not_yours", f"{ended.name} is another's session", "its own run, or its person, ends it")
     session, opening = (mine, []) if mine is not None else opened(state, command.me, scene)
     held = list(locks.held_by(state, ended.name))
@@ -184,12 +186,14 @@ def _end(state: State, command: End, scene: Scene) -> Outcome:
     freed = locking.release(state, held, session, command.me, scene, None)
     for task in tasks.claimed_by(state, ended.name):
         what = {**envelope(session, scene), "task": task.id}
-        if task.status == "in_progress" and task.sid == ended.sid:
+        if task.status == "in_progress" and task.sid == ended.sid and left:
+            freed.append(tasking.TaskLapse(**what, evidence=Evidence(how="left", height=ended.height, at=ended.at)))
+        elif task.status == "in_progress" and task.sid == ended.sid:
             freed.append(tasking.TaskRelease(**what, note="its session ended"))
         elif task.status == "in_progress":  # of an earlier run of that name, sent back from review
             freed.append(tasking.TaskLapse(**what, evidence=Evidence(how="gone")))
     over = sessions.SessionEnd(
-        id=scene.ident(), at=scene.now, by=session.name, sid=session.sid, name=ended.name, ended=ended.sid
+        id=scene.ident(), at=scene.now, by=session.name, sid=session.sid, name=ended.name, ended=ended.sid, left=left
     )
     return Outcome([*opening, *freed, over], lambda after, scene: {"ended": ended.name, "released": views})
 

@@ -66,10 +66,14 @@ class SessionRenew(Event, tag="session.renew", frozen=True, kw_only=True):
 
 
 class SessionEnd(Event, tag="session.end", frozen=True, kw_only=True):
-    """A session is over: its own word, or that of the person who owns it."""
+    """A session is over: its own word, or that of the person who owns it.
+
+    Or, with `left`, that of another of its clone, which finds its work tree or process gone.
+    """
 
     name: str
     ended: str
+    left: bool = False
 
 
 class Me(Record, frozen=True, kw_only=True):
@@ -87,6 +91,7 @@ class Me(Record, frozen=True, kw_only=True):
     doing: str = ""
     capabilities: tuple[str, ...] = ()
     takeover: bool = False
+    also: tuple[str, ...] = ()  # names of this very run in other work trees of the clone, into which it reached
 
     @property
     def person(self) -> bool:
@@ -119,6 +124,7 @@ class Scene:
     clock_trusted: bool = True  # False: more than five minutes off the others; steals by watching only
     seen: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     watched: Mapping[str, int] = field(default_factory=dict)  # sid → seconds without news, monotonic
+    left: frozenset[str] = frozenset()  # sids of this clone's sessions whose work tree or process is gone
     at_most: Mapping[str, int] = field(default_factory=dict)  # sid → seconds that its silence cannot exceed, monotonic
 
 
@@ -153,6 +159,11 @@ def owns(mine: Session | None, me: Me, other: Session) -> bool:
     if mine is not None and mine.sid == other.sid:
         return True
     return me.name is None and me.person and same_run(other, me)
+
+
+def is_elsewhere(me: Me, other: Session) -> bool:
+    """Whether `other` is the run of `me` in another work tree of the clone."""
+    return other.clone == me.clone and other.name in me.also
 
 
 def is_person(session: Session, me: Me) -> bool:
@@ -309,7 +320,7 @@ def apply_end(state: State, event: SessionEnd, height: int, index: int) -> None:
     if ended is None or ended.sid != event.ended:
         raise Malformed(f"{event.name} ({event.ended}) is not a session")
     mine = actor.sid == ended.sid or (actor.default and (actor.clone, actor.gitdir) == (ended.clone, ended.gitdir))
-    if not mine:
+    if not mine and not (event.left and actor.clone == ended.clone):
         raise Malformed(f"{event.by} does not own {event.name}")
     if holds(state, event.name):
         raise Malformed(f"{event.name} still holds locks or tasks")

@@ -271,7 +271,7 @@ def apply_lapse(state: State, event: TaskLapse, height: int, index: int) -> None
     holder = tasks.assignee_of(state, task)
     if task.status != "in_progress" or task.children:
         raise Malformed(f"nobody works on task {task.id}")
-    expiry.check(event.evidence, holder, holder.ttl if holder else 0, event)
+    expiry.check(event.evidence, holder, holder.ttl if holder else 0, event, state)
     sessions.touch(state, event, height)
     tasks.put(state, _freed(task, event, "lapsed", task.assignee), task)
 
