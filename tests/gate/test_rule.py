@@ -209,6 +209,7 @@ def test_tentative_marker(site: Site) -> None:
     site.log()
     site.write("a")
     site.git("add", "a")
+    site.git("worktree", "add", "-q", "--detach", str(site.base / "w"))
     marker = {"session": session("bob", clone=CLONE, gitdir="worktrees/w"), "locks": [lock("a", "bob", token=0)]}
     site.write_peer("tentative/sid-bob.json", marker)
     assert "a is locked by bob" in site.refused("commit", "-qm", "x")
