@@ -64,6 +64,8 @@ def _pre_push(call: Call, rest: tuple[str, ...]) -> int:
     if peer.remote is not None and any(update.local for update in updates):
         _fetch(peer)
     pushing.refuse(peer, updates, remote)
+    for notice in peer.warned:
+        sys.stderr.write(f"warning: {notice['message']}\n")
     return 0
 
 

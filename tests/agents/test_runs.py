@@ -12,6 +12,7 @@ import sys
 import pytest
 
 from tests.agents.calling import Agent, denied
+from tests.faults.test_clocks import HOUR, skewed
 from tests.world import Clone
 
 # An agent: a process that lives, and has hooks run by a shell of their own as the real ones do. One line of JSON in
@@ -131,6 +132,18 @@ def test_a_work_tree_that_is_gone(local: Clone) -> None:
     assert [lock["target"] for lock in local.peer("locks", "--json").json()["locks"]] == ["README.md"]
     assert "of-removed" not in [one["name"] for one in local.peer("peers", "--json").json()["sessions"]]
     assert local.peer("fsck", "--json").json()["problems"] == []
+
+
+def test_a_name_of_a_work_tree_that_is_gone(local: Clone) -> None:
+    """It may be borne again at once; one that is in use may not, whatever a clock that was set says."""
+    tree = local.worktree("b")
+    tree.peer("lock", "src/api.py", as_="ann")
+    assert local.peer("lock", "docs/", "--json", as_="ann", status=1).json()["error"]["code"] == "exists"
+    answer = skewed(local, 9 * HOUR, "lock", "docs/", "--json", as_="ann", status=1).json()
+    assert answer["error"]["code"] == "exists"
+    local.git("worktree", "remove", "--force", str(tree.path))
+    local.peer("lock", "docs/", as_="ann")
+    assert [lock["target"] for lock in local.peer("locks", "--json").json()["locks"]] == ["docs/"]
 
 
 def test_a_work_tree_on_a_disk_that_is_not_in(local: Clone) -> None:

@@ -146,7 +146,7 @@ def expires(session: Session, ttl: int, scene: Scene) -> int:
 
 def is_live(session: Session, scene: Scene) -> bool:
     """Whether any lease of the session may still run."""
-    return scene.now <= expires(session, session.ttl, scene)
+    return session.sid not in scene.left and scene.now <= expires(session, session.ttl, scene)
 
 
 def same_run(session: Session, me: Me) -> bool:
@@ -188,6 +188,11 @@ def find(state: State, me: Me) -> Session | None:
     return session if session is not None and same_run(session, me) else None
 
 
+def _was_heard(session: Session, scene: Scene) -> bool:
+    """Whether a session cannot have been silent for a whole TTL, whatever the wall clock says, which may be set."""
+    return session.sid not in scene.left and scene.at_most.get(session.sid, session.ttl) < session.ttl
+
+
 def ensure(state: State, me: Me, scene: Scene) -> tuple[Session, SessionStart | None]:
     """The session of `me`, and the event that starts it where it is not there yet (not yet applied).
 
@@ -197,7 +202,7 @@ def ensure(state: State, me: Me, scene: Scene) -> tuple[Session, SessionStart | 
     there = get(state, name)
     if there is not None and same_run(there, me) and not me.takeover:
         return there, None
-    if there is not None and not me.takeover and is_live(there, scene):
+    if there is not None and not me.takeover and (is_live(there, scene) or _was_heard(there, scene)):
         where = f"{there.host}:{there.worktree}"
         raise PeerError(
             "exists",
