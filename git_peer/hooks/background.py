@@ -39,7 +39,10 @@ def refreshed(env: Mapping[str, str], patience: float) -> bool:
     What takes longer goes on, for the next who looks.
     """
     end = time.monotonic() + patience
-    child = start({**env, "GIT_TERMINAL_PROMPT": "0"}, "hook", "refresh")
+    try:
+        child = start({**env, "GIT_TERMINAL_PROMPT": "0"}, "hook", "refresh")
+    except OSError:
+        return False  # an interpreter that has gone since
     while True:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:

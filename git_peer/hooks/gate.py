@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Any
 
-REFUSED, UNTRUSTED = 1, 4
+REFUSED, UNTRUSTED, INTERRUPTED = 1, 4, 130
 PATIENCE = 2.0  # seconds that a refusal waits for the remote
 SHOWN = 5  # refused paths that are listed
 
@@ -310,6 +310,8 @@ def main(argv: Sequence[str]) -> int:
         found = check(hook, gitdir, common)
     except Unsure as why:
         return _say(UNTRUSTED, [str(why)], why.hint)
+    except KeyboardInterrupt:  # while a refusal waited for the remote
+        return INTERRUPTED
     except Exception as why:  # whatever it was, nothing is known of the locks
         if os.environ.get("GIT_PEER_DEBUG"):
             raise

@@ -6,7 +6,7 @@ Errors are `git_peer.core.errors.PeerError`; times are epoch seconds inside, RFC
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -88,7 +88,7 @@ class Peer:
             watched={sid: told for sid, s in heard if (told := clock.watched(s)) is not None},
             at_most={sid: told for sid, s in heard if (told := clock.longest(s)) is not None},
             clock_trusted=clock.is_trusted,
-            left=frozenset(s.sid for s in sessions.all_of(state) if self._has_left(_heard(s))),
+            left=_Left(state, self._has_left),
         )
 
     def _has_left(self, session: Mapping[str, Any]) -> bool:
@@ -420,6 +420,24 @@ class Peer:
                         against.append((target, lock))
                         state = _with_session(self.chain.state(self.engine.tip()), holder)
         return locking.locked(state, against, scene) if against else None
+
+
+class _Left(Container[str]):
+    """The sids of sessions that cannot go on. Each is looked at when it is asked for: most never are."""
+
+    def __init__(self, state: State, has_left: Callable[[Mapping[str, Any]], bool]) -> None:
+        self._state = state
+        self._has_left = has_left
+        self._known: dict[str, bool] = {}
+        self._sessions: dict[str, Session] | None = None
+
+    def __contains__(self, sid: object) -> bool:
+        if self._sessions is None:
+            self._sessions = {s.sid: s for s in sessions.all_of(self._state)}
+        if sid not in self._known:
+            session = self._sessions.get(str(sid))
+            self._known[str(sid)] = session is not None and self._has_left(_heard(session))
+        return self._known[str(sid)]
 
 
 def _heard(session: Session) -> dict[str, Any]:

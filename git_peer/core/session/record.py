@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -124,7 +124,7 @@ class Scene:
     clock_trusted: bool = True  # False: more than five minutes off the others; steals by watching only
     seen: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     watched: Mapping[str, int] = field(default_factory=dict)  # sid → seconds without news, monotonic
-    left: frozenset[str] = frozenset()  # sids of this clone's sessions whose work tree or process is gone
+    left: Container[str] = frozenset()  # sids of this clone's sessions whose work tree or process is gone
     at_most: Mapping[str, int] = field(default_factory=dict)  # sid → seconds that its silence cannot exceed, monotonic
 
 
