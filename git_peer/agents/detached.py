@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from git_peer.agents.site import Site
 
 
-def start(env: Mapping[str, str], *args: str) -> None:
-    """Start `git peer ARGS` in the current directory, and do not wait. Its output goes nowhere."""
+def start(env: Mapping[str, str], top: str, *args: str) -> None:
+    """Start `git peer ARGS` in the folder `top`, and do not wait. Its output goes nowhere."""
     from git_peer.hooks import background  # most hooks start none
 
-    background.start(env, *args)
+    background.start(env, top, *args)
 
 
 def ensure_sender(site: Site, env: Mapping[str, str]) -> None:
@@ -35,8 +35,7 @@ def ensure_sender(site: Site, env: Mapping[str, str]) -> None:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.set_inheritable(handle, True)
-        os.chdir(site.top)
-        start(env, "hook", "send", str(handle))
+        start(env, site.top, "hook", "send", str(handle))
     except OSError:
         return  # one is at work
     finally:
@@ -56,5 +55,4 @@ def refresh_if_stale(site: Site, env: Mapping[str, str]) -> None:
             file.truncate()
     except (OSError, ValueError):
         return  # in local mode there is none
-    os.chdir(site.top)
-    start(env, "hook", "refresh")
+    start(env, site.top, "hook", "refresh")

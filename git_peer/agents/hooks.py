@@ -16,7 +16,7 @@ from git_peer.agents.shell import Call
 from git_peer.agents.site import Site
 from git_peer.core.errors import PeerError
 from git_peer.core.lock import record as locks
-from git_peer.core.lock.events import Wish
+from git_peer.core.lock.decide import Wish
 from git_peer.core.rules import decide as commands
 from git_peer.core.session import record as sessions
 from git_peer.core.target import target as targets
@@ -54,13 +54,10 @@ class _Hook:
         self.event = event
         self.site = site
         self.heard = heard
-        os.chdir(site.top)
-        parts = Parts(writing=True)
+        parts = Parts(writing=True, start=site.top)
         if parts.clone.facts.get("moving"):
             raise PeerError("busy", "the log is being published, and is waited for elsewhere")
-        self.peer: Peer = parts.peer(writing=True)
-        self.peer.engine.patience = PATIENCE
-        self.peer.engine.defers = True
+        self.peer: Peer = parts.peer(writing=True, patience=PATIENCE, defers=True, steady=True)
         self.name = self.peer.name
         self.notes = memory.of(site, self.name)
         self.fresh = True  # False: the remote was asked, and did not answer in time
@@ -106,7 +103,7 @@ class _Hook:
         message = ""
         if self.peer.remote is not None:
             if self.peer.session() is None:
-                detached.start(os.environ, "session", "start")
+                detached.start(os.environ, self.site.top, "session", "start")
         elif self.peer.session() is None:
             try:
                 self.peer.run(commands.Start(me=self.peer.me))
@@ -131,7 +128,7 @@ class _Hook:
         if self._is_a_runners or (self.peer.session() is None and not self.peer.locks(mine=True)):
             return Answer()
         if self.peer.remote is not None:
-            detached.start(os.environ, "session", "end")
+            detached.start(os.environ, self.site.top, "session", "end")
             return Answer()
         self.peer.run(commands.End(me=self.peer.me))
         self.peer.engine.told()
@@ -143,7 +140,7 @@ class _Hook:
         if session is not None and sessions.holds(self.peer.state, self.name):
             leases = [lock.ttl for lock in locks.held_by(self.peer.state, self.name)]
             if self.peer.remote is not None and (int(time.time()) - session.at) * 2 >= min([session.ttl, *leases]):
-                detached.start(os.environ, "session", "renew", "--if-due")
+                detached.start(os.environ, self.site.top, "session", "renew", "--if-due")
             else:
                 self.peer.keep_alive()
                 self.peer.engine.told()
@@ -205,7 +202,7 @@ class _Hook:
             return found  # what nobody has arbitrated is this clone's own
         self.fresh = self.peer.refreshed(LOOK)
         if not self.fresh:
-            detached.start(os.environ, "hook", "refresh")  # for the next who looks
+            detached.start(os.environ, self.site.top, "hook", "refresh")  # for the next who looks
         return ask() if self.fresh else found
 
     def _wanted(self, paths: Iterable[str]) -> list[Target]:
@@ -221,7 +218,7 @@ class _Hook:
                 if (kind if one == path else repo.what_is(one)) in _NOT_HERE:
                     continue
                 target = targets.of_path("dir" if kind == "dir" and one == path else "file", one)
-                if target.encoding or one in repo.git.index or not repo.git.path_is_ignored(one):
+                if target.encoding or not repo.handle.path_is_ignored(one) or repo.is_indexed(one):
                     found.append(target)
         return found
 

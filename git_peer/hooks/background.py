@@ -22,10 +22,10 @@ _PASSING = frozenset(
 )
 
 
-def start(env: Mapping[str, str], *args: str) -> int:
-    """Start `git peer ARGS` here, apart from the terminal, its output going nowhere; its process id."""
+def start(env: Mapping[str, str], top: str, *args: str) -> int:
+    """Start `git peer ARGS` in the folder `top`, apart from the terminal, its output going nowhere; its process id."""
     kept = {key: value for key, value in env.items() if key not in _PASSING}
-    argv = [sys.executable, "-P", "-m", "git_peer", *args]
+    argv = ["/bin/sh", "-c", 'cd "$0" && exec "$@"', top, sys.executable, "-P", "-m", "git_peer", *args]
     nowhere = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in range(3)]
     try:
         return os.posix_spawn(argv[0], argv, kept, file_actions=nowhere, setsid=True)
@@ -40,7 +40,7 @@ def refreshed(env: Mapping[str, str], patience: float) -> bool:
     """
     end = time.monotonic() + patience
     try:
-        child = start({**env, "GIT_TERMINAL_PROMPT": "0"}, "hook", "refresh")
+        child = start({**env, "GIT_TERMINAL_PROMPT": "0"}, ".", "hook", "refresh")
     except OSError:
         return False  # an interpreter that has gone since
     while True:

@@ -6,8 +6,8 @@ Errors are `git_peer.core.errors.PeerError`; times are epoch seconds inside, RFC
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -15,30 +15,32 @@ from git_peer import layout
 from git_peer.core.delta import record as deltas
 from git_peer.core.errors import PeerError
 from git_peer.core.lock import decide as taking
-from git_peer.core.lock import events as locking
 from git_peer.core.lock import record as locks
 from git_peer.core.lock import rule as verdict
-from git_peer.core.lock.events import Wish
+from git_peer.core.lock.decide import Wish
 from git_peer.core.lock.record import Lock
-from git_peer.core.log.command import Command
+from git_peer.core.log.command import Command, Me, Scene
 from git_peer.core.log.state import State
 from git_peer.core.plan.task import record as tasks
 from git_peer.core.rules import decide as commands
 from git_peer.core.session import clock as clocks
 from git_peer.core.session import naming
 from git_peer.core.session import record as sessions
-from git_peer.core.session.record import Me, Scene, Session
+from git_peer.core.session.record import Session
 from git_peer.core.target import target as targets
 from git_peer.core.target.target import Target
-from git_peer.publish import combine, recovery
-from git_peer.publish.engine import Engine, Publish
+from git_peer.publish import combine, recovery, snapshot
+from git_peer.publish.engine import Engine, Options, Publish
+from git_peer.publish.snapshot import World
 from git_peer.store.clone import runs, times
 from git_peer.store.clone.clone import Clone
 from git_peer.store.git import work
 from git_peer.store.git.chain import Chain
-from git_peer.store.git.remote import Remote
 from git_peer.store.git.repo import Repo
 from git_peer.store.settings import Settings
+
+if TYPE_CHECKING:
+    from git_peer.store.git.remote import Remote
 
 T = TypeVar("T")
 
@@ -47,70 +49,52 @@ class Peer:
     """One run of somebody in one work tree of a repository that is set up."""
 
     def __init__(
-        self, repo: Repo, clone: Clone, settings: Settings, me: Me, remote: Remote | None, scene: Scene
+        self,
+        repo: Repo,
+        clone: Clone,
+        settings: Settings,
+        me: Me,
+        remote: Remote | None,
+        world: World,
+        options: Options,
     ) -> None:
         self.repo = repo
         self.clone = clone
         self.settings = settings
         self.me = me
         self.remote = remote
-        self._scene = scene
-        self.chain = Chain(repo.git)
-        self.engine = Engine(
-            self.chain, clone, remote, self.scene, settings.get("retryTimeout"), settings.get("maxStaleness")
-        )
+        self.chain = Chain(repo.handle)
+        self.engine = Engine(self.chain, clone, remote, world, options)
         self.warned: list[dict[str, Any]] = []  # what this command has to say beside its answer, as notices
-        self._state: tuple[str, State] | None = None
 
     # -- reading ----------------------------------------------------------------------------------
     @property
     def state(self) -> State:
-        """The state at the verified tip."""
-        tip = self.engine.tip()
-        if self._state is None or self._state[0] != tip:
-            self._state = (tip, self.chain.state(tip))
-        return self._state[1]
+        """The state at the verified tip; it is not to be changed."""
+        return self.engine.look().state
 
     def scene(self, state: State) -> Scene:
-        """The world as a decision sees it now."""
-        clock = self.clock(state)
-        heard = [(s.sid, _heard(s)) for s in sessions.all_of(state)]
-        return Scene(
-            now=clock.now,
-            height=state.log.height + 1,
-            ident=self._scene.ident,
-            skew=self._scene.skew,
-            ttl_agent=self._scene.ttl_agent,
-            ttl_person=self._scene.ttl_person,
-            ttl_max=self._scene.ttl_max,
-            agents_may_force=self._scene.agents_may_force,
-            seen=clock.seen,
-            watched={sid: told for sid, s in heard if (told := clock.watched(s)) is not None},
-            at_most={sid: told for sid, s in heard if (told := clock.longest(s)) is not None},
-            clock_trusted=clock.is_trusted,
-            left=_Left(state, self._has_left),
-        )
+        """The world as a decision on `state` sees it now."""
+        at = self.engine.look()
+        if state is at.state:
+            return at.scene
+        return snapshot.look(self.clone, self.engine.world, at.tip, state).scene
 
     def _has_left(self, session: Mapping[str, Any]) -> bool:
         """Whether a session is of this clone, and its work tree or process is gone."""
         mine = bool(self.me.clone) and session["clone"] == self.me.clone
         return mine and runs.has_left(str(self.clone.common), session)
 
-    def clock(self, state: State) -> clocks.Clock:
+    @property
+    def clock(self) -> clocks.Clock:
         """This clone's clock, beside what it knows of the others'."""
-        return clocks.Clock(
-            int(time.time()),
-            times.steady(),
-            times.boot(),
-            self.clone.seen,
-            self.me.clone,
-            lambda: map(_heard, sessions.all_of(state)),
-        )
+        at = self.engine.look()
+        return snapshot.clock_of(self.engine.world, at.sessions, at.seen)
 
     @property
     def clock_is_off(self) -> bool:
         """Whether this clock shows to be more than five minutes off the others'."""
-        return self.clock(self.state).is_off
+        return self.clock.is_off
 
     @property
     def guarantee(self) -> str:
@@ -164,7 +148,7 @@ class Peer:
                 lock = msgspec.convert(raw, Lock)
                 if wanted and not any(targets.overlap(lock.target, t, state.log.folds) for t in wanted):
                     continue
-                yield locks.describe(_with_session(self.chain.state(self.engine.tip()), session), lock, scene, "")
+                yield locks.describe(_with_session(State(state), session), lock, scene, "")
 
     def check(self, paths: Iterable[str], head: str = "HEAD") -> list[dict[str, Any]]:
         """Violations if this run changed `paths` (from the top): {path, lock: L?, why}."""
@@ -178,7 +162,7 @@ class Peer:
         self, changes: Mapping[tuple[str, str, str | None], list[str]], head: str = "HEAD"
     ) -> list[dict[str, Any]]:
         """Violations of several authors' changes: author as me_for_gate() gives it → paths."""
-        state, scene, clock = self.state, self.scene(self.state), self.clock(self.state)
+        state, scene, clock = self.state, self.scene(self.state), self.clock
         found: list[dict[str, Any]] = []
         fenced = [marker for _, marker in self.clone.losses()]
         for (clone, gitdir, name), paths in changes.items():
@@ -206,7 +190,7 @@ class Peer:
 
     def _contains(self, head: str, commit: str) -> bool:
         try:
-            return self.chain.descends(str(self.repo.git.revparse_single(head).id), commit)
+            return self.chain.descends(str(self.repo.handle.revparse_single(head).id), commit)
         except (KeyError, ValueError):
             return False
 
@@ -217,7 +201,7 @@ class Peer:
             view["path_encoding"] = encoding
         if raw.get("lock"):
             lock = msgspec.convert(raw["lock"], Lock)
-            where = _with_session(state, msgspec.convert(raw["session"], Session)) if not lock.token else state
+            where = _with_session(State(state), msgspec.convert(raw["session"], Session)) if not lock.token else state
             view["lock"] = locks.describe(where, lock, scene, "")
         if raw.get("dispute"):
             view |= {"debate": raw["dispute"]["id"], "topic": raw["dispute"].get("topic", "")}
@@ -256,8 +240,8 @@ class Peer:
 
     def unlanded_of(self, head: str) -> list[str] | None:
         """The same of any commit; None where this clone cannot tell."""
-        onto = work.integration(self.repo.git, self.state.log.integration, self.remote.name if self.remote else "")
-        return work.unlanded(self.repo.git, head, onto)
+        onto = work.integration(self.repo.handle, self.state.log.integration, self.remote.name if self.remote else "")
+        return work.unlanded(self.repo.handle, head, onto)
 
     # -- writing ----------------------------------------------------------------------------------
     def run(self, command: Command, publish: Publish | None = None) -> dict[str, Any]:
@@ -310,7 +294,10 @@ class Peer:
         facts = self.clone.facts
         if facts.get("remote"):
             name = str(self.settings.get("remote") or facts["remote"])
-            self.remote = self.engine.remote = Remote(self.repo.gitdir, self.repo.top, name, str(facts["branch"]))
+            from git_peer.store.git.remote import Remote
+
+            self.remote = Remote(self.repo.gitdir, self.repo.top, name, str(facts["branch"]))
+            self.engine.follow(self.remote)
         return self.remote is not None
 
     def keep_alive(self) -> bool:
@@ -356,7 +343,7 @@ class Peer:
         """
         try:
             while not answer["acquired"]:
-                self.engine.waits(f"for {answer['conflicts'][0]['target']}: {answer['why']}")
+                self.engine.options.waits(f"for {answer['conflicts'][0]['target']}: {answer['why']}")
                 left = end - time.monotonic()
                 if left <= 0:
                     raise PeerError(
@@ -386,8 +373,8 @@ class Peer:
 
     def dry_run(self, wish: Wish) -> dict[str, Any]:
         """Whether take() would be granted by the local copy; nothing is written."""
-        state = self.chain.state(self.engine.tip())
-        commands.decide(state, taking.Take(me=self.me, wish=wish), self.scene(state))
+        at = self.engine.look()
+        commands.decide(State(at.state), taking.Take(me=self.me, wish=wish), at.scene)
         return {"acquired": False, "would_acquire": True, "locks": []}
 
     def with_blobs(self, wish: Wish) -> Wish:
@@ -406,7 +393,7 @@ class Peer:
                 holder.name == self.me.name and sessions.same_run(holder, self.me)
             ):
                 continue
-            if sessions.is_elsewhere(self.me, holder) or self._has_left(_heard(holder)):
+            if sessions.is_elsewhere(self.me, holder) or self._has_left(snapshot.heard(holder)):
                 continue
             for raw in marker.get("locks", ()):
                 lock = msgspec.convert(raw, Lock)
@@ -418,31 +405,8 @@ class Peer:
                         and targets.overlap(lock.target, target, state.log.folds)
                     ):
                         against.append((target, lock))
-                        state = _with_session(self.chain.state(self.engine.tip()), holder)
-        return locking.locked(state, against, scene) if against else None
-
-
-class _Left(Container[str]):
-    """The sids of sessions that cannot go on. Each is looked at when it is asked for: most never are."""
-
-    def __init__(self, state: State, has_left: Callable[[Mapping[str, Any]], bool]) -> None:
-        self._state = state
-        self._has_left = has_left
-        self._known: dict[str, bool] = {}
-        self._sessions: dict[str, Session] | None = None
-
-    def __contains__(self, sid: object) -> bool:
-        if self._sessions is None:
-            self._sessions = {s.sid: s for s in sessions.all_of(self._state)}
-        if sid not in self._known:
-            session = self._sessions.get(str(sid))
-            self._known[str(sid)] = session is not None and self._has_left(_heard(session))
-        return self._known[str(sid)]
-
-
-def _heard(session: Session) -> dict[str, Any]:
-    """When a session was heard last, as a clock asks for it."""
-    return {key: getattr(session, key) for key in ("sid", "clone", "at", "height", "skewed", "name", "gitdir", "host")}
+                        state = _with_session(State(self.state), holder)
+        return taking.locked(state, against, scene) if against else None
 
 
 def shown_path(path: str) -> tuple[str, str]:

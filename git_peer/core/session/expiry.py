@@ -5,10 +5,11 @@ from __future__ import annotations
 import msgspec
 
 from git_peer.core.errors import Malformed
+from git_peer.core.log.command import Scene
 from git_peer.core.log.state import Event, State
 from git_peer.core.session import clock as clocks
 from git_peer.core.session import record as sessions
-from git_peer.core.session.record import Scene, Session
+from git_peer.core.session.record import Session
 
 
 class Evidence(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
