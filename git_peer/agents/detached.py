@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 
 from git_peer import layout
@@ -14,16 +13,12 @@ if TYPE_CHECKING:
 
     from git_peer.agents.site import Site
 
-# Good for one git command only; they would lead the commands of a process of its own astray.
-_PASSING = ("GIT_INDEX_FILE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES")
-
 
 def start(env: Mapping[str, str], top: str, *args: str) -> None:
     """Start `git peer ARGS` in the folder `top`, and do not wait. Its output goes nowhere."""
-    kept = {key: value for key, value in env.items() if key not in _PASSING}
-    argv = ["/bin/sh", "-c", 'cd "$0" && exec "$@"', top, sys.executable, "-P", "-m", "git_peer", *args]
-    nowhere = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in range(3)]
-    os.posix_spawn(argv[0], argv, kept, file_actions=nowhere, setpgroup=0)
+    from git_peer.hooks import background  # most hooks start none
+
+    background.start(env, top, *args)
 
 
 def ensure_sender(site: Site, env: Mapping[str, str]) -> None:

@@ -33,6 +33,7 @@ class Event:
         over: bool = False,
     ) -> None:
         self.name = name
+        self.caller = 0  # the process that called the hook
         self.session = session
         self.cwd = cwd
         self.tool = tool

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from git_peer import layout
 from git_peer.agents import detached, memory
 from git_peer.agents import phrases as wording
+from git_peer.agents import site as sites
 from git_peer.agents.event import LOCKING, Answer, Event
+from git_peer.agents.shell import Call
 from git_peer.agents.site import Site
 from git_peer.core.errors import PeerError
 from git_peer.core.lock import record as locks
@@ -19,20 +21,24 @@ from git_peer.core.rules import decide as commands
 from git_peer.core.session import record as sessions
 from git_peer.core.target import target as targets
 from git_peer.core.target.target import Target
-from git_peer.ops.peer import Peer
+from git_peer.ops.peer import Peer, shown_path
 from git_peer.ops.wiring import Parts
+from git_peer.store.clone import runs
 
 PATIENCE = 1.5  # seconds that a hook waits for other writers of this clone
+MOST = 200  # files of a folder that are looked at one by one
+LOOK = 1.0  # seconds that a refusal waits for the remote
+_NOT_HERE = ("submodule", "inside-submodule", "inside-repository")  # what another repository has
 _WHOLE = ("file", "dir", "glob")  # locks that may cover a whole file
 TOLD = ("lost", "delta", "debate", "question", "gate")  # notices that an agent has to act on
 
 
-def handle(event: Event, groups: Sequence[tuple[Site, list[str], tuple[str, ...]]], heard: bool) -> Answer:
-    """Answer an event. `groups`: work trees, with the paths that it changes there, and commands that sweep all of it.
+def handle(event: Event, groups: Sequence[tuple[Site, list[str], list[Call]]], heard: bool) -> Answer:
+    """Answer an event. `groups`: work trees, with the paths that it changes there, and git commands that run there.
 
     `heard`: whether context reaches the agent's model with this event; else news waits for one with which it does.
     """
-    answers = [_Hook(event, site, heard).answer(paths, sweeping) for site, paths, sweeping in groups]
+    answers = [_Hook(event, site, heard).answer(paths, calls) for site, paths, calls in groups]
     return Answer(
         deny="\n\n".join(filter(None, (one.deny for one in answers))),
         context="\n\n".join(filter(None, (one.context for one in answers))),
@@ -54,16 +60,19 @@ class _Hook:
         self.peer: Peer = parts.peer(writing=True, patience=PATIENCE, defers=True, steady=True)
         self.name = self.peer.name
         self.notes = memory.of(site, self.name)
+        self.fresh = True  # False: the remote was asked, and did not answer in time
 
-    def answer(self, paths: list[str], sweeping: tuple[str, ...]) -> Answer:
+    def answer(self, paths: list[str], calls: list[Call]) -> Answer:
         """The answer of this work tree."""
+        if self.event.name != "session-end":
+            self._note_run()
         if self.site.remote:
             detached.refresh_if_stale(self.site, os.environ)
             if self.peer.clone.tentative():
                 detached.ensure_sender(self.site, os.environ)
         name = self.event.name
         if name in LOCKING:
-            return self._locking(paths, sweeping)
+            return self._locking(paths, calls)
         found: Answer = {
             "session-start": self._start,
             "prompt": self._prompt,
@@ -73,6 +82,20 @@ class _Hook:
             "session-end": self._end,
         }[name]()
         return found
+
+    def _note_run(self) -> None:
+        """Note which process the session is of, and that it reaches into this work tree from another of the clone."""
+        process = runs.noted(self.notes.get("process"), runs.process(self.event.caller) if self.event.caller else {})
+        if process and process != self.notes.get("process"):
+            self._keep(process=process)
+        here = sites.of(self.event.cwd, os.environ)
+        if here is None or here.common != self.site.common or here.gitdir == self.site.gitdir or self.event.subagent:
+            return
+        other = here.session(os.environ)
+        if other and other not in self.notes.get("also", ()):
+            self._keep(also=[*self.notes.get("also", ()), other])
+            theirs = memory.of(here, other)
+            memory.keep(here, other, {**theirs, "also": [*theirs.get("also", ()), self.name]})
 
     # -- the session --------------------------------------------------------------------------------
     def _start(self) -> Answer:
@@ -146,39 +169,68 @@ class _Hook:
         return Answer(go_on=wording.owed([debt.text for debt in debts]))
 
     # -- locks --------------------------------------------------------------------------------------
-    def _locking(self, paths: list[str], sweeping: tuple[str, ...]) -> Answer:
+    def _locking(self, paths: list[str], calls: list[Call]) -> Answer:
         """The paths become this session's, or the change is refused."""
-        near = self._neighbours() if sweeping else []
-        if near:
-            return Answer(deny=wording.sweeping(sweeping, near))
+        for call in calls:
+            against = self._settled(lambda call=call: self._against(call))  # type: ignore[misc]
+            if against:
+                return self._refuse(against, call.command)
         wanted = self._wanted(paths)
         if not wanted:
             return Answer(context=self._news() if self.heard else "")
         real = [target.real for target in wanted]
-        found = self.peer.check(real)
+        found = self._settled(lambda: self.peer.check(real))
         if not found and self.event.subagent:
             apart = memory.others(self.site, self.name, self.event.subagent, real)
             if apart:
                 return Answer(deny=wording.apart(apart))
         if not found and self.peer.settings.get("autoLock") and self._may_lock:
             fresh = [target for target in wanted if not self._has(target)]
-            found = self._take(fresh)
+            found = self._settled(lambda: self._take(fresh))
             if fresh and not found:
                 self._look_behind(fresh)
         if found:
             return self._refuse(found)
         return Answer(context=self._news() if self.heard else "")
 
+    def _settled(self, ask: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
+        """What stands against a change, by `ask`; asked again on a log that was fetched before it counts."""
+        found = ask()
+        if not found or self.peer.remote is None or not self.fresh:
+            return found
+        if all((one.get("lock") or {}).get("guarantee") == "tentative" for one in found):
+            return found  # what nobody has arbitrated is this clone's own
+        self.fresh = self.peer.refreshed(LOOK)
+        if not self.fresh:
+            detached.start(os.environ, self.site.top, "hook", "refresh")  # for the next who looks
+        return ask() if self.fresh else found
+
     def _wanted(self, paths: Iterable[str]) -> list[Target]:
-        """What of the paths is this repository's: not what git ignores, and nothing inside a submodule."""
+        """What of the paths is this repository's: not what git ignores, and nothing inside a submodule.
+
+        Of a folder it is the files in it, unless they are too many.
+        """
         repo, found = self.peer.repo, []
         for path in paths:
             kind = repo.what_is(path)
-            if "submodule" in kind:
-                continue
-            target = targets.of_path("dir" if kind == "dir" else "file", path)
-            if target.encoding or not repo.is_ignored(path) or repo.mode_of(path):
-                found.append(target)
+            inner = self._inside(path) if kind == "dir" else [path]
+            for one in inner:
+                if (kind if one == path else repo.what_is(one)) in _NOT_HERE:
+                    continue
+                target = targets.of_path("dir" if kind == "dir" and one == path else "file", one)
+                if target.encoding or not repo.is_ignored(one) or repo.mode_of(one):
+                    found.append(target)
+        return found
+
+    def _inside(self, folder: str) -> list[str]:
+        """The files in a folder; the folder itself where they are many."""
+        found: list[str] = []
+        top = os.fsencode(self.site.top)
+        for where, folders, names in os.walk(os.path.join(top, layout.to_bytes(folder))):
+            folders[:] = [name for name in folders if name.lower() != b".git"]
+            found += [layout.from_bytes(os.path.relpath(os.path.join(where, name), top)) for name in names]
+            if len(found) > MOST:
+                return [folder]
         return found
 
     @property
@@ -210,6 +262,8 @@ class _Hook:
             against: list[dict[str, Any]] = why.extra.get("conflicts", [])
             if why.code != "locked" or not against:
                 raise
+            # What has lapsed, and may be taken a little later, stands in nobody's way meanwhile.
+            against = [one for one in against if one.get("lock") is None or one["lock"]["live"]]
             return [{"path": one["target"], "why": "locked", **one} for one in against]
         wants = self.notes.get("wants", {})
         got = {target.path for target in wanted}
@@ -225,33 +279,45 @@ class _Hook:
         if late:
             self._keep(late=[*self.notes.get("late", ()), *late][-wording.SHOWN :])
 
-    def _refuse(self, found: list[dict[str, Any]]) -> Answer:
+    def _refuse(self, found: list[dict[str, Any]], command: str = "") -> Answer:
         now = int(time.time())
         held = [one["path"] for one in found if one["why"] == "locked"]
         if held:
             self._keep(wants={**self.notes.get("wants", {}), **dict.fromkeys(held, now)})
         news = self._news()  # a reason reaches every agent's model
-        return Answer(deny="\n".join(filter(None, (wording.refused(self.peer, found), news))))
+        return Answer(deny="\n".join(filter(None, (wording.refused(self.peer, found, self.fresh, command), news))))
 
-    def _neighbours(self) -> list[str]:
-        """Other live sessions in this very work tree; its person counts only while holding something."""
-        at, mine = self.peer.engine.look(), self.peer.session()
-        found = [
-            other.name
-            for other in at.sessions
-            if sessions.same_run(other, self.peer.me)
-            and sessions.is_live(other, at.scene)
-            and other.name != self.name
-            and (mine is None or other.sid != mine.sid)
-            and (not other.default or sessions.holds(at.state, other.name))
+    def _against(self, call: Call) -> list[dict[str, Any]]:
+        """The files that a git command would change, and that another holds."""
+        if not self._others_hold:
+            return []
+        from git_peer.agents import touched
+
+        change = touched.by(call, str(self.peer.repo.top or self.site.top))
+        found = self.peer.check(sorted({*change.edits, *change.moves}))
+        found = [one for one in found if one["why"] == "locked" or (call.verb == "commit" and one["why"] == "fenced")]
+        edits, here = set(map(shown_path, change.edits)), self._here
+        return [
+            one
+            for one in found
+            if (one["path"], one.get("path_encoding", "")) in edits or (one.get("lock") or {}).get("sid") in here
         ]
-        names = (marker.get("session", {}) for marker in self.peer.clone.tentative().values())
-        here = [
-            str(one.get("name"))
-            for one in names
-            if one.get("clone") == self.peer.me.clone and one.get("gitdir", "") == self.peer.me.gitdir
-        ]
-        return sorted({*found, *(name for name in here if name != self.name)})
+
+    @property
+    def _others_hold(self) -> bool:
+        """Whether there is a lock, or what a session has lost, that could stand against anything."""
+        clone = self.peer.clone
+        return any(self.peer.state.entries(layout.T_LOCKS) or ()) or bool(clone.tentative() or list(clone.losses()))
+
+    @property
+    def _here(self) -> set[str]:
+        """The sids of the sessions in this very work tree."""
+        known = [{"sid": s.sid, "clone": s.clone, "gitdir": s.gitdir} for s in sessions.all_of(self.peer.state)]
+        known += [marker.get("session", {}) for marker in self.peer.clone.tentative().values()]
+        me = self.peer.me
+        return {
+            str(one.get("sid")) for one in known if (one.get("clone"), one.get("gitdir", "")) == (me.clone, me.gitdir)
+        }
 
     # -- news ---------------------------------------------------------------------------------------
     def _news(self) -> str:

@@ -34,12 +34,25 @@ def _notice(notice: Mapping[str, Any]) -> str:
     return f"- {text.line(notice['message'], 400)}{hint}"
 
 
-def refused(peer: Peer, found: Sequence[Mapping[str, Any]]) -> str:
-    """Why a change is refused, how to ask for it, and what to do instead."""
-    lines = [_why(one) for one in found[:SHOWN]]
+def refused(peer: Peer, found: Sequence[Mapping[str, Any]], fresh: bool, command: str = "") -> str:
+    """Why a change is refused, how to ask for it, and what to do instead; `fresh`: by a log fetched for it.
+
+    `command`: the git command that would change all of it.
+    """
+    lines = [f"git-peer: `{command}` would change what others hold:"] if command else []
+    lines += [_why(one) for one in found[:SHOWN]]
     if len(found) > SHOWN:
         lines.append(f"and {len(found) - SHOWN} more paths")
+    if not fresh and peer.remote is not None:
+        ago = peer.clone.fetched_ago
+        age = "by a copy of unknown age" if ago == float("inf") else f"as of {int(ago)} s ago"
+        lines.append(f"That is {age}: {peer.remote.name} did not answer in time. `git peer sync` looks again.")
     whys = {one["why"] for one in found}
+    if command:
+        lines.append(
+            "Name the files that are yours (`git restore FILE`, `git stash push -- FILE`, `git commit -- FILE`), or "
+            "use a work tree of your own: `git worktree add ../NAME BRANCH`."
+        )
     first = next((one for one in found if one["why"] == "locked"), None)
     if first is not None:
         path = text.line(str(first["path"]), 200)
@@ -78,16 +91,6 @@ def _why(one: Mapping[str, Any]) -> str:
     on = "" if lock["target"] == one["path"] else f", on {text.line(lock['target'], 100)}"
     reason = f": {text.quoted(lock['reason'])}" if lock["reason"] else ""
     return f"git-peer: {path} is locked by {lock['session']} ({lock['mode']}{on}, until {lock['expires_at']}){reason}."
-
-
-def sweeping(commands: Sequence[str], near: Sequence[str]) -> str:
-    """Why a command that changes the whole work tree is refused."""
-    who = ", ".join(near[:SHOWN])
-    return (
-        f"git-peer: `{commands[0]}` would change files under {who}, who work in this same work tree. Name the files "
-        "(`git restore FILE`, `git checkout -- FILE`), or use a work tree of your own: "
-        "`git worktree add ../NAME BRANCH`."
-    )
 
 
 def apart(found: Mapping[str, str]) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
+    from git_peer.agents.shell import Call
     from git_peer.agents.site import Site
 
 AGENTS = {"claude-code": "claude", "codex": "codex", "gemini": "gemini"}  # name → the module that speaks its dialect
@@ -89,9 +90,10 @@ def _stdin(end: float) -> tuple[bytes, str]:
 def _in_time(dialect: Any, name: str, raw: bytes, end: float) -> bytes | None:
     """The answer of a child; None where it takes too long."""
     ours, theirs = os.pipe()
+    caller = os.getppid()
     child = os.fork()
     if child == 0:
-        _as_child(dialect, name, raw, ours, theirs)
+        _as_child(dialect, name, raw, caller, ours, theirs)
     os.close(theirs)
     parts: list[bytes] = []
     while select.select([ours], [], [], max(0.0, end - time.monotonic()))[0]:
@@ -103,7 +105,7 @@ def _in_time(dialect: Any, name: str, raw: bytes, end: float) -> bytes | None:
     return None
 
 
-def _as_child(dialect: Any, name: str, raw: bytes, ours: int, theirs: int) -> None:
+def _as_child(dialect: Any, name: str, raw: bytes, caller: int, ours: int, theirs: int) -> None:
     """Work out the answer and end. Nothing of it may come out another way."""
     try:
         os.setsid()
@@ -112,7 +114,7 @@ def _as_child(dialect: Any, name: str, raw: bytes, ours: int, theirs: int) -> No
         nowhere = os.open(os.devnull, os.O_RDWR)
         for number in range(3):
             os.dup2(nowhere, number)
-        said = answer(dialect, name, raw) + _WHOLE
+        said = answer(dialect, name, raw, caller) + _WHOLE
         while said:
             said = said[os.write(theirs, said) :]
     finally:
@@ -126,10 +128,13 @@ def _encoded(found: Mapping[str, Any]) -> bytes:
     return dumps(found).encode() + b"\n" if found else b""
 
 
-def answer(dialect: Any, name: str, raw: bytes) -> bytes:
-    """What the agent is told about an event, as bytes for its stdin; whatever is wrong inside is a message."""
+def answer(dialect: Any, name: str, raw: bytes, caller: int = 0) -> bytes:
+    """What the agent is told about an event, as bytes for its stdin; whatever is wrong inside is a message.
+
+    `caller` is the process that called the hook.
+    """
     try:
-        found = _answer(dialect, name, raw)
+        found = _answer(dialect, name, raw, caller)
     except Exception as why:  # noqa: BLE001 - an accident of ours must not keep an agent from working
         told = _accident(why)
         closed = name in LOCKING and getattr(why, "extra", {}).get("closed")
@@ -150,7 +155,7 @@ def _accident(why: Exception) -> str:
     return f"git-peer: {text}." if closed else f"git-peer: {text}. {_UNSEEN}"
 
 
-def _answer(dialect: Any, name: str, raw: bytes) -> Answer:
+def _answer(dialect: Any, name: str, raw: bytes, caller: int) -> Answer:
     from json import loads
 
     try:
@@ -161,6 +166,7 @@ def _answer(dialect: Any, name: str, raw: bytes) -> Answer:
         return Answer(message=f"git-peer was told no JSON object: {_UNSEEN}")
     event: Event = dialect.read(name, payload)
     env = {**os.environ, **dialect.environment(event.session)}
+    event.caller = caller
     event.cwd = os.path.realpath(event.cwd or os.getcwd())
     if name in LOCKING:
         return _locking(dialect, event, env)
@@ -177,20 +183,39 @@ def _locking(dialect: Any, event: Event, env: Mapping[str, str]) -> Answer:
     from git_peer.agents import site as sites
 
     paths: Sequence[str] = event.paths
-    sweeping: Sequence[str] = ()
+    calls: Sequence[Call] = ()
     if event.name == "pre-shell":
         from git_peer.agents import shell
 
-        found = shell.changes(event.command)
+        found = shell.changes(event.command, env)
         paths = [*found.paths, *_patched(found.patches, event.cwd)]
-        sweeping = found.sweeping
+        calls = found.calls
     groups = sites.grouped(paths, event.cwd, env, links=event.name == "pre-shell")
-    if sweeping and (here := sites.of(event.cwd, env)) is not None:
-        if all(site.top != here.top for site, _ in groups):
-            groups = [(here, []), *groups]
-        return _slow(dialect, event, env, groups, tuple(sweeping), here.top)
+    asked = _called(calls, event.cwd, env)
+    if asked:
+        known = {site.top for site, _ in groups}
+        groups = [*((site, []) for site, _ in asked.values() if site.top not in known), *groups]
+        return _slow(dialect, event, env, groups, {top: of_it for top, (_, of_it) in asked.items()})
     left = [(site, inner) for site, inner in groups if not _is_ours(site, inner, event, env)]
     return _slow(dialect, event, env, left) if left else Answer()
+
+
+def _called(calls: Sequence[Call], cwd: str, env: Mapping[str, str]) -> dict[str, tuple[Site, list[Call]]]:
+    """The work trees in which git commands run, by their tops; what runs where nothing is set up is left out."""
+    from git_peer.agents import site as sites
+
+    found: dict[str, tuple[Site, list[Call]]] = {}
+    for call in calls:
+        call.where = os.path.realpath(os.path.join(cwd, call.where))
+        told = {}
+        if call.gitdir:
+            told = {"GIT_DIR": os.path.join(call.where, call.gitdir), "GIT_WORK_TREE": call.where}
+        if call.tree:
+            call.where = told["GIT_WORK_TREE"] = os.path.realpath(os.path.join(call.where, call.tree))
+        site = sites.of(call.where, {**env, **told})
+        if site is not None:
+            found.setdefault(site.top, (site, []))[1].append(call)
+    return found
 
 
 def _patched(files: Sequence[str], cwd: str) -> list[str]:
@@ -243,10 +268,9 @@ def _slow(
     event: Event,
     env: Mapping[str, str],
     groups: Sequence[tuple[Site, list[str]]],
-    sweeping: tuple[str, ...] = (),
-    swept: str = "",
+    calls: Mapping[str, list[Call]] | None = None,
 ) -> Answer:
-    """What needs the log itself. `swept`: the top of the work tree that commands of `sweeping` change as a whole."""
+    """What needs the log itself. `calls`: top of a work tree → git commands that run there."""
     import gc
 
     gc.disable()  # it lives for a moment, and what it imports now would only be looked through again and again
@@ -256,5 +280,5 @@ def _slow(
     from git_peer.agents import hooks
 
     os.environ.update(env)
-    tasks = [(site, paths, sweeping if site.top == swept else ()) for site, paths in groups]
+    tasks = [(site, paths, (calls or {}).get(site.top, [])) for site, paths in groups]
     return hooks.handle(event, tasks, event.name in dialect.HEARS)

@@ -1,17 +1,18 @@
 """Shell commands: which files a command line changes, as far as that can be read off it. Pure; standard library only.
 
 What is recognised: `sed -i`, `perl -i`, redirections and `tee`, `cp`, `mv`, `rm` with plain arguments, `git checkout
---`, `git restore`, `git apply`, and what changes a whole work tree. For the rest the gate at the commit holds.
+--`, `git restore`, `git apply`, and git commands of which git has to tell what they change. For the rest the gate at
+the commit holds.
 """
 
 from __future__ import annotations
 
 import re
-from posixpath import join
+from posixpath import basename, join
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
 _REDIRECTS = frozenset({">", ">>", ">|", "&>", "&>>", "<>"})
 # What a word is made of: plain characters, escapes, quotes, substitutions.
@@ -23,21 +24,74 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*\+?=")
-_WRAPPERS = {"sudo", "env", "command", "nohup", "time", "nice", "exec", "builtin", "stdbuf", "ionice", "xargs"}
+# What only runs another command: its options that take a value, and how many words of its own come before that.
+_WRAPPERS: dict[str, tuple[str, int]] = {
+    "builtin": ("", 0),
+    "busybox": ("", 0),
+    "caffeinate": ("-t -w", 0),
+    "chronic": ("", 0),
+    "chrt": ("-T -P -D", 1),
+    "command": ("", 0),
+    "doas": ("-u -C", 0),
+    "env": ("-u --unset -C --chdir", 0),
+    "exec": ("-a", 0),
+    "flock": ("-w --timeout -E --conflict-exit-code", 1),
+    "ionice": ("-c --class -n --classdata", 0),
+    "nice": ("-n --adjustment", 0),
+    "nohup": ("", 0),
+    "setsid": ("", 0),
+    "stdbuf": ("-i -o -e --input --output --error", 0),
+    "strace": ("-o -e -s", 0),
+    "sudo": ("-u --user -g --group -h --host -p --prompt -C -r -t -D --chdir", 0),
+    "taskset": ("", 1),
+    "time": ("-f --format -o --output", 0),
+    "timeout": ("-k --kill-after -s --signal", 1),
+    "unbuffer": ("", 0),
+    "watch": ("-n --interval", 0),
+    "xargs": ("-n -I -L -P -d -E -s -a", 0),
+}
+_SHELLS = ("sh", "bash", "zsh", "dash", "ksh", "ash")
+_KEYWORDS = ("then", "do", "else", "elif", "if", "while", "until", "!", "{")
+_VARIABLE = re.compile(r"\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*))")
+_INNER = re.compile(r"\$\(([^()]*)\)|`([^`]*)`")
 MOST = 200  # paths of one command line that are looked at
+
+
+class Call:
+    """A git command of which only git can tell what it changes: its words behind `git`, `verb` the first of them.
+
+    `where` is the directory that it runs in, counted from where the line starts; `gitdir` and `tree` are what it is
+    told of both, "" where it finds them itself. `unhooked`: it has git run no hooks.
+    """
+
+    def __init__(
+        self, verb: str, words: Sequence[str], where: str, gitdir: str = "", tree: str = "", unhooked: bool = False
+    ) -> None:
+        self.verb = verb
+        self.words = tuple(words)
+        self.where = where
+        self.gitdir = gitdir
+        self.tree = tree
+        self.unhooked = unhooked
+
+    @property
+    def command(self) -> str:
+        """How it is spoken of."""
+        mark = next((word for word in self.words if word in ("--hard", "--autostash", "--no-verify")), "")
+        return " ".join(filter(None, ("git", self.verb, mark)))
 
 
 class Changes:
     """What a command line changes: paths as they are spelled, and what it does to the work tree as a whole.
 
     `paths` and `patches` (files whose content is applied) count from where the command line starts, `cd` followed;
-    `sweeping` names commands such as `git stash` that change files of others who work in the same work tree.
+    `calls` are commands such as `git stash`, of which git tells what they change.
     """
 
     def __init__(self) -> None:
         self.paths: list[str] = []
         self.patches: list[str] = []
-        self.sweeping: list[str] = []
+        self.calls: list[Call] = []
 
     def add(self, path: str, where: str) -> None:
         """Note a path, from the directory that the command had changed to."""
@@ -55,26 +109,25 @@ def _note(found: list[str], path: str, where: str) -> None:
             found.append(whole)
 
 
-def changes(line: str) -> Changes:
-    """What a command line changes. Never raises; what it cannot read it leaves out."""
+def changes(line: str, variables: Mapping[str, str] | None = None) -> Changes:
+    """What a command line changes, with the shell's variables that are known. Never raises.
+
+    What it cannot read it leaves out.
+    """
     found = Changes()
-    _read(line[:100_000], found, "", 3)
+    _Reading(found, dict(variables or {})).read(line[:100_000], "", 3)
     return found
 
 
-def _read(line: str, found: Changes, where: str, depth: int) -> None:
-    """Note what a line changes that runs in `where`; a shell in a shell in a shell, but not for ever."""
-    for words in commands(line):
-        moved = _one(words, found, where, depth)
-        if moved is not None:
-            where = join(where, moved)
+def commands(line: str) -> list[list[str]]:
+    """The simple commands of a line as words, redirections as `>` and their target, a here-document as `<<` and itself.
 
-
-def commands(line: str) -> Iterator[list[str]]:
-    """The simple commands of a line as words, redirections as `>` and their target; here-documents are passed over."""
+    A subshell stands between `(` and `)`, each a command of its own.
+    """
+    found: list[list[str]] = []
     words: list[str] = []
     at = 0
-    marks: list[str] = []
+    marks: list[tuple[str, list[str], int]] = []  # of a here-document: its end, and where its text goes
     while at < len(line):
         token = _TOKEN.match(line, at)
         if token is None:
@@ -84,7 +137,8 @@ def commands(line: str) -> Iterator[list[str]]:
         if token["space"] or token["comment"]:
             continue
         if token["here"]:
-            marks.append(token["mark"])
+            words += ["<<", ""]
+            marks.append((token["mark"], words, len(words) - 1))
         elif token["word"] is not None:
             words.append(token["word"])
         elif token["op"] is not None:
@@ -99,19 +153,25 @@ def commands(line: str) -> Iterator[list[str]]:
                 words.append("<")
             else:
                 if words:
-                    yield words
+                    found.append(words)
                 words = []
+                if op in "()":
+                    found.append([op])
                 if op == "\n":
-                    for mark in marks:
+                    for mark, told, place in marks:
                         end = re.compile(rf"^[\t]*{re.escape(mark)}[ \t]*$", re.MULTILINE).search(line, at)
+                        told[place] = line[at : end.start() if end else len(line)]
                         at = end.end() if end else len(line)
                     marks = []
     if words:
-        yield words
+        found.append(words)
+    return found
 
 
-def plain(word: str) -> str | None:
+def plain(word: str, variables: Mapping[str, str] | None = None) -> str | None:
     """A word as the shell would pass it on; None where that depends on what only the shell knows, or makes several."""
+    if variables:
+        word = _filled(word, variables)
     out: list[str] = []
     at = 0
     while at < len(word):
@@ -143,56 +203,156 @@ def plain(word: str) -> str | None:
     return "".join(out)
 
 
-def _one(words: list[str], found: Changes, where: str, depth: int) -> str | None:
-    """Note what one simple command changes; where it is `cd`, the directory it goes to."""
-    bare: list[str] = []
-    fed = ""
-    at = 0
-    while at < len(words):
-        if words[at] in (">", "<", ">&"):
-            target = plain(words[at + 1]) if at + 1 < len(words) else None
+def _filled(word: str, variables: Mapping[str, str]) -> str:
+    """A word with the variables in it that are known, and one's home, where the shell puts them in."""
+    if word == "~" or word.startswith("~/"):
+        word = variables.get("HOME", "~") + word[1:]
+    out, at = "", 0
+    while at < len(word):
+        if word[at] == "'":
+            end = word.find("'", at + 1)
+            end = len(word) if end < 0 else end + 1
+            out, at = out + word[at:end], end
+            continue
+        named = _VARIABLE.match(word, at) if word[at] == "$" else None
+        value = variables.get(named[1] or named[2]) if named else None
+        if named and value is not None and not re.search(r"[\s\"'\\$`*?\[]", value):
+            out, at = out + value, named.end()
+            continue
+        step = 2 if word[at] == "\\" else 1
+        out, at = out + word[at : at + step], at + step
+    return out
+
+
+class _Reading:
+    """One reading of a line, with what it sets on its way."""
+
+    def __init__(self, found: Changes, variables: dict[str, str]) -> None:
+        self.found = found
+        self.variables = variables
+
+    def plain(self, word: str) -> str | None:
+        """A word as the shell would pass it on, as far as that can be known."""
+        return plain(word, self.variables)
+
+    def read(self, line: str, where: str, depth: int) -> None:
+        """Note what a line changes that runs in `where`; a shell in a shell in a shell, but not for ever."""
+        before: list[str] = []
+        for words in commands(line):
+            if words == ["("]:
+                before.append(where)
+            elif words == [")"]:
+                where = before.pop() if before else where
+            else:
+                moved = self._one(words, where, depth)
+                where = where if moved is None else join(where, moved)
+
+    def _one(self, words: list[str], where: str, depth: int) -> str | None:
+        """Note what one simple command changes; where it is `cd`, the directory it goes to."""
+        bare, fed, text = self._redirected(words, where)
+        if depth:
+            for word in words:
+                for inner in _INNER.findall(re.sub(r"'[^']*'", "", word)):
+                    self.read("".join(inner), where, depth - 1)
+        while bare and bare[0] in _KEYWORDS:
+            bare.pop(0)
+        given: dict[str, str] = {}
+        bare, where = self._unwrapped(bare, given, where)
+        if not bare:
+            self.variables |= given
+            return None
+        name = basename(self.plain(bare[0]) or "")
+        args = bare[1:]
+        if name in ("export", "declare", "local", "readonly", "typeset"):
+            self._assigned(args, self.variables)
+            return None
+        if name in ("cd", "pushd"):
+            to = [self.plain(word) for word in args if not word.startswith("-")]
+            return to[0] if len(to) == 1 else None
+        script = self._script(name, args, text)
+        if script is not None:
+            if script and depth:
+                self.read(script, where, depth - 1)
+            return None
+        if name == "patch":
+            named = (self.plain(args[at + 1]) for at, word in enumerate(args[:-1]) if word in ("-i", "--input"))
+            file = next(named, None) or fed
+            if file:
+                self.found.apply(file, where)
+        filled = [_filled(word, self.variables) for word in args]
+        if name == "git":
+            _git(filled, self.found, where, {**self.variables, **given})
+        for path in _edited(name, filled):
+            self.found.add(path, where)
+        return None
+
+    def _redirected(self, words: list[str], where: str) -> tuple[list[str], str, str]:
+        """(the words without redirections, the file that is fed to it, the here-document); what it writes is noted."""
+        bare: list[str] = []
+        fed = text = ""
+        at = 0
+        while at < len(words):
+            if words[at] == "<<" and at + 1 < len(words):
+                text = words[at + 1]
+                at += 2
+                continue
+            if words[at] not in (">", "<", ">&"):
+                bare.append(words[at])
+                at += 1
+                continue
+            target = self.plain(words[at + 1]) if at + 1 < len(words) else None
             number = target is not None and (target.isdigit() or target == "-")
             if words[at] == "<":
                 fed = target or ""
             elif target and not (words[at] == ">&" and number):
-                found.add(target, where)
+                self.found.add(target, where)
             at += 2
-            continue
-        bare.append(words[at])
-        at += 1
-    while bare and (_ASSIGNMENT.match(bare[0]) or bare[0] in ("then", "do", "else", "if", "while", "until", "!", "{")):
-        bare.pop(0)
-    bare = _unwrapped(bare)
-    if not bare:
-        return None
-    name = (plain(bare[0]) or "").rpartition("/")[2]
-    args = bare[1:]
-    if name == "cd" and len(args) == 1:
-        return plain(args[0])
-    if name in ("sh", "bash", "zsh", "dash") and "-c" in args[:3]:
-        inner = args[args.index("-c") + 1 : args.index("-c") + 2]
-        text = plain(inner[0]) if inner else None
-        if text and depth:
-            _read(text, found, where, depth - 1)
-        return None
-    if name == "patch":
-        given = next((plain(args[at + 1]) for at, word in enumerate(args[:-1]) if word in ("-i", "--input")), None)
-        if given or fed:
-            found.apply(given or fed, where)
-    if name == "git":
-        _git(args, found, where)
-    for path in _edited(name, args):
-        found.add(path, where)
-    return None
+        return bare, fed, text
 
+    def _unwrapped(self, words: list[str], given: dict[str, str], where: str) -> tuple[list[str], str]:
+        """A command without what only runs it (`sudo`, `env X=1`, `timeout 30`), and where it runs.
 
-def _unwrapped(words: list[str]) -> list[str]:
-    """A command without what only runs it (`sudo`, `env X=1`, `nice -n 5`)."""
-    while words and (plain(words[0]) or "").rpartition("/")[2] in _WRAPPERS:
-        words = words[1:]
-        while words and (words[0].startswith("-") or _ASSIGNMENT.match(words[0]) or words[0].isdigit()):
+        `given`: what it finds set, beside what the shell has.
+        """
+        while words:
+            taken = self._assigned(words, given)
+            words = words[taken:]
+            wrapper = _WRAPPERS.get(basename(self.plain(words[0]) or "")) if words else None
+            if wrapper is None:
+                break
+            valued, own = wrapper[0].split(), wrapper[1]
             words = words[1:]
-    return words
+            while words and (words[0].startswith("-") or _ASSIGNMENT.match(words[0]) or words[0].isdigit() or own):
+                option = words[0].partition("=")[0]
+                if option in ("-C", "-D", "--chdir") and option in valued:
+                    to = words[0].partition("=")[2] or (words[1] if len(words) > 1 else "")
+                    where = join(where, self.plain(to) or "")
+                own -= not words[0].startswith("-") and not self._assigned(words[:1], given) and own > 0
+                words = words[2 if words[0] in valued else 1 :]
+        return words, where
+
+    def _assigned(self, words: Sequence[str], into: dict[str, str]) -> int:
+        """How many of the first words are assignments; they are noted."""
+        for number, word in enumerate(words):
+            found = _ASSIGNMENT.match(word)
+            if not found:
+                return number
+            value = self.plain(word[found.end() :])
+            if value is not None:
+                into[word[: found.end()].rstrip("+=")] = value
+        return len(words)
+
+    def _script(self, name: str, args: list[str], text: str) -> str | None:
+        """What a shell is given to run, "" for what cannot be told; None where this is no shell."""
+        if name == "eval":
+            return " ".join(self.plain(word) or "" for word in args)
+        if name not in _SHELLS:
+            return None
+        options = [at for at, word in enumerate(args) if re.fullmatch(r"-[A-Za-z]*c[A-Za-z]*", word)]
+        if options:
+            rest = [word for word in args[options[0] + 1 :] if not word.startswith("-")]
+            return (self.plain(rest[0]) or "") if rest else ""
+        return "" if any(not word.startswith("-") for word in args) else text
 
 
 def _files(args: list[str], valued: tuple[str, ...] = ()) -> list[str]:
@@ -269,51 +429,110 @@ def _into(args: list[str], moved: bool) -> Iterator[str]:
         yield from (f"{to.rstrip('/')}/{one.rstrip('/').rpartition('/')[2]}" for one in sources) if folder else (to,)
 
 
-def _git(args: list[str], found: Changes, where: str) -> None:
+_TOLD = {"-C", "-c", "--git-dir", "--work-tree", "--namespace", "--config-env", "--super-prefix"}  # with a value
+_TREES = ("pull", "rebase", "merge", "cherry-pick", "revert", "read-tree", "checkout-index")
+
+
+def _spelled(word: str) -> str:
+    """A word as git gets it; of a pattern that the shell would fill in the pattern."""
+    found = plain(word)
+    return found if found is not None else "" if "$" in word or "`" in word else word.strip("\"'")
+
+
+def _git(args: list[str], found: Changes, where: str, variables: Mapping[str, str]) -> None:
     """Note what a git command changes."""
-    words = [plain(word) or "" for word in args]
-    while words and words[0].startswith("-"):  # `git -C DIR` is somewhere else
-        if words[0] in ("-C", "--git-dir", "--work-tree"):
-            return
-        words = words[2:] if words[0] == "-c" else words[1:]
+    words = [_spelled(word) for word in args]
+    gitdir, tree = variables.get("GIT_DIR", ""), variables.get("GIT_WORK_TREE", "")
+    settings = [value for key, value in variables.items() if key.startswith("GIT_CONFIG_")]
+    while words and words[0].startswith("-"):
+        option, _, value = words[0].partition("=")
+        apart = option in _TOLD and "=" not in words[0]
+        value = words[1] if apart and len(words) > 1 else value
+        if option == "-C":
+            where = join(where, value)
+        elif option == "--git-dir":
+            gitdir = value
+        elif option == "--work-tree":
+            tree = value
+        elif option in ("-c", "--config-env"):
+            settings.append(value)
+        words = words[2 if apart else 1 :]
     if not words:
         return
     verb, rest = words[0], words[1:]
+    unhooked = any("core.hookspath" in one.lower() for one in settings)
+
+    def call(name: str, at: str = where) -> None:
+        found.calls.append(Call(name, rest, at, gitdir, tree, unhooked or _skips_hooks(verb, rest)))
+
     if verb == "restore":
         staged = {"--staged", "-S"} & set(rest) and not {"--worktree", "-W"} & set(rest)
-        _named("git restore", [] if staged else _after_options(rest, ("-s", "--source")), found, where)
+        named = _after_options(rest, ("-s", "--source"))
+        if not staged and (not named or any(map(_is_pathspec, named))):
+            call(verb)
+        elif not staged:
+            _named(named, found, where)
     elif verb == "checkout" and "--" in rest:
-        _named("git checkout", rest[rest.index("--") + 1 :], found, where)
-    elif verb in ("checkout", "switch") and rest and not {"-b", "-c", "-B", "-C", "--orphan"} & set(rest):
-        found.sweeping.append(f"git {verb}")
-    elif verb == "stash" and (not rest or rest[0].startswith("-") or rest[0] in ("push", "save", "pop", "apply")):
-        found.sweeping.append("git stash")
-    elif verb == "reset" and "--hard" in rest:
-        found.sweeping.append("git reset --hard")
-    elif verb == "clean" and any(word.startswith("-") and "f" in word for word in rest) and not _dry(rest):
-        found.sweeping.append("git clean")
-    elif verb == "apply" and not {"--check", "--stat", "--numstat", "--summary", "--cached"} & set(rest):
+        named = rest[rest.index("--") + 1 :]
+        if not named or any(map(_is_pathspec, named)):
+            call(verb)
+        else:
+            _named(named, found, where)
+    elif verb == "worktree" and rest[:1] == ["remove"] and {"-f", "--force", "-ff"} & set(rest):
+        for folder in _after_options(rest[1:], ()):
+            call("worktree remove", join(where, folder))
+    elif verb in ("apply", "am") and not {"--check", "--stat", "--numstat", "--summary", "--cached"} & set(rest):
         for word in _after_options(rest, ("-p", "-C", "--directory", "--exclude", "--include")):
             found.apply(word, where)
     elif verb in ("rm", "mv") and "--cached" not in rest and not _dry(rest):
         for word in _into(args[-len(rest) :], moved=True) if verb == "mv" else _after_options(rest, ()):
             found.add(word, where)
+    elif _changes_tree(verb, rest) or (verb == "commit" and (unhooked or _skips_hooks(verb, rest))):
+        call(verb)
 
 
-def _dry(words: list[str]) -> bool:
+def _changes_tree(verb: str, words: Sequence[str]) -> bool:
+    """Whether a command may change files that it does not name."""
+    if verb in ("checkout", "switch"):
+        made = {"-b", "-c", "-B", "-C"} & set(words)
+        return bool(words) and not (made and len(_after_options(words, ("-t", "--track"))) < 2)
+    if verb == "stash":
+        return not words or words[0].startswith("-") or words[0] in ("push", "save", "pop", "apply")
+    if verb == "reset":
+        return bool({"--hard", "--merge", "--keep"} & set(words))
+    return verb in _TREES or (verb == "clean" and not _dry(words))
+
+
+def _skips_hooks(verb: str, words: Sequence[str]) -> bool:
+    """Whether a commit is told to run no hooks."""
+    if verb != "commit":
+        return False
+    for word in words:
+        if word == "--":
+            break
+        if len(word) > 8 and "--no-verify".startswith(word):
+            return True
+        if re.match(r"-(?!-)[^mFCctSu]*n", word):
+            return True
+    return False
+
+
+def _is_pathspec(word: str) -> bool:
+    """Whether a word names more than a file of that name."""
+    return word in (".", "./", "..") or word.startswith(":") or word.endswith("/") or any(c in word for c in "*?[")
+
+
+def _dry(words: Sequence[str]) -> bool:
     return "--dry-run" in words or any(re.match(r"-\w*n", word) for word in words)
 
 
-def _named(command: str, paths: list[str], found: Changes, where: str) -> None:
-    """Paths that git brings back to what they were; the whole work tree is everybody's."""
+def _named(paths: list[str], found: Changes, where: str) -> None:
+    """Files that git brings back to what they were."""
     for path in paths:
-        if path in (".", "./", ":/", ":"):
-            found.sweeping.append(f"{command} {path}")
-        elif not path.startswith(":"):
-            found.add(path, where)
+        found.add(path, where)
 
 
-def _after_options(words: list[str], valued: tuple[str, ...]) -> list[str]:
+def _after_options(words: Sequence[str], valued: tuple[str, ...]) -> list[str]:
     """The words that are no options; those behind an option of `valued` are its values."""
     found: list[str] = []
     skip, options = False, True

@@ -113,7 +113,7 @@ def _fetch(site: Site) -> None:
 
     with contextlib.suppress(PeerError):
         peer = Parts(start=site.top).peer()
-        if peer.clone.fetched_ago(peer.settings.get("maxStaleness")) > FETCH:
+        if peer.clone.fetched_ago > FETCH:
             with peer.clone.try_writing() as mine:
                 if mine:
                     peer.engine.advance(FETCH)

@@ -31,9 +31,19 @@ def listed(given: Iterable[str], source: str | None, nul: bool) -> list[str]:
 
 
 def parsed(repo: Repo, texts: Iterable[str]) -> list[Target]:
-    """Targets as they stand on the command line; PeerError("usage") for a wrong one."""
+    """Targets as they stand on the command line; PeerError("usage") for a wrong one.
+
+    Behind a link stands what it leads to: who changes the one by its name changes the other.
+    """
     top = str(repo.top) if repo.top is not None else ""
-    return [targets.parse(text, repo.prefix, repo.what_is, top) for text in texts]
+    found: list[Target] = []
+    for text in texts:
+        target = targets.parse(text, repo.prefix, repo.what_is, top, repo.in_any_tree)
+        found.append(target)
+        behind = repo.leads_to(target.real) if target.kind == "file" else None
+        if behind is not None:
+            found.append(targets.of_path("dir" if repo.what_is(behind) == "dir" else "file", behind))
+    return found
 
 
 def paths(repo: Repo, texts: Iterable[str]) -> list[str]:

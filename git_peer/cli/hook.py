@@ -68,6 +68,8 @@ def _pre_push(call: Call, rest: tuple[str, ...]) -> int:
         _fetch(peer)
     for line in outgoing.refuse(peer, updates, to):
         sys.stderr.write(f"warning: {line}\n")
+    for notice in peer.warned:
+        sys.stderr.write(f"warning: {notice['message']}\n")
     return 0
 
 
@@ -89,9 +91,6 @@ def _fetch(peer: Peer) -> None:
 
 
 def _refresh(call: Call) -> int:
-    """The detached fetch that a commit on a stale copy starts."""
+    """The fetch that a commit on a stale copy starts, and that a refusal waits for."""
     peer = call.peer()
-    if peer.remote is not None:
-        with peer.clone.writing(10):
-            peer.engine.advance(peer.settings.get("retryTimeout"))
-    return 0
+    return 0 if peer.refreshed(peer.settings.get("retryTimeout")) else 3

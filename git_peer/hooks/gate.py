@@ -3,7 +3,8 @@
     python -I -S gate_start.py pre-commit|pre-merge-commit [GIT_DIR COMMON_DIR]
 
 Exits 0 when the commit may be made, 1 when it is refused, 4 when that cannot be told. It is run by every commit,
-so it imports little and starts two git children: one tells what is staged, one reads the log.
+so it imports little and starts two git children: one tells what is staged, one reads the log. Before it refuses it
+has the log fetched, and waits a moment for that: what it refuses for is true now, or it says how old it is.
 """
 
 from __future__ import annotations
@@ -14,13 +15,15 @@ import time
 from git_peer import layout
 from git_peer.core.lock import rule as verdict
 from git_peer.core.session import naming
+from git_peer.core.session.clock import Clock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Any
 
-REFUSED, UNTRUSTED = 1, 4
+REFUSED, UNTRUSTED, INTERRUPTED = 1, 4, 130
+PATIENCE = 2.0  # seconds that a refusal waits for the remote
 SHOWN = 5  # refused paths that are listed
 
 _GIT = ("git", "--no-replace-objects")
@@ -223,12 +226,32 @@ def _where() -> tuple[str, str]:
 
 
 # -- the answer -----------------------------------------------------------------------------------
-def check(hook: str, gitdir: str, common: str) -> list[dict[str, Any]]:
-    """What stands against the commit that `hook` is run for; see verdict.judge."""
+class Answer:
+    """What stands against a commit, see verdict.judge; what is only doubted; and what the copy of the log is worth.
+
+    `silent`: the remote that did not answer in time, "" where it did or none was asked; `age`: seconds since it was
+    fetched last, None where that is not known.
+    """
+
+    def __init__(self) -> None:
+        self.against: list[dict[str, Any]] = []
+        self.doubted: list[dict[str, Any]] = []
+        self.silent = ""
+        self.age: int | None = None
+
+    @property
+    def refuses(self) -> bool:
+        """Whether the commit is refused: what is disputed may be committed, and may not land."""
+        return any(against["why"] != "disputed" for against in self.against)
+
+
+def check(hook: str, gitdir: str, common: str) -> Answer:
+    """What stands against the commit that `hook` is run for; a refusal is one of a log that was fetched for it."""
+    found = Answer()
     folder = f"{common}/{layout.FOLDER}"
     clone = _read(f"{folder}/{layout.F_CLONE}")
     if clone is None:  # not set up here
-        return []
+        return found
     heads = merged(hook, gitdir)
     children = differences(heads)  # they run while the log is looked at
     objects = Objects()
@@ -240,14 +263,16 @@ def check(hook: str, gitdir: str, common: str) -> list[dict[str, Any]]:
         folds = verdict.folding(tree)
         roots = (layout.T_LOCKS, layout.T_DISPUTES)
         if not any(True for root in roots for _ in verdict.concerning(tree, root, paths, folds)):
-            return []  # before anything is imported that only a record needs
+            return found  # before anything is imported that only a record needs
+    from git_peer.store.clone import runs, times
+
     of_clone = verdict.checked(verdict.parse(clone, layout.F_CLONE), {"clone": str}, layout.F_CLONE)
     here, top = os.path.realpath(gitdir), os.path.realpath(common)
     name = "" if here == top else os.path.relpath(here, top)
     # A copied clone is another one: until it has an id of its own, nothing in the log is its.
     ident = of_clone["clone"] if of_clone.get("inode") == os.stat(common).st_ino else ""
-    me = {"clone": ident, "gitdir": name, "name": naming.name_from(os.environ, name)[0]}
-    seen = verdict.parse(_read(f"{folder}/{layout.F_SEEN}") or b"{}", layout.F_SEEN)
+    called = naming.name_from(os.environ, name)[0]
+    me = {"clone": ident, "gitdir": name, "name": called, "also": runs.also(folder, called)}
     known: dict[str, bool] = {}
 
     def landed(commit: str) -> bool:
@@ -255,7 +280,25 @@ def check(hook: str, gitdir: str, common: str) -> list[dict[str, Any]]:
             known[commit] = _contains(("HEAD", *heads), commit)
         return known[commit]
 
-    return verdict.judge(tree, paths, me, int(time.time()), seen, tentative, fenced, landed)
+    def left(session: dict[str, Any]) -> bool:
+        return bool(ident) and session["clone"] == ident and runs.has_left(top, session)
+
+    def judge(tree: Tree) -> None:
+        tentative, fenced = markers(f"{folder}/{layout.D_TENTATIVE}"), markers(f"{folder}/{layout.D_FENCED}")
+        seen = verdict.parse(_read(f"{folder}/{layout.F_SEEN}") or b"{}", layout.F_SEEN)
+        clock = Clock(int(time.time()), times.steady(), times.boot(), seen, ident, lambda: verdict.sessions(tree))
+        found.doubted = []
+        found.against = verdict.judge(tree, paths, me, clock, tentative, fenced, landed, found.doubted.append, left)
+
+    judge(tree)
+    if found.refuses and of_clone.get("remote"):
+        from git_peer.hooks import background  # only a refusal waits for it
+
+        if background.refreshed(os.environ, PATIENCE):
+            judge(Tree(objects))
+        else:
+            found.silent, found.age = clean(str(of_clone["remote"])), times.age(folder)
+    return found
 
 
 def main(argv: Sequence[str]) -> int:
@@ -264,21 +307,31 @@ def main(argv: Sequence[str]) -> int:
     os.environ["GIT_NO_REPLACE_OBJECTS"] = "1"  # what counts is what is there
     try:
         gitdir, common = where or _where()
-        violations = check(hook, gitdir, common)
+        found = check(hook, gitdir, common)
     except Unsure as why:
         return _say(UNTRUSTED, [str(why)], why.hint)
+    except KeyboardInterrupt:  # while a refusal waited for the remote
+        return INTERRUPTED
     except Exception as why:  # whatever it was, nothing is known of the locks
         if os.environ.get("GIT_PEER_DEBUG"):
             raise
         text = str(why) if isinstance(why, (ValueError, OSError)) else f"{type(why).__name__}: {why}"
         return _say(UNTRUSTED, [f"git-peer could not check this commit: {text}"], "run 'git peer doctor'")
-    if not violations:
-        return 0
-    refused = by_path(against for against in violations if against["why"] != "disputed")
-    if refused:
-        return _say(REFUSED, in_words(refused), advice(refused, merging=hook == "pre-merge-commit"))
-    disputed = by_path(violations)  # it may be committed: what it may not is land
-    return _say(0, in_words(disputed), advice(disputed, merging=False), "warning")
+    if found.refuses:
+        refused = by_path(against for against in found.against if against["why"] != "disputed")
+        return _say(REFUSED, in_words(refused, found), advice(refused, found, merging=hook == "pre-merge-commit"))
+    if found.doubted:
+        doubted = by_path(found.doubted)
+        _say(
+            0,
+            in_words(doubted, found),
+            "'git peer sync' looks whether that is so, 'git peer doctor' after the clock",
+            "warning",
+        )
+    if found.against:
+        disputed = by_path(found.against)
+        return _say(0, in_words(disputed, found), advice(disputed, found, merging=False), "warning")
+    return 0
 
 
 def by_path(violations: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -289,17 +342,24 @@ def by_path(violations: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return list(found.values())
 
 
-def in_words(found: Sequence[dict[str, Any]]) -> list[str]:
+def in_words(found: Sequence[dict[str, Any]], by: Answer) -> list[str]:
     """Violations in words, not too many."""
-    lines = [described(against) for against in found[:SHOWN]]
+    lines = [described(against, as_of(by)) for against in found[:SHOWN]]
     return [*lines, f"and {len(found) - SHOWN} more"] if len(found) > SHOWN else lines
 
 
-def described(against: dict[str, Any]) -> str:
-    """One violation in words."""
+def as_of(by: Answer) -> str:
+    """How old the copy is that a refusal goes by, where that has to be said."""
+    if not by.silent:
+        return ""
+    return ", by a copy of unknown age" if by.age is None else f", as of {by.age} s ago"
+
+
+def described(against: dict[str, Any], age: str) -> str:
+    """One violation in words; `age` tells how old the copy is."""
     path, lock = quoted(against["path"]), against["lock"]
     if against["why"] == "fenced":
-        return f"{path} is no longer yours: {clean(against['fence']['holder']['session'])} has locked it since"
+        return f"{path} is no longer yours: {clean(against['fence']['holder']['session'])} has locked it since{age}"
     if against["why"] == "disputed":
         topic = clean(str(against["dispute"].get("topic", "")))
         where = f" in debate {clean(str(against['dispute']['id']))[:8]}"
@@ -307,13 +367,21 @@ def described(against: dict[str, Any]) -> str:
     kind, target = verdict.place(lock["target"])
     on = "" if target == against["path"] else f" on {quoted(target + '/' if kind == 'dir' else target)}"
     until = clock(against["expires"])
-    text = f"{path} is locked by {clean(lock['session'])} ({clean(lock['mode'])}{on}, until {until})"
+    if against["expires"] < time.time():  # a clock of which that is not taken
+        age = f"{age}; this clock says it is later, and is not borne out"
+    text = f"{path} is locked by {clean(lock['session'])} ({clean(lock['mode'])}{on}, until {until}{age})"
     reason = clean(str(lock.get("reason", "")))
     return f"{text}: {reason}" if reason else text
 
 
-def advice(refused: Sequence[dict[str, Any]], merging: bool) -> str:
+def advice(refused: Sequence[dict[str, Any]], by: Answer, merging: bool) -> str:
     """What one can do about it."""
+    if by.silent:
+        return f"{by.silent} did not answer: 'git peer sync' looks again; else {_advice(refused, merging)}"
+    return _advice(refused, merging)
+
+
+def _advice(refused: Sequence[dict[str, Any]], merging: bool) -> str:
     whys = {against["why"] for against in refused}
     if "locked" in whys:
         holders = dict.fromkeys(clean(a["lock"]["session"]) for a in refused if a["why"] == "locked")

@@ -167,7 +167,7 @@ class Setup:
         self._set_up(state.log.id, at.name, writable, atomic)
         if old != tip:
             self.clone.move_tip(self.repo.git, tip, old)
-        self.clone.fresh_until(time.time() + self.settings.get("maxStaleness"))
+        self.clone.fetched(time.time(), self.settings.get("maxStaleness"))
         self._saw(tip, state)
         if writable and self._folds and not state.log.folds:
             self._engine(at).attempt(self._outcome(log.LogFolds))
@@ -273,7 +273,7 @@ class Setup:
         self.clone.move_tip(self.repo.git, there, self.chain.tip)
         writable, atomic = self._may_push(at, there)
         self._set_up(self.chain.state(there).log.id, at.name, writable, atomic)
-        self.clone.fresh_until(time.time() + self.settings.get("maxStaleness"))
+        self.clone.fetched(time.time(), self.settings.get("maxStaleness"))
         return True
 
     def _after_failed_publish(self, at: Remote, end: str, text: str) -> str:

@@ -33,6 +33,7 @@ from git_peer.core.target.target import Target
 from git_peer.publish import combine, recovery, snapshot
 from git_peer.publish.engine import Engine, Options, Publish
 from git_peer.publish.snapshot import World
+from git_peer.store.clone import runs, times
 from git_peer.store.clone.clone import Clone
 from git_peer.store.git import work
 from git_peer.store.git.chain import Chain
@@ -80,11 +81,21 @@ class Peer:
             return at.scene
         return snapshot.look(self.clone, self.engine.world, at.tip, state).scene
 
+    def _has_left(self, session: Mapping[str, Any]) -> bool:
+        """Whether a session is of this clone, and its work tree or process is gone."""
+        mine = bool(self.me.clone) and session["clone"] == self.me.clone
+        return mine and runs.has_left(str(self.clone.common), session)
+
+    @property
+    def clock(self) -> clocks.Clock:
+        """This clone's clock, beside what it knows of the others'."""
+        at = self.engine.look()
+        return snapshot.clock_of(self.engine.world, at.sessions, at.seen)
+
     @property
     def clock_is_off(self) -> bool:
         """Whether this clock shows to be more than five minutes off the others'."""
-        at = self.engine.look()
-        return clocks.is_off(at.scene.now, at.sessions, at.seen, self.me.clone)
+        return self.clock.is_off
 
     @property
     def guarantee(self) -> str:
@@ -159,39 +170,45 @@ class Peer:
         self, author: tuple[str, str, str | None], paths: Iterable[str], head: str = "HEAD"
     ) -> list[dict[str, Any]]:
         """What stands against an author's change of `paths`, as the one rule says it (lock/rule.judge)."""
-        state, scene = self.state, self.scene(self.state)
-        clone, gitdir, name = author
         return verdict.judge(
-            state,
+            self.state,
             paths,
-            {"clone": clone, "gitdir": gitdir, "name": name},
-            scene.now,
-            scene.seen,
+            self._author(author),
+            self.clock,
             list(self.clone.tentative().values()),
             [marker for _, marker in self.clone.losses()],
             lambda commit: self._contains(head, commit),
+            self._doubted,
+            self._has_left,
         )
+
+    def _author(self, author: tuple[str, str, str | None]) -> dict[str, Any]:
+        """An author as the rule knows one; this run has other work trees' sessions besides its own."""
+        clone, gitdir, name = author
+        return {"clone": clone, "gitdir": gitdir, "name": name, "also": self.me.also if name == self.me.name else ()}
 
     def held_by_others(self) -> list[dict[str, Any]]:
         """The live locks on paths that this run does not own, as against() has them."""
-        state, scene = self.state, self.scene(self.state)
-        clone, gitdir, name = self.me_for_gate()
-        me = {"clone": clone, "gitdir": gitdir, "name": name}
+        state, clock, me = self.state, self.clock, self._author(self.me_for_gate())
         found = []
         for lock in locks.all_of(state):
             holder = locks.holder_of(state, lock)
-            if (
-                holder is None
-                or lock.target.kind == "name"
-                or lock.state != "held"
-                or scene.now > sessions.expires(holder, lock.ttl, scene)
-            ):
+            if holder is None or lock.target.kind == "name" or lock.state != "held":
                 continue
             session = msgspec.to_builtins(holder)
-            if not verdict.owns(me, session):
+            live = clock.standing(session, lock.ttl) == clocks.LIVE and not self._has_left(session)
+            if live and not verdict.owns(me, session):
                 against = {"path": targets.show(lock.target), "why": "locked", "session": session}
                 found.append({**against, "lock": msgspec.to_builtins(lock)})
         return found
+
+    def _doubted(self, raw: Mapping[str, Any]) -> None:
+        """Say that a lock was let lapse by a clock that nothing bears out."""
+        path, until = shown_path(raw["path"])[0], locks.rfc3339(raw["expires"])
+        text = f"{path} was locked by {raw['session']['name']} until {until}, by a clock that nothing bears out yet"
+        notice = {"code": "clock", "message": text, "hint": "`git peer sync` fetches what is new of its holder"}
+        if notice not in self.warned:
+            self.warned.append(notice)
 
     def _contains(self, head: str, commit: str) -> bool:
         try:
@@ -281,6 +298,19 @@ class Peer:
             with self.clone.writing(patience):
                 self.engine.refresh(why, time.monotonic() + patience)
         return find(self.state)
+
+    def refreshed(self, patience: float) -> bool:
+        """Fetch the log in at most so many seconds; whether that was done. Of several that ask at once one fetches."""
+        if self.remote is None:
+            return True
+        began, end = time.time(), time.monotonic() + patience
+        try:
+            with self.clone.writing(patience):
+                if times.fetched_at(self.clone.folder) < began:
+                    self.engine.advance(end - time.monotonic())
+        except PeerError:
+            return False
+        return True
 
     def _moved(self) -> bool:
         """Follow a log that was moved to a remote while this run waited; False where the move broke off."""
@@ -372,7 +402,7 @@ class Peer:
         while (self.engine.tip(), self.clone.tentative()) == old and time.monotonic() < end:
             time.sleep(0.05)
             # Of all that wait in this clone one fetches.
-            if self.remote is not None and self.clone.fetched_ago(self.settings.get("maxStaleness")) > 2:
+            if self.remote is not None and self.clone.fetched_ago > 2:
                 with self.clone.try_writing() as mine:
                     if mine:
                         self.engine.advance(self.settings.get("retryTimeout"))
@@ -398,6 +428,8 @@ class Peer:
             if sessions.owns(mine, self.me, holder) or (
                 holder.name == self.me.name and sessions.same_run(holder, self.me)
             ):
+                continue
+            if sessions.is_elsewhere(self.me, holder) or self._has_left(snapshot.heard(holder)):
                 continue
             for raw in marker.get("locks", ()):
                 lock = msgspec.convert(raw, Lock)

@@ -183,7 +183,7 @@ class Import:
 
     def _target(self, typed: str) -> Target:
         repo = self.peer.repo
-        return targets.parse(typed, "", repo.what_is, str(repo.top) if repo.top is not None else "")
+        return targets.parse(typed, "", repo.what_is, str(repo.top) if repo.top is not None else "", repo.in_any_tree)
 
     def _at(self, code: str, message: str, line: int, hint: str, **extra: Any) -> PeerError:
         place = f"{self.name}:{line}" if line else self.name

@@ -222,7 +222,7 @@ def _drafted(peer: Peer, state: State, raw: Any, wanted: Wanted) -> tuple[Propos
     repo = peer.repo
     top = str(repo.top) if repo.top is not None else ""
     proposal, problems = proposals.read(
-        raw, lambda given: targets.parse(given, "", repo.what_is, top), wanted.most, wanted.replan
+        raw, lambda given: targets.parse(given, "", repo.what_is, top, repo.in_any_tree), wanted.most, wanted.replan
     )
     if problems:
         return None, problems

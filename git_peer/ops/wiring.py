@@ -12,6 +12,7 @@ from git_peer.ops import gate
 from git_peer.ops.peer import Peer
 from git_peer.publish.engine import Options
 from git_peer.publish.snapshot import World
+from git_peer.store.clone import runs
 from git_peer.store.clone import who as who_is
 from git_peer.store.clone.clone import Clone
 from git_peer.store.git.repo import Repo
@@ -116,6 +117,7 @@ def who(repo: Repo, clone: Clone, given: str | None) -> Me:
         worktree=(repo.top or repo.gitdir).name,
         branch=repo.branch,
         head=repo.head,
+        also=runs.also(str(clone.folder), name) if agent else (),
     )
 
 

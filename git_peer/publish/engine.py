@@ -88,6 +88,7 @@ class Engine:
         self.options = options
         self.fetched = 0  # commits that came in
         self._at: Snapshot | None = None  # the last look
+        self._sent = 0.0  # when the last push began
         self._telling: list[Callable[[], None]] = []
 
     @property
@@ -160,14 +161,14 @@ class Engine:
         """
         assert self.remote is not None
         self._remember()
-        old = self.tip()
+        old, began = self.tip(), time.time()
         try:
             new, arrived, problems = receive(self.chain, self.remote, old, timeout)
         except PeerError as why:
             if why.extra.get("verified", old) != old:
                 self.move(why.extra["verified"], old)
             raise
-        self.clone.fresh_until(time.time() + self.options.staleness)
+        self.clone.fetched(began, self.options.staleness)
         if new == old:
             return False
         if new is None:
@@ -315,7 +316,7 @@ class Engine:
                 raise
             return self._won(mine, attempt, after)
         attempt.keep()
-        push, began = publish or self.remote.push, time.monotonic()
+        push, began, self._sent = publish or self.remote.push, time.monotonic(), time.time()
         try:
             pushed = push(candidate, tip, deadline - time.monotonic())
         except PeerError:  # it refused before anything was sent
@@ -383,7 +384,7 @@ class Engine:
         holdings.published(self.chain, self.clone, winner.base, winner.candidate)
         if pushed_on is not None:
             self.move(winner.candidate, pushed_on)
-            self.clone.fresh_until(time.time() + self.options.staleness)
+            self.clone.fetched(self._sent, self.options.staleness)
         elif after is not None:
             self._saw(after)
         self._deliver(winner.answer)  # before the attempt is forgotten: by it others find out who was not told

@@ -7,8 +7,8 @@ worked out, not read again.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Container, Iterable, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -18,6 +18,7 @@ from git_peer.core.log.state import State
 from git_peer.core.session import clock as clocks
 from git_peer.core.session import record as sessions
 from git_peer.core.session.record import Session
+from git_peer.store.clone import runs, times
 from git_peer.store.clone.clone import Clone, Seen
 
 
@@ -63,13 +64,43 @@ def seen_anew(clone: Clone, world: World, at: Snapshot, seen: Seen) -> Snapshot:
 
 def scene_of(clone: Clone, world: World, state: State, among: Sequence[Session], seen: Seen) -> Scene:
     """The world as a decision on `state` sees it now."""
-    now = int(time.time())
+    clock = clock_of(world, among, seen)
+    known = [(one.sid, heard(one)) for one in among]
     return msgspec.structs.replace(
         world.scene,
-        now=now,
+        now=clock.now,
         height=state.log.height + 1,
         seen=seen,
-        watched=clone.watched(among, seen),
-        at_most=clone.at_most(among, seen),
-        clock_trusted=clocks.may_prove(now, among, seen, world.clone),
+        watched={sid: told for sid, one in known if (told := clock.watched(one)) is not None},
+        at_most={sid: told for sid, one in known if (told := clock.longest(one)) is not None},
+        clock_trusted=clock.is_trusted,
+        left=_Left(clone, world.clone, among),
     )
+
+
+def clock_of(world: World, among: Iterable[Session], seen: Seen) -> clocks.Clock:
+    """This clone's clock, beside what it knows of the others'."""
+    return clocks.Clock(
+        int(time.time()), times.steady(), times.boot(), seen, world.clone, lambda: [heard(one) for one in among]
+    )
+
+
+def heard(session: Session) -> dict[str, Any]:
+    """What a clock, and who looks whether a session can go on, ask of it."""
+    keys = ("sid", "clone", "at", "height", "skewed", "name", "gitdir", "host")
+    return {key: getattr(session, key) for key in keys}
+
+
+class _Left(Container[str]):
+    """The sids of this clone's sessions that cannot go on. Each is looked at when it is asked for: most never are."""
+
+    def __init__(self, clone: Clone, ident: str, among: Iterable[Session]) -> None:
+        self._common = str(clone.common)
+        self._mine = {one.sid: one for one in among if ident and one.clone == ident}
+        self._known: dict[object, bool] = {}
+
+    def __contains__(self, sid: object) -> bool:
+        if sid not in self._known:
+            session = self._mine.get(str(sid))
+            self._known[sid] = session is not None and runs.has_left(self._common, heard(session))
+        return self._known[sid]

@@ -169,13 +169,18 @@ def test_shell(local: Clone) -> None:
 
 
 def test_commands_that_sweep(local: Clone) -> None:
-    """Refused only where somebody else is at work in this very work tree."""
+    """Refused only where they would change a file that somebody else holds; tests of what that is: test_shell_truth."""
     one, two = Agent(local, "s1"), Agent(local, "s2")
     one.call("session-start")
-    for command in ("git stash", "git reset --hard", "git switch main", "git clean -fd", "git restore ."):
-        assert one.shell(command) == "", command
     two.call("session-start")
-    for command in ("git stash", "git reset --hard", "git switch main", "git clean -fd", "git restore ."):
+    assert two.edit("src/api.py") == ""
+    assert two.edit("src/new.py") == ""
+    sweeping = ("git stash -u", "git reset --hard", "git clean -fd", "git restore .")
+    for command in (*sweeping, "git switch main"):
+        assert one.shell(command) == "", command
+    local.write("src/api.py", "two's\n")
+    local.write("src/new.py", "two's\n")
+    for command in sweeping:
         assert two.name in one.shell(command), command
     assert one.shell("git stash list") == ""
     elsewhere = Agent(local.worktree("b"), "s3")
@@ -186,9 +191,10 @@ def test_commands_that_sweep(local: Clone) -> None:
 
 
 def test_its_own_person_is_no_stranger(local: Clone) -> None:
-    """A person who once ran a command in the work tree keeps no agent from a stash, unless holding something."""
+    """A person who once ran a command in the work tree keeps no agent from a stash, unless it takes what they hold."""
     local.peer("session", "start")
     agent = Agent(local)
+    local.write("src/api.py", "the person's\n")
     assert agent.shell("git stash") == ""
     local.peer("lock", "src/api.py")
     assert agent.shell("git stash") != ""

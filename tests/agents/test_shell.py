@@ -71,7 +71,20 @@ PATHS = {
     "git mv a b": ["a", "b"],
     "git mv a d/": ["a", "d/a"],
     "git -c x.y=z rm a": ["a"],
-    "git -C elsewhere rm a": [],
+    "git -C elsewhere rm a": ["elsewhere/a"],
+    "git -C d -C e restore a": ["d/e/a"],
+    "X=d; cd $X && rm a": ["d/a"],
+    "export X=d; rm ${X}/a '$X/b'": ["d/a", "$X/b"],
+    "(cd d && rm a); rm b": ["d/a", "b"],
+    "echo $(rm a) `rm b`": ["a", "b"],
+    "echo '$(rm a)'": [],
+    "bash <<'EOF'\nrm a\nEOF\nrm b": ["a", "b"],
+    "eval 'rm a'": ["a"],
+    "bash -ec 'rm a'": ["a"],
+    "timeout -k 5 30 rm a": ["a"],
+    "env -C d rm a": ["d/a"],
+    "sudo -u me rm a": ["a"],
+    "flock f rm a": ["a"],
     "git status": [],
     "git commit -am x": [],
     # several, and what runs another
@@ -100,26 +113,61 @@ PATHS = {
     "pytest -q": [],
     "'unclosed": [],
 }
-SWEEPING = {
-    "git stash": ["git stash"],
-    "git stash -u": ["git stash"],
-    "git stash pop": ["git stash"],
+CALLS = {  # (where, what) of the git commands that git has to be asked about
+    "git stash": [("", "git stash")],
+    "git stash -u": [("", "git stash")],
+    "git stash pop": [("", "git stash")],
     "git stash list": [],
     "git stash show": [],
-    "git reset --hard": ["git reset --hard"],
-    "git reset --hard HEAD~1": ["git reset --hard"],
+    "git reset --hard": [("", "git reset --hard")],
+    "git reset --hard HEAD~1": [("", "git reset --hard")],
+    "git reset --keep HEAD~1": [("", "git reset")],
     "git reset a": [],
-    "git switch main": ["git switch"],
+    "git switch main": [("", "git switch")],
     "git switch -c new": [],
-    "git checkout main": ["git checkout"],
+    "git switch -c new old": [("", "git switch")],
+    "git checkout main": [("", "git checkout")],
     "git checkout -b new": [],
-    "git checkout -- .": ["git checkout ."],
-    "git restore .": ["git restore ."],
-    "git clean -fd": ["git clean"],
+    "git checkout -- .": [("", "git checkout")],
+    "git checkout -- 'src/*.py'": [("", "git checkout")],
+    "git checkout -- *.py": [("", "git checkout")],
+    "git restore .": [("", "git restore")],
+    "git restore --staged .": [],
+    "git clean -fd": [("", "git clean")],
     "git clean -nfd": [],
     "git clean -f --dry-run": [],
-    "cd d && git stash": ["git stash"],
-    "bash -c 'git stash'": ["git stash"],
+    "cd d && git stash": [("d", "git stash")],
+    "pushd d && git stash": [("d", "git stash")],
+    "(cd d && git stash); git stash": [("d", "git stash"), ("", "git stash")],
+    "git -C d reset --hard": [("d", "git reset --hard")],
+    "git -C d -C e stash": [("d/e", "git stash")],
+    "git --no-pager -c a.b=c stash": [("", "git stash")],
+    "R=/r; git -C $R stash": [("/r", "git stash")],
+    "bash -c 'git stash'": [("", "git stash")],
+    "bash -lc 'cd d && git stash'": [("d", "git stash")],
+    "timeout 30 git stash": [("", "git stash")],
+    "timeout --signal=KILL 30s git stash": [("", "git stash")],
+    "nice -n 5 timeout 3 git stash": [("", "git stash")],
+    "GIT_TRACE=1 git stash": [("", "git stash")],
+    "env -u X GIT_TRACE=1 git stash": [("", "git stash")],
+    "/usr/bin/git stash": [("", "git stash")],
+    "if ! git stash; then :; fi": [("", "git stash")],
+    "x=$(git stash)": [("", "git stash")],
+    "git pull --autostash": [("", "git pull --autostash")],
+    "git rebase main": [("", "git rebase")],
+    "git merge main": [("", "git merge")],
+    "git worktree remove --force ../b": [("../b", "git worktree remove")],
+    "git worktree remove ../b": [],
+    "git commit -m x": [],
+    "git commit -mn": [],
+    "git commit -m --no-verify-not": [],
+    "git commit --no-verify -m x": [("", "git commit --no-verify")],
+    "git commit --no-veri -m x": [("", "git commit")],
+    "git commit -nm x": [("", "git commit")],
+    "git commit -anm x": [("", "git commit")],
+    "git -c core.hooksPath=/dev/null commit -m x": [("", "git commit")],
+    "git -c CORE.HOOKSPATH= commit -m x": [("", "git commit")],
+    "GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=core.hooksPath GIT_CONFIG_VALUE_0=/x git commit -m x": [("", "git commit")],
 }
 PATCHES = {
     "git apply a.patch": ["a.patch"],
@@ -137,10 +185,19 @@ def test_paths(line: str) -> None:
     assert changes(line).paths == PATHS[line]
 
 
-@pytest.mark.parametrize("line", SWEEPING)
-def test_whole_work_tree(line: str) -> None:
+@pytest.mark.parametrize("line", CALLS)
+def test_what_git_is_asked_about(line: str) -> None:
     found = changes(line)
-    assert (found.sweeping, found.paths) == (SWEEPING[line], [])
+    assert ([(call.where, call.command) for call in found.calls], found.paths) == (CALLS[line], [])
+
+
+def test_what_git_is_told() -> None:
+    (call,) = changes("git --git-dir=/r/.git --work-tree /r reset --hard").calls
+    assert (call.gitdir, call.tree) == ("/r/.git", "/r")
+    (call,) = changes("GIT_DIR=/r/.git GIT_WORK_TREE=/r git clean -f").calls
+    assert (call.gitdir, call.tree) == ("/r/.git", "/r")
+    (call,) = changes("cd $HOME/r && git stash push -- ~/x 'a b'", {"HOME": "/h"}).calls
+    assert (call.where, call.words) == ("/h/r", ("push", "--", "/h/x", "a b"))
 
 
 @pytest.mark.parametrize("line", PATCHES)

@@ -26,6 +26,7 @@ def test_ownership(site: Site) -> None:
     assert site.status() == 0  # the unnamed person of the same work tree
     assert site.status(GIT_PEER_SESSION="carol") == 1
     assert site.status(CLAUDECODE="1", CLAUDE_CODE_SESSION_ID="s1") == 1  # an agent is no unnamed person
+    site.git("worktree", "add", "-q", "--detach", str(site.base / "w"))
     site.log(lock("a", "bob"), sessions=(session("bob", **HERE, gitdir="worktrees/w"),))
     assert site.status(GIT_PEER_SESSION="bob") == 1  # one name, another work tree
     assert site.status() == 1
@@ -208,6 +209,7 @@ def test_tentative_marker(site: Site) -> None:
     site.log()
     site.write("a")
     site.git("add", "a")
+    site.git("worktree", "add", "-q", "--detach", str(site.base / "w"))
     marker = {"session": session("bob", clone=CLONE, gitdir="worktrees/w"), "locks": [lock("a", "bob", token=0)]}
     site.write_peer("tentative/sid-bob.json", marker)
     assert "a is locked by bob" in site.refused("commit", "-qm", "x")

@@ -27,7 +27,6 @@ from git_peer.ops import sync as tentative
 from git_peer.ops.peer import Peer
 from git_peer.publish import attempts, combine, recovery
 from git_peer.store import files
-from git_peer.store.clone import clone
 from git_peer.store.git import chain, refs, remote
 from git_peer.store.git.objects import TreeWriter
 from tests.faults import worker as forked
@@ -113,8 +112,8 @@ def _expires_the_living() -> None:
 
 def _believes_its_clock() -> None:
     """It asks neither the others' clocks nor the monotonic one."""
-    clocks.may_prove = lambda *_: True
-    clone.Clone.at_most = lambda self, among, seen: {}  # type: ignore[method-assign]
+    clocks.Clock.is_trusted = True  # type: ignore[method-assign,assignment]
+    clocks.Clock.longest = lambda self, session: None  # type: ignore[method-assign]
 
 
 def _old_evidence() -> None:

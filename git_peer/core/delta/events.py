@@ -145,7 +145,7 @@ class DeltaSettle(Event, tag="delta.settle", frozen=True, kw_only=True):
             raise Malformed(f"nobody has answered {delta.id[:8]}")
         for name, proof in self.gone.items():
             session = sessions.get(state, name)
-            expiry.check(proof, session, session.ttl if session else 0, self)
+            expiry.check(proof, session, session.ttl if session else 0, self, state)
         deltas.remove(state, delta)
 
 

@@ -115,7 +115,7 @@ class Release(Command, tag="unlock", frozen=True, kw_only=True):
         chosen = [locks.by_id(state, ident) for ident in self.ids]
         for target in self.targets:
             there = [lock for lock in locks.overlapping(state, target) if lock.target == target]
-            own = [lock for lock in there if _owns(state, session, self.me, lock)]
+            own = [lock for lock in there if _owns(state, session, self.me, lock) or lock.sid in scene.left]
             if not there:
                 raise _no_such(state, target)
             if not own and self.force is None:
@@ -255,7 +255,9 @@ def already(state: State, target: Target, session: Session, me: Me, scene: Scene
                 return lock, None
             continue
         holder = locks.holder_of(state, lock)
-        if holder is None or lock.mode != "exclusive" or not sessions.owns(session, me, holder):
+        if holder is None or lock.mode != "exclusive":
+            continue
+        if not sessions.owns(session, me, holder) and not sessions.is_elsewhere(me, holder):
             continue
         if locks.is_live(state, lock, scene) and targets.contains(lock.target, target):
             agents = lock

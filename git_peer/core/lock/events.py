@@ -150,7 +150,7 @@ class LockExpire(LockChange, tag="lock.expire", frozen=True, kw_only=True):
     def apply(self, state: State, height: int, index: int) -> None:
         """The evidence must fit what the log knows of the holder."""
         lock = _find(state, self.holder, self.lock)
-        expiry.check(self.evidence, locks.holder_of(state, lock), lock.ttl, self)
+        expiry.check(self.evidence, locks.holder_of(state, lock), lock.ttl, self, state)
         _lose(state, self, lock, height)
 
 

@@ -152,7 +152,7 @@ def describe(state: State, lock: Lock, scene: Scene, guarantee: str) -> dict[str
         "ttl": lock.ttl,
         "acquired_at": rfc3339(lock.at),
         "expires_at": rfc3339(ends),
-        "live": session is not None and scene.now <= ends,
+        "live": session is not None and session.sid not in scene.left and scene.now <= ends,
         "guarantee": guarantee
         or ("tentative" if not lock.token else "local" if state.log.mode == "local" else "remote"),
     }

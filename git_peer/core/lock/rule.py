@@ -6,13 +6,15 @@ The commit gate, `git peer check` and the push check all ask here, so they canno
 from __future__ import annotations
 
 from git_peer import layout
-from git_peer.core.session import lease as leases
+from git_peer.core.session import clock as clocks
 from git_peer.core.target import glob as globs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import Any, Protocol
+
+    from git_peer.core.session.clock import Clock
 
     Record = dict[str, Any]
 
@@ -72,19 +74,20 @@ def place(target: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def touches(kind: str, target: str, path: str, folds: bool) -> bool:
-    """Whether a change of the file `path` is one of the target: it lies there, or would stand in the place of it."""
-    if globs.covers(kind, target, path, folds):
-        return True
-    return globs.covers("dir", path, globs.literal_dir(target) if kind == "glob" else target, folds)
+    """Whether a change of the file `path` is one of the target, by the rule that grants locks."""
+    return globs.meets(kind, target, "file", path, folds)
 
 
 def owns(me: Mapping[str, Any], session: Mapping[str, Any]) -> bool:
-    """Whether what `session` holds is mine: my clone and work tree, and my name unless I am its unnamed person."""
-    return (
-        session["clone"] == me["clone"]
-        and session.get("gitdir", "") == me["gitdir"]
-        and (me["name"] is None or session["name"] == me["name"])
-    )
+    """Whether what `session` holds is mine: my clone and work tree, and my name unless I am its unnamed person.
+
+    Or it is my run in another work tree of the clone, by one of the names in `also`.
+    """
+    if session["clone"] != me["clone"]:
+        return False
+    if session["name"] in me.get("also", ()):
+        return True
+    return session.get("gitdir", "") == me["gitdir"] and (me["name"] is None or session["name"] == me["name"])
 
 
 # -- which records speak of a path ----------------------------------------------------------------
@@ -187,18 +190,20 @@ def judge(
     reader: Reader,
     paths: Iterable[str],
     me: Mapping[str, Any],
-    now: int,
-    seen: Mapping[str, Mapping[str, int]],
+    clock: Clock,
     tentative: Iterable[Mapping[str, Any]],
     fenced: Iterable[Mapping[str, Any]],
     landed: Callable[[str], bool],
+    doubted: Callable[[Record], None] = lambda against: None,
+    left: Callable[[Record], bool] = lambda session: False,
 ) -> list[Record]:
-    """What stands against a change of `paths` by `me` (`clone`, `gitdir`, `name` or None) at epoch second `now`.
+    """What stands against a change of `paths` by `me` (`clone`, `gitdir`, `name` or None), by this clone's `clock`.
 
     Each violation has `path`, `why` (locked, fenced, disputed), `lock`, the holder's `session` record, `expires`
-    (epoch second, 0 where that has no end), and `fence` or `dispute`; in the order of `paths`. `tentative` and
-    `fenced` are this clone's markers; `landed(commit)` tells whether what is built on has that commit. ValueError
-    on a malformed record.
+    (epoch second, 0 where that has no end; past where the clock may not prove it), and `fence` or `dispute`; in the
+    order of `paths`. `tentative` and `fenced` are this clone's markers; `landed(commit)` tells whether what is built
+    on has that commit. `doubted` is told of each lock that lapsed by a clock which nothing bears out, and `left` tells
+    whether a session is of this clone and cannot go on: neither refuses anything. ValueError on a malformed record.
     """
     paths = list(dict.fromkeys(paths))
     folds = folding(reader)
@@ -207,14 +212,19 @@ def judge(
     others: dict[str, list[Record]] = {}
 
     def weigh(path: str, lock: Record, holder: Record) -> None:
-        end = leases.expires(holder, lock["ttl"], seen)
-        if lock.get("state") == "pending" or now > end:
+        standing = clocks.LAPSED if lock.get("state") == "pending" else clock.standing(holder, lock["ttl"])
+        if standing == clocks.LAPSED:
             return
+        end = clock.end(holder, lock["ttl"])
+        against = {"path": path, "why": "locked", "lock": lock, "session": holder, "expires": end}
         if owns(me, holder):
             mine.add(path)
-        else:
-            against = {"path": path, "why": "locked", "lock": lock, "session": holder, "expires": end}
+        elif left(holder):
+            return
+        elif standing == clocks.LIVE:
             others.setdefault(path, []).append(against)
+        else:
+            doubted(against)
 
     for path, lock in concerning(reader, layout.T_LOCKS, paths, folds):
         holder = sessions.run(checked(lock, _LOCK, f"lock {lock['id']}"))
@@ -277,6 +287,13 @@ def _fences(
             if newer["token"] > lost["token"] and not mine:
                 for path in touched:
                     yield path, fence, holder
+
+
+def sessions(reader: Reader) -> Iterator[Record]:
+    """The record of every session."""
+    for name in sorted(reader.entries(layout.T_SESSIONS) or ()):
+        where = f"{layout.T_SESSIONS}/{name}"
+        yield checked(parse(reader.read(where) or b"", where), _SESSION, where)
 
 
 class _Sessions:

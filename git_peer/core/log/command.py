@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
@@ -28,6 +28,7 @@ class Me(Record, frozen=True, kw_only=True):
     doing: str = ""
     capabilities: tuple[str, ...] = ()
     takeover: bool = False
+    also: tuple[str, ...] = ()  # names of this very run in other work trees of the clone, into which it reached
 
     @property
     def person(self) -> bool:
@@ -50,9 +51,9 @@ class Scene(msgspec.Struct, frozen=True):
     clock_trusted: bool = True  # False: more than five minutes off the others; steals by watching only
     seen: Mapping[str, Mapping[str, int]] = msgspec.field(default_factory=dict)
     watched: Mapping[str, int] = msgspec.field(default_factory=dict)  # sid → seconds without news, monotonic
-    at_most: Mapping[str, int] = msgspec.field(
-        default_factory=dict
-    )  # sid → seconds that its silence cannot exceed, monotonic
+    left: Container[str] = frozenset()  # sids of this clone's sessions whose work tree or process is gone
+    # sid → seconds that its silence cannot exceed, monotonic
+    at_most: Mapping[str, int] = msgspec.field(default_factory=dict)
 
 
 Answer = Callable[[State, Scene], dict[str, Any]]  # a decision's answer, as the state after its events tells it

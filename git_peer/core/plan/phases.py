@@ -58,7 +58,7 @@ class PhaseClose(plan.PhaseEvent, tag="phase.close", frozen=True, kw_only=True):
         for name in workers(among):
             if name in self.dead:
                 worker = sessions.get(state, name)
-                expiry.check(self.dead[name], worker, worker.ttl if worker else 0, self)
+                expiry.check(self.dead[name], worker, worker.ttl if worker else 0, self, state)
             elif phase.synced.get(name) != self.head:
                 raise Malformed(f"{name} does not stand on {self.head[:12]}")
         sessions.touch(state, self, height)

@@ -78,7 +78,8 @@ class End(Command, tag="session-end", frozen=True, kw_only=True):
         ended = sessions.get(txn.state, self.name) if self.name else mine
         if ended is None:
             raise PeerError("not_found", f"no session {self.name or 'of this work tree'} to end", "`git peer peers`")
-        if not sessions.owns(mine, self.me, ended):
+        left = not sessions.owns(mine, self.me, ended)  # not one's own, unless it cannot go on
+        if left and ended.sid not in txn.scene.left:
             raise PeerError("not_yours", f"{ended.name} is another's session", "its own run, or its person, ends it")
         txn.begin()
         if sessions.get(txn.state, ended.name) is None:  # silent for so long that the beginning swept it
@@ -88,9 +89,11 @@ class End(Command, tag="session-end", frozen=True, kw_only=True):
         views = [locks.describe(txn.state, lock, txn.scene, "") for lock in held]
         locking.release(txn, held)
         for task in list(tasks.claimed_by(txn.state, ended.name)):
-            if task.status == "in_progress" and task.sid == ended.sid:
+            if task.status == "in_progress" and task.sid == ended.sid and left:
+                txn.emit(TaskLapse, task=task.id, evidence=Evidence(how="left", height=ended.height, at=ended.at))
+            elif task.status == "in_progress" and task.sid == ended.sid:
                 txn.emit(TaskRelease, task=task.id, note="its session ended")
             elif task.status == "in_progress":  # of an earlier run of that name, sent back from review
                 txn.emit(TaskLapse, task=task.id, evidence=_GONE)
-        txn.emit(SessionEnd, name=ended.name, ended=ended.sid)
+        txn.emit(SessionEnd, name=ended.name, ended=ended.sid, left=left)
         return lambda after, scene: {"ended": ended.name, "released": views}

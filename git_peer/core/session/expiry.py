@@ -6,14 +6,19 @@ import msgspec
 
 from git_peer.core.errors import Malformed
 from git_peer.core.log.command import Scene
-from git_peer.core.log.state import Event
+from git_peer.core.log.state import Event, State
+from git_peer.core.session import clock as clocks
+from git_peer.core.session import record as sessions
 from git_peer.core.session.record import Session
 
 
 class Evidence(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
-    """Why a lease is held to have run out: the holder's last event, and the wall clock, a watch, or no session."""
+    """Why a lease is held to have run out: the holder's last event, and the wall clock, a watch, or no session.
 
-    how: str  # wall | watch | gone
+    `left`: the clone that the session is of finds its work tree or process gone.
+    """
+
+    how: str  # wall | watch | gone | left
     height: int = 0
     at: int = 0
     watched: int = 0
@@ -23,24 +28,25 @@ def evidence(session: Session | None, ttl: int, scene: Scene) -> Evidence | None
     """The evidence that a lease of `ttl` seconds of that session ran out; None while it must be taken for alive."""
     if session is None:
         return Evidence(how="gone")
-    watched = scene.watched.get(session.sid, 0)
-    if watched > ttl:
-        return Evidence(how="watch", height=session.height, at=session.at, watched=watched)
-    # The wall clock is compared with the raw `at`: what apply() can check again on every clone.
-    if scene.at_most.get(session.sid, ttl) + scene.skew < ttl:
-        return None  # whatever the wall clock says, which may have been set since
-    if scene.clock_trusted and not session.skewed and scene.now > session.at + ttl + scene.skew:
-        return Evidence(how="wall", height=session.height, at=session.at)
-    return None
+    if session.sid in scene.left:
+        return Evidence(how="left", height=session.height, at=session.at)
+    watched, longest = scene.watched.get(session.sid), scene.at_most.get(session.sid)
+    how = clocks.proof(scene.now, session.at, ttl, scene.skew, watched, longest, session.skewed, scene.clock_trusted)
+    if not how:
+        return None
+    return Evidence(how=how, height=session.height, at=session.at, watched=(watched or 0) if how == "watch" else 0)
 
 
-def check(proof: Evidence, session: Session | None, ttl: int, event: Event) -> None:
+def check(proof: Evidence, session: Session | None, ttl: int, event: Event, state: State) -> None:
     """Malformed unless the evidence fits what the log knows of the holder when `event` is written."""
     if session is None:
         if proof.how != "gone":
             raise Malformed("the holder's session is gone")
     elif (proof.height, proof.at) != (session.height, session.at):
         raise Malformed(f"{session.name} has given a sign of life since")
+    elif proof.how == "left":
+        if sessions.acting(state, event).clone != session.clone:
+            raise Malformed(f"{session.name} is of another clone")
     elif proof.how == "watch":
         if proof.watched <= ttl:
             raise Malformed("watched for less than the TTL")

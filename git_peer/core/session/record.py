@@ -82,12 +82,16 @@ class SessionRenew(Event, tag="session.renew", frozen=True, kw_only=True):
 
 
 class SessionEnd(Event, tag="session.end", frozen=True, kw_only=True):
-    """A session is over: its own word, or that of the person who owns it."""
+    """A session is over: its own word, or that of the person who owns it.
+
+    Or, with `left`, that of another of its clone, which finds its work tree or process gone.
+    """
 
     example = {"name": "a", "ended": "s"}
 
     name: str
     ended: str
+    left: bool = False
 
     def apply(self, state: State, height: int, index: int) -> None:
         """The record goes; its locks must have gone before."""
@@ -96,7 +100,7 @@ class SessionEnd(Event, tag="session.end", frozen=True, kw_only=True):
         if ended is None or ended.sid != self.ended:
             raise Malformed(f"{self.name} ({self.ended}) is not a session")
         mine = actor.sid == ended.sid or (actor.default and (actor.clone, actor.gitdir) == (ended.clone, ended.gitdir))
-        if not mine:
+        if not mine and not (self.left and actor.clone == ended.clone):
             raise Malformed(f"{self.by} does not own {self.name}")
         if holds(state, self.name):
             raise Malformed(f"{self.name} still holds locks or tasks")
@@ -144,7 +148,7 @@ def expires(session: Session, ttl: int, scene: Scene) -> int:
 
 def is_live(session: Session, scene: Scene) -> bool:
     """Whether any lease of the session may still run."""
-    return scene.now <= expires(session, session.ttl, scene)
+    return session.sid not in scene.left and scene.now <= expires(session, session.ttl, scene)
 
 
 def same_run(session: Session, me: Me) -> bool:
@@ -157,6 +161,11 @@ def owns(mine: Session | None, me: Me, other: Session) -> bool:
     if mine is not None and mine.sid == other.sid:
         return True
     return me.name is None and me.person and same_run(other, me)
+
+
+def is_elsewhere(me: Me, other: Session) -> bool:
+    """Whether `other` is the run of `me` in another work tree of the clone."""
+    return other.clone == me.clone and other.name in me.also
 
 
 def is_person(session: Session, me: Me) -> bool:
@@ -187,6 +196,11 @@ def find(state: State, me: Me) -> Session | None:
     return session if session is not None and same_run(session, me) else None
 
 
+def _was_heard(session: Session, scene: Scene) -> bool:
+    """Whether a session cannot have been silent for a whole TTL, whatever the wall clock says, which may be set."""
+    return session.sid not in scene.left and scene.at_most.get(session.sid, session.ttl) < session.ttl
+
+
 def ensure(state: State, me: Me, scene: Scene) -> tuple[Session, SessionStart | None]:
     """The session of `me`, and the event that starts it where it is not there yet (not yet applied).
 
@@ -196,7 +210,7 @@ def ensure(state: State, me: Me, scene: Scene) -> tuple[Session, SessionStart | 
     there = get(state, name)
     if there is not None and same_run(there, me) and not me.takeover:
         return there, None
-    if there is not None and not me.takeover and is_live(there, scene):
+    if there is not None and not me.takeover and (is_live(there, scene) or _was_heard(there, scene)):
         where = f"{there.host}:{there.worktree}"
         raise PeerError(
             "exists",

@@ -390,3 +390,24 @@ def covers(kind: str, target_path: str, path: str, fold: bool = False) -> bool:
     if kind == "glob":
         return match(target_path, path, fold)
     return _under(fold_key(path), fold_key(target_path)) if fold else _under(path, target_path)
+
+
+def meets(kind_a: str, a: str, kind_b: str, b: str, fold: bool = False) -> bool:
+    """Whether two targets can concern one path: the one rule that locks, the gate and the hooks go by. Exact.
+
+    A file counts as holding what would lie under it, and a directory its own path, for one path cannot be both.
+    Against a glob that is told by paths that there can be beside it: a directory is what is inside it, and a file
+    is itself, or stands where the directory is that holds all that the glob matches. So `*` does not meet `src/`,
+    and `src/**/*.md` meets neither `src/main.py` nor, as a name of a directory, `src/main.py/x.md`.
+    """
+    if "name" in (kind_a, kind_b):
+        return kind_a == kind_b and a == b
+    if kind_a == kind_b == "glob":
+        return overlap(a, b, fold)
+    if kind_b == "glob":
+        kind_a, a, kind_b, b = kind_b, b, kind_a, a
+    if kind_a != "glob":
+        return covers(kind_a, a, b, fold) or covers(kind_b, b, a, fold)
+    if kind_b == "dir":
+        return overlaps_dir(a, b, fold)
+    return match(a, b, fold) or covers("dir", b, literal_dir(a), fold)

@@ -1,8 +1,6 @@
 """What a lock is on: a file, a directory, a glob, lines, a section, or a name. Pure.
 
-Overlap asks whether two targets can concern one path. For that a file counts as holding what lies under it, and
-a directory its own path, for one path cannot be both; only against a glob a directory is what is inside it, so
-that `*`, the files at the top, does not meet `src/`.
+Overlap asks whether two targets can concern one path; `glob.meets` is the rule.
 """
 
 from __future__ import annotations
@@ -20,7 +18,11 @@ from git_peer.core.target import glob as globs
 
 Kind = Literal["file", "dir", "glob", "lines", "section", "name"]
 Exists = Callable[[str], str]
-"""What is at a top-relative path: file, dir, submodule, inside-submodule, or "" for nothing."""
+"""What is at a top-relative path: file, dir, submodule, or "" for nothing; inside-submodule, inside-repository (of
+another `.git`) and beyond-link for what git would not take from here."""
+
+Elsewhere = Callable[[str], "str | None"]
+"""The top-relative path of an absolute one that lies in any work tree of the clone, links followed; None for others."""
 
 MAX_LINE = 2**31 - 1
 
@@ -70,11 +72,12 @@ def _usage(message: str, hint: str = "") -> PeerError:
     return PeerError("usage", message, hint)
 
 
-def parse(text: str, prefix: str, exists: Exists, top: str = "") -> Target:
+def parse(text: str, prefix: str, exists: Exists, top: str = "", elsewhere: Elsewhere = lambda path: None) -> Target:
     """The target that `text` names for somebody in the directory `prefix` ("" or `src/sub/`, from the top).
 
-    `top` is the absolute path of the work tree, for absolute paths. What exists in exactly that spelling is
-    never taken for a glob, a range or a section. Raises PeerError `usage`.
+    `top` is the absolute path of the work tree, for absolute paths; `elsewhere` knows those in the clone's other work
+    trees. What exists in exactly that spelling is never taken for a glob, a range or a section. Raises PeerError
+    `usage`.
     """
     if not text:
         raise _usage("an empty target", "`.` is this directory, `:/` the whole work tree")
@@ -82,7 +85,7 @@ def parse(text: str, prefix: str, exists: Exists, top: str = "") -> Target:
         raise _usage("a target with a NUL byte, or that no bytes spell")
     if text.startswith("@"):
         return of_path("name", _name(text[1:]))
-    return _Reader(prefix, exists, top).read(text)
+    return _Reader(prefix, exists, top, elsewhere).read(text)
 
 
 def _has_bytes(text: str) -> bool:
@@ -136,8 +139,8 @@ class _Outside(Exception):
 class _Reader:
     """One reading of a text: where it is read from, and what exists."""
 
-    def __init__(self, prefix: str, exists: Exists, top: str) -> None:
-        self.prefix, self.exists = prefix, exists
+    def __init__(self, prefix: str, exists: Exists, top: str, elsewhere: Elsewhere) -> None:
+        self.prefix, self.exists, self.elsewhere = prefix, exists, elsewhere
         self.top = _resolved(top.split("/")) if top else None
 
     def read(self, text: str) -> Target:
@@ -156,12 +159,38 @@ class _Reader:
     def placed(self, text: str, quote: Callable[[str], str] = str) -> tuple[str, bool]:
         """(path from the top, whether the text says that it is a directory); `quote` is for what stands before it."""
         folder = text.rsplit("/", 1)[-1] in {"", ".", ".."}
+        parts = text.split("/")
         if not text.startswith("/"):
-            return "/".join(_resolved([*quote(self.prefix).split("/"), *text.split("/")])), folder
-        parts = _resolved(text.split("/"))
-        if self.top is None or parts[: len(self.top)] != self.top:
+            parts = [*quote(self.prefix).split("/"), *parts]
+            try:
+                return "/".join(_resolved(parts)), folder
+            except _Outside:
+                parts = [*(self.top or ()), *parts]
+        parts = _resolved(parts)
+        if self.top is None:
             raise _Outside
-        return "/".join(parts[len(self.top) :]), folder
+        if parts[: len(self.top)] == self.top:
+            return "/".join(parts[len(self.top) :]), folder
+        return self.other("/".join(parts)), folder
+
+    def other(self, path: str) -> str:
+        """The path from the top of what lies, by its absolute path, in another work tree of the clone."""
+        found = self.elsewhere(f"/{path}")
+        if found is None:
+            raise _Outside
+        return found
+
+    def here(self, path: str) -> str:
+        """The path, if git would take it from this work tree, or what it is in another of the clone's."""
+        kind = self.exists(path)
+        if kind == "beyond-link":
+            raise _usage(f"'{path}' is beyond a symbolic link", "name what it leads to by its own path")
+        if kind == "inside-repository":
+            try:
+                return self.other("/".join([*(self.top or ()), path]))
+            except _Outside:
+                raise _usage(f"'{path}' is in another repository", "lock it there") from None
+        return path
 
     def found(self, text: str) -> str:
         """What exists in exactly that spelling."""
@@ -171,7 +200,8 @@ class _Reader:
             return ""
         if not {part for part in text.split("/") if "::" in part} <= set(path.split("/")):
             return ""  # the `..` is of a section's name
-        return self.exists(path) if path else "dir"
+        kind = self.exists(path) if path else "dir"
+        return "" if kind in {"beyond-link", "inside-repository"} else kind
 
     def free(self, text: str) -> Target:
         """Without magic that says how to read it."""
@@ -203,6 +233,7 @@ class _Reader:
         if not path:
             return of_path("dir", "")
         _no_git_dir(path)
+        path = self.here(path)
         kind = self.exists(path)
         if kind == "inside-submodule":
             raise _usage(f"'{path}' is in a submodule", "lock it there")
@@ -230,6 +261,7 @@ class _Reader:
         if problem := globs.problem(pattern):
             raise _usage(f"'{text}' is no glob: {problem}", _LITERAL_HINT)
         _no_git_dir(pattern, glob=True)
+        pattern = self.here(pattern)
         if (directory := globs.literal_dir(pattern)) and "submodule" in self.exists(directory):
             raise _usage(f"'{text}' is in a submodule", "lock it there")
         return of_path("glob", pattern)
@@ -349,21 +381,9 @@ def overlap(a: Target, b: Target, fold: bool = False) -> bool:
     With `fold`, paths that differ in case or Unicode form only are one.
     """
     one, two = a.real, b.real
-    if "name" in {a.kind, b.kind}:
-        return a.kind == b.kind and one == two
-    if a.kind == b.kind == "glob":
-        return globs.overlap(one, two, fold)
-    if a.kind == "glob":
-        return _glob_meets(one, b.kind, two, fold)
-    if b.kind == "glob":
-        return _glob_meets(two, a.kind, one, fold)
     if a.lines and b.lines and a.blob and a.blob == b.blob and one == two:
         return a.lines[0] <= b.lines[1] and b.lines[0] <= a.lines[1]
-    return globs.covers(a.kind, one, two, fold) or globs.covers(b.kind, two, one, fold)
-
-
-def _glob_meets(pattern: str, kind: str, path: str, fold: bool) -> bool:
-    return globs.overlaps_dir(pattern, path, fold) or (kind != "dir" and globs.match(pattern, path, fold))
+    return globs.meets(a.kind, one, b.kind, two, fold)
 
 
 def contains(a: Target, b: Target) -> bool:

@@ -9,7 +9,6 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from git_peer.core.lock import record as locks
 from git_peer.core.log.state import State, encode
 from git_peer.core.session import record as sessions
 from git_peer.store import files
-from git_peer.store.clone import who
+from git_peer.store.clone import times, who
 from git_peer.store.git import refs
 from git_peer.store.git.libgit2 import Repository
 
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from git_peer.store.git import notes
 
 Seen = Mapping[str, Mapping[str, Any]]
-"""sid → height and first sight (wall and monotonic seconds) of that session's last event; `gap` before it."""
+"""sid → height and first sight (wall and steady seconds) of that session's last event; `gap` before it."""
 
 _LOOK = 0.01  # seconds between two looks at the kernel lock
 _LAST = "*"  # in seen.json: when this clone looked last
@@ -170,7 +169,7 @@ class Clone:
 
         `among` are all sessions of `state`, `old` is what was seen before.
         """
-        now = {"at": int(time.time()), "mono": int(time.monotonic()), "boot": _boot()}
+        now = {"at": int(time.time()), "mono": times.steady(), "boot": times.boot()}
         disputed = any(state.entries(layout.T_DISPUTES) or ())
         seen: dict[str, Mapping[str, Any]] = {_LAST: {**now, "disputed": disputed}}
         last = old.get(_LAST, {})
@@ -187,39 +186,20 @@ class Clone:
             self._unfence(sid, state)
         return seen
 
+    def fetched(self, began: float, staleness: float) -> None:
+        """Note that the log was fetched, by a fetch that began then, and for how long the copy is fresh."""
+        (self.folder / layout.F_STALE).write_text(f"{int(began + staleness)}\n")
+        (self.folder / layout.F_FETCHED).write_text(f"{began:.3f}\n")
+
     def is_new_boot(self, seen: Seen) -> bool:
         """Whether the machine was started anew since this clone looked last: what was not synced may be gone."""
-        return seen.get(_LAST, {}).get("boot") != _boot()
+        return seen.get(_LAST, {}).get("boot") != times.boot()
 
-    def watched(self, among: Sequence[sessions.Session], seen: Seen) -> dict[str, int]:
-        """sid → seconds on the monotonic clock since anything new came from it, as far as this boot goes."""
-        boot, now = _boot(), int(time.monotonic())
-        fresh = {session.sid: session.height for session in among}
-        return {
-            sid: now - entry["mono"]
-            for sid, entry in seen.items()
-            if entry.get("boot") == boot and fresh.get(sid) == entry.get("height")
-        }
-
-    def at_most(self, among: Sequence[sessions.Session], seen: Seen) -> dict[str, int]:
-        """sid → seconds on the monotonic clock since this clone last looked and its last event was not there yet."""
-        watched = self.watched(among, seen)
-        return {sid: since + seen[sid]["gap"] for sid, since in watched.items() if "gap" in seen[sid]}
-
-    def fresh_until(self, epoch: float | None) -> None:
-        """Note from when the copy is stale; None in local mode, where it never is."""
-        path = self.folder / layout.F_STALE
-        if epoch is None:
-            path.unlink(missing_ok=True)
-        else:
-            path.write_text(f"{int(epoch)}\n")
-
-    def fetched_ago(self, staleness: int) -> float:
+    @property
+    def fetched_ago(self) -> float:
         """Seconds since any process of this clone fetched the log."""
-        try:
-            return time.time() - int((self.folder / layout.F_STALE).read_text()) + staleness
-        except (OSError, ValueError):
-            return float("inf")
+        at = times.fetched_at(self.folder)
+        return time.time() - at if at else float("inf")
 
     @property
     def stale_for(self) -> int:
@@ -371,15 +351,6 @@ def _locked(path: str, end: float) -> int | None:
             os.close(handle)
             raise
         os.close(handle)
-
-
-@cache
-def _boot() -> str:
-    """Tells this boot of the machine from others: a monotonic clock means nothing across them."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return str(int(time.time() - time.monotonic()) // 600)
 
 
 def _plain(record: Any) -> Any:

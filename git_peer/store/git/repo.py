@@ -77,14 +77,21 @@ class Repo:
         return "" if inner == "." else inner + "/"
 
     def what_is(self, path: str) -> str:
-        """file, dir, submodule, inside-submodule, or "" for a path from the top that is not there."""
+        """file, dir, submodule, or "" for a path from the top that is not there.
+
+        inside-submodule, inside-repository and beyond-link for what git would not take from this work tree.
+        """
         parts = path.split("/")
         for depth in range(1, len(parts) + 1):
             inner = "/".join(parts[:depth])
             if self._may_have(_LINK) and self.mode_of(inner) == _LINKED:
                 return "submodule" if depth == len(parts) else "inside-submodule"
-            if depth < len(parts) and self.top is not None and os.path.islink(self.top / inner):
-                break
+            if depth < len(parts) and self.top is not None:
+                whole = os.path.join(os.fsencode(self.top), layout.to_bytes(inner))
+                if os.path.islink(whole):
+                    return "beyond-link"
+                if os.path.lexists(os.path.join(whole, b".git")):
+                    return "inside-repository"
         if self.top is None:
             return ""
         full = os.path.join(os.fsencode(self.top), layout.to_bytes(path))
@@ -93,6 +100,36 @@ class Repo:
         if os.path.isdir(full):
             return "dir"
         return "file" if self.mode_of(path) else ""
+
+    def in_any_tree(self, path: str) -> str | None:
+        """The path from the top of what lies at an absolute path in a work tree of this clone; None for elsewhere.
+
+        Links on the way to it are followed, itself it is not.
+        """
+        whole = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
+        tops = sorted((top for top in self._tops() if whole == top or whole.startswith(f"{top}/")), key=len)
+        between = os.path.dirname(whole)
+        while tops and len(between) > len(tops[-1]):
+            if os.path.lexists(os.path.join(between, ".git")):
+                return None  # another repository in it
+            between = os.path.dirname(between)
+        return layout.from_bytes(os.fsencode(whole[len(tops[-1]) + 1 :])) if tops else None
+
+    def leads_to(self, path: str) -> str | None:
+        """Where a link at a path from the top leads to, from the top; None for no link, or one that leads elsewhere."""
+        whole = os.path.join(str(self.top or ""), path)
+        if self.top is None or not layout.is_utf8(path) or not os.path.islink(whole):
+            return None
+        found = self.in_any_tree(os.path.realpath(whole))
+        return found if found and found != path and self.what_is(found) in ("file", "dir") else None
+
+    def _tops(self) -> list[str]:
+        """The work trees of the clone."""
+        found = [str(self.top)] if self.top is not None else []
+        if self.common.name == ".git":
+            found.append(str(self.common.parent))
+        pointers = (file.read_text("utf-8", "surrogateescape") for file in self.common.glob("worktrees/*/gitdir"))
+        return [*found, *(os.path.realpath(os.path.dirname(pointer.rstrip("\n"))) for pointer in pointers)]
 
     # -- the index: pygit2 parses it only where a look at its bytes does not tell, git where libgit2 cannot ------
     def mode_of(self, path: str) -> int:

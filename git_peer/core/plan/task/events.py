@@ -225,7 +225,7 @@ class TaskLapse(TaskEvent, tag="task.lapse", frozen=True, kw_only=True):
         holder = tasks.assignee_of(state, task)
         if task.status != "in_progress" or task.children:
             raise Malformed(f"nobody works on task {task.id}")
-        expiry.check(self.evidence, holder, holder.ttl if holder else 0, self)
+        expiry.check(self.evidence, holder, holder.ttl if holder else 0, self, state)
         sessions.touch(state, self, height)
         tasks.put(state, _freed(task, self, "lapsed", task.assignee), task)
 
