@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import secrets as randomness
+import secrets
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pygit2
 
 from git_peer import layout
-from git_peer.adapters import secrets
 from git_peer.core import text
 from git_peer.core.debate import record as debates
 from git_peer.core.debate import view as moderating
@@ -31,18 +30,6 @@ from git_peer.ops.peer import Peer
 
 
 # -- what comes in --------------------------------------------------------------------------------
-def refuse_secrets(peer: Peer, texts: Iterable[str]) -> None:
-    """PeerError where a text carries what looks like a secret: the log is as public as the repository."""
-    found = secrets.kinds(texts, peer.settings.get("secrets"), peer.settings.get("secretsAllow"))
-    if found:
-        raise PeerError(
-            "not_allowed",
-            f"this carries what looks like a secret ({', '.join(found)}), and the log never forgets",
-            "leave it out; `peer.secretsAllow` says what is none in this project",
-            secrets=found,
-        )
-
-
 def _several(values: Sequence[str], what: str) -> tuple[str, ...]:
     """The entries of a list, each one line."""
     if len(values) > text.ITEMS:
@@ -128,9 +115,7 @@ def tell(
         supersedes=supersedes,
         allowed=text.taken_line(allow, "a reason", text.ITEM) if allow else "",
     )
-    if not news.allowed:
-        refuse_secrets(peer, (news.summary, news.body))
-    command = Tell(me=peer.me, ident=randomness.token_hex(8), news=news, works=works(peer))
+    command = Tell(me=peer.me, ident=secrets.token_hex(8), news=news, works=works(peer))
     done = tentative.send(peer, command, offline)
     if news.commit:
         noting.after(peer)
@@ -140,7 +125,6 @@ def tell(
 def answer(peer: Peer, idents: Sequence[str], note: str = "", offline: bool = False) -> dict[str, Any]:
     """Answer deltas: {acked: [id]}."""
     said = text.taken(note, "a note")
-    refuse_secrets(peer, (said,))
     state = peer.state
     mine = [delta.id for delta in (_maybe(peer, ident) for ident in idents) if delta is not None]
     changed = peer.unlanded() if deltas.touch_paths(state) else []
@@ -276,8 +260,6 @@ def debate(
         paths=tuple(dict.fromkeys(paths)),
         idle=max(1, min(peer.settings.get("debateTimeout"), 30 * 86400)),
     )
-    texts = (command.topic, command.position, *command.constraints, *command.alternatives, *command.evidence)
-    refuse_secrets(peer, texts)
     return peer.run(command)
 
 
@@ -316,7 +298,6 @@ def respond(
         alternatives=_several(alternatives, "an alternative"),
         tasks=_several(tasks, "a task"),
     )
-    refuse_secrets(peer, (command.message, command.propose, *command.constraints, *command.alternatives))
     return _noted(peer, peer.run(command))
 
 
@@ -339,7 +320,6 @@ def _proposal(debate: Debate, prefix: str) -> str:
 def escalate(peer: Peer, ident: str, reason: str = "") -> dict[str, Any]:
     """Put a debate before a person: {debate: B}."""
     said = text.taken(reason, "a reason")
-    refuse_secrets(peer, (said,))
     return peer.run(Escalate(me=peer.me, debate=ident, reason=said))
 
 
@@ -368,7 +348,6 @@ def resolve(
         asserted=not typed,
         tasks=_several(tasks, "a task"),
     )
-    refuse_secrets(peer, (command.decision, command.definition))
     return _noted(peer, peer.run(command))
 
 
