@@ -212,6 +212,7 @@ DETECTORS: dict[str, Detector] = {
     "TwilioKeyDetector": Detector("Twilio API Key", ("ac", "sk"), (rf"{_START}(?:AC|SK)[a-f0-9]{{32}}{_END}",)),
     "VaultDetector": Detector("Vault Token", ("hvs.", "hvb."), (rf"{_START}hv[sb]\.[A-Za-z0-9_-]{{24,}}",)),
 }  # fmt: skip
+_GENERAL = {DETECTORS[name].kind for name in ("KeywordDetector", "BearerDetector", "BasicAuthDetector")}
 GIVEN = "a value that the environment calls secret"
 
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
@@ -317,7 +318,7 @@ def _apart(found: Iterable[Found]) -> list[Found]:
     for one in sorted(found, key=lambda one: (one.start, -one.end)):
         if kept and one.start < kept[-1].end:
             last = kept[-1]
-            kind = one.kind if last.kind == DETECTORS["KeywordDetector"].kind else last.kind  # the one that says more
+            kind = one.kind if last.kind in _GENERAL else last.kind  # the one that says more
             kept[-1] = Found(kind, last.start, max(last.end, one.end))
         else:
             kept.append(one)

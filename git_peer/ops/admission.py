@@ -52,7 +52,7 @@ def admitted(command: C, settings: Settings, env: Mapping[str, str]) -> C:
         for where, name, value in texts:
             found = _secrets(value, settings, env)
             if found and name not in _OUTPUT:
-                raise refusal(where, found)
+                raise refusal(_called(command, where), found)
             if found:
                 replaced[where] = _without(value, found)
     for where, name, value in texts:
@@ -72,7 +72,7 @@ def refusal(where: str, found: list[Found]) -> PeerError:
     kinds = sorted({one.kind for one in found})
     return PeerError(
         "not_allowed",
-        f"`{where}` carries what looks like a secret ({', '.join(kinds)}), and the log never forgets",
+        f"{where} carries what looks like a secret ({', '.join(kinds)}), and the log never forgets",
         "leave it out; `peer.secretsAllow` says what is none in this project",
         secrets=kinds,
     )
@@ -124,6 +124,17 @@ def _clean(where: str, value: str, name: str) -> str:
     if not found and value.strip():
         raise PeerError("invalid", f"`{where}` without a character that can be seen", "say it in plain text")
     return found
+
+
+def _called(command: Command, where: str) -> str:
+    """A field as people call it: of a plan's edits, whose it is."""
+    place, inside, field = where.removeprefix("edits[").partition("].")
+    if not inside or not where.startswith("edits["):
+        return f"`{where}`"
+    edit = command.edits[int(place)]  # type: ignore[attr-defined]
+    field = field.removeprefix("spec.").removeprefix("changes.")
+    whose = getattr(edit, "id", "").lstrip("~") or (getattr(edit, "name", "") if field != "name" else "")
+    return f"`{field}`" + (f" of {text.quoted(whose, 64)}" if whose else "")
 
 
 # -- looking --------------------------------------------------------------------------------------

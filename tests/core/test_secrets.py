@@ -9,6 +9,7 @@ import string
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -129,7 +130,7 @@ def test_the_library_is_not_ahead() -> None:
     from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
 
     noisy = {"Base64HighEntropyString", "HexHighEntropyString", "IPPublicDetector"}
-    library = {plugin.__name__: plugin for plugin in get_mapping_from_secret_type_to_class().values()}
+    library: dict[str, Any] = {one.__name__: one for one in get_mapping_from_secret_type_to_class().values()}
     assert set(library) - noisy <= set(secret.DETECTORS)
     for name in set(library) & set(secret.DETECTORS):
         lines = [line for text, _ in EXAMPLES[name] for line in text.split("\n")]
@@ -146,7 +147,8 @@ def test_what_the_library_finds_is_found() -> None:
         "GitHubTokenDetector", "GitLabTokenDetector", "OpenAIDetector", "PypiTokenDetector", "SendGridDetector",
         "SquareOAuthDetector", "StripeDetector", "AzureStorageKeyDetector", "PrivateKeyDetector",
     )  # fmt: skip
-    for plugin in get_mapping_from_secret_type_to_class().values():
+    plugins: list[Any] = list(get_mapping_from_secret_type_to_class().values())
+    for plugin in plugins:
         if plugin.__name__ not in prefixed:
             continue
         for pattern in plugin.denylist:
