@@ -132,7 +132,17 @@ def answer(dialect: Any, name: str, raw: bytes) -> bytes:
         found = _answer(dialect, name, raw)
     except Exception as why:  # noqa: BLE001 - an accident of ours must not keep an agent from working
         found = Answer(message=_accident(why))
-    return _encoded(dialect.write(name, found))
+    return _encoded(dialect.write(name, _shown(found)))
+
+
+def _shown(found: Answer) -> Answer:
+    """An answer in which nothing is left that a terminal obeys or nobody sees: the edge of this face."""
+    texts = {name: said for name, said in vars(found).items() if said}
+    if not texts:
+        return found
+    from git_peer.core.text import harmless
+
+    return Answer(**harmless(texts))
 
 
 def _accident(why: Exception) -> str:

@@ -24,7 +24,7 @@ def sync_command(call: Call) -> Reply:
     if done["lost"]:
         names = "; ".join(f"{loss['command']}: {loss['why']}" for loss in done["lost"])
         raise PeerError("lost", names, "lock something else, or ask the holder", **done)
-    return Reply(done, "\n".join(lines), network=True, wrote=True)
+    return Reply(done, lines, network=True, wrote=True)
 
 
 class _Push(click.Command):
@@ -73,4 +73,4 @@ def push_command(
     if done["pushed"] and done.get("atomic") is False and peer.remote is not None and not dry_run:
         lines.append("The log is elsewhere: code and log did not land in one step.")
     lines += [f"Unlocked {view['target']}." for view in done["released"]]
-    return Reply(done, "\n".join(lines), network=True, wrote=not dry_run)
+    return Reply(done, lines, network=True, wrote=not dry_run)

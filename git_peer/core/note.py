@@ -277,7 +277,7 @@ def _word(value: Any) -> str:
 
 def _framed(value: Any) -> list[str]:
     shown = text.clean(str(value)) if value else ""
-    return text.framed(shown, "  | ").split("\n") if shown else []
+    return text.framed(shown) if shown else []
 
 
 # -- who of a hook's record -------------------------------------------------------------------------

@@ -18,6 +18,8 @@ from typing import Any
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
 
+from git_peer.core import text
+
 GRACE = 5.0  # seconds that a cancelled command has to end by itself
 MOST = 16 * 1024 * 1024  # bytes of an answer
 
@@ -30,7 +32,8 @@ class Refused(ToolError):
         hint = f"\nhint: {error['hint']}" if error.get("hint") else ""
         more = {key: value for key, value in answer.items() if key in ("conflicts", "holder", "violations", "pull")}
         told = f"\n{json.dumps(more, ensure_ascii=True)}" if more else ""
-        super().__init__(f"{error.get('code', 'internal')}: {error.get('message', 'no answer')}{hint}{told}")
+        message = text.line(error.get("message", "no answer"))
+        super().__init__(f"{error.get('code', 'internal')}: {message}{hint}{told}")
         self.answer = answer
 
 
@@ -49,6 +52,7 @@ class Asker:
             "-m",
             "git_peer",
             "--json",
+            "--literal",  # what a client says is text: it must not have files read
             *args,
             cwd=self.folder,
             env=self.env,
@@ -71,10 +75,10 @@ class Asker:
             await _end(child)
             raise
         try:
-            answer: dict[str, Any] = json.loads(raw)
+            answer: dict[str, Any] = text.harmless(json.loads(raw))
         except ValueError:
-            text = f"git peer {args[0]} gave no answer (exit {child.returncode})"
-            answer = {"ok": False, "error": {"code": "internal", "message": text}}
+            said = f"git peer {args[0]} gave no answer (exit {child.returncode})"
+            answer = {"ok": False, "error": {"code": "internal", "message": said}}
         if not answer.get("ok"):
             raise Refused(answer)
         return answer
@@ -86,7 +90,7 @@ async def _tell(stderr: asyncio.StreamReader, ctx: Context[Any, Any] | None) -> 
     while line := await stderr.readline():
         if ctx is not None:
             count += 1
-            await ctx.report_progress(count, None, line.decode("utf-8", "replace").strip())
+            await ctx.report_progress(count, None, text.shown(line.decode("utf-8", "replace").strip()))
 
 
 async def _end(child: asyncio.subprocess.Process) -> None:

@@ -106,18 +106,18 @@ def _plan(server: MCPServer[Any], ask: Asker) -> None:
     ) -> views.OneTask:
         """Add a task to the plan. Name the paths that it will change: that keeps others off them."""
         options = flags(
-            description=_text(description),
+            description=description,
             phase=phase,
             parent=parent,
             after_task=depends_on,
             path=paths,
-            accept=_text(accept),
+            accept=accept,
             priority=priority,
             provides=provides,
             uses=uses,
             skill=skills,
         )
-        return views.OneTask(**await ask("task", "add", *options, "--", _text(title), ctx=ctx))
+        return views.OneTask(**await ask("task", "add", *options, "--", title, ctx=ctx))
 
     @server.tool(structured_output=True)
     async def move_task(ctx: Ctx, task: TaskId, phase: Text) -> views.OneTask:
@@ -127,12 +127,7 @@ def _plan(server: MCPServer[Any], ask: Asker) -> None:
     @server.tool(structured_output=True)
     async def replan(ctx: Ctx, why: str = "") -> views.Plan:
         """Have the planner draw up the rest of the plan anew. What is begun or done stays."""
-        return views.Plan(**await ask("plan", "replan", "--yes", *([_text(why)] if why else []), ctx=ctx))
-
-
-def _text(text: str) -> str:
-    """A text that a command line would take for a file or for stdin, spelled so that it does not."""
-    return f" {text}" if text.startswith(("@", "-")) else text
+        return views.Plan(**await ask("plan", "replan", "--yes", "--", *([why] if why else []), ctx=ctx))
 
 
 def _tasks(server: MCPServer[Any], ask: Asker) -> None:
@@ -158,7 +153,7 @@ def _tasks(server: MCPServer[Any], ask: Asker) -> None:
     ) -> views.OneTask:
         """Say how far your task is, hand it in (`review`), give it back; accept or reject another's."""
         verb = "merge-point" if action == "accept" else action
-        options = flags(note=_text(note))
+        options = flags(note=note)
         if action == "progress":
             options += flags(check=check)
             rest = [task, *([str(percent)] if percent is not None else [])]
@@ -186,8 +181,8 @@ def _news(server: MCPServer[Any], ask: Asker) -> None:
         """Tell the others what they would otherwise get wrong: what you found, decided, or changed."""
         options = flags(
             type=type,
-            summary=_text(summary),
-            body=_text(body),
+            summary=summary,
+            body=body,
             severity=severity,
             path=paths,
             contract=contracts,
@@ -204,7 +199,7 @@ def _news(server: MCPServer[Any], ask: Asker) -> None:
     @server.tool(structured_output=True)
     async def ack_delta(ctx: Ctx, ids: Annotated[list[str], Field(min_length=1)], note: str = "") -> views.Acked:
         """Say that you have read news and act by it. If you disagree, start a debate instead."""
-        return views.Acked(**await ask("ack", *flags(note=_text(note)), "--", *ids, ctx=ctx))
+        return views.Acked(**await ask("ack", *flags(note=note), "--", *ids, ctx=ctx))
 
 
 def _debates(server: MCPServer[Any], ask: Asker) -> None:
@@ -221,8 +216,8 @@ def _debates(server: MCPServer[Any], ask: Asker) -> None:
     ) -> views.OneDebate:
         """Disagree with news or with a contract: say what you hold, what binds you, what else would do."""
         options = flags(
-            topic=_text(topic),
-            position=_text(position),
+            topic=topic,
+            position=position,
             constraint=constraints,
             alternative=alternatives,
             delta=delta,
@@ -242,7 +237,7 @@ def _debates(server: MCPServer[Any], ask: Asker) -> None:
         ] = None,
     ) -> views.OneDebate:
         """Take your turn: argue, propose, or accept or reject what was proposed. One turn a round."""
-        options = flags(message=_text(message), propose=_text(propose or ""), accept=verdict == "accept")
+        options = flags(message=message, propose=propose, accept=verdict == "accept")
         options += flags(reject=verdict == "reject")
         return views.OneDebate(**await ask("debate", "respond", *options, "--", debate, ctx=ctx))
 

@@ -9,6 +9,7 @@ from itertools import islice
 import msgspec
 
 from git_peer import layout
+from git_peer.core import text
 from git_peer.core.errors import Malformed, PeerError
 from git_peer.core.log.state import Event, Record, State
 from git_peer.core.session import lease as leases
@@ -187,7 +188,7 @@ def ensure(state: State, me: Me, scene: Scene) -> tuple[Session, SessionStart | 
     if there is not None and same_run(there, me) and not me.takeover:
         return there, None
     if there is not None and not me.takeover and is_live(there, scene):
-        where = f"{there.host}:{there.worktree}"
+        where = text.word(f"{there.host}:{there.worktree}")
         raise PeerError(
             "exists",
             f"another run of the name {name} is live in {where}",
