@@ -287,7 +287,7 @@ def who(fields: Sequence[str]) -> tuple[str, str | None]:
     env = {"GIT_PEER_SESSION": name} if name else {}
     if kind:
         # The same derivation as at the commit: an agent's session is named after its id and work tree.
-        mark = {"claude": ("CLAUDECODE", "CLAUDE_CODE_SESSION_ID"), "codex": ("CODEX_", "CODEX_SESSION_ID")}
+        mark = {"claude": ("CLAUDECODE", "CLAUDE_CODE_SESSION_ID"), "codex": ("CODEX_CI", "CODEX_SESSION_ID")}
         flag, key = mark.get(kind, ("GEMINI_CLI", "GEMINI_SESSION_ID"))
         env |= {flag: "1", key: ident}
     return gitdir, naming.name_from(env, gitdir)[0]

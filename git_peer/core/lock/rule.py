@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from git_peer import layout
 from git_peer.core.session import lease as leases
+from git_peer.core.session import naming
 from git_peer.core.target import glob as globs
 
 TYPE_CHECKING = False
@@ -83,7 +84,7 @@ def owns(me: Mapping[str, Any], session: Mapping[str, Any]) -> bool:
     return (
         session["clone"] == me["clone"]
         and session.get("gitdir", "") == me["gitdir"]
-        and (me["name"] is None or session["name"] == me["name"])
+        and (me["name"] is None or naming.bears(session["name"], me["name"], me["clone"], me["gitdir"]))
     )
 
 

@@ -77,6 +77,7 @@ class Me(Record, frozen=True, kw_only=True):
     """Who asks: what the environment says of this run."""
 
     name: str | None = None  # None: the unnamed person of the work tree
+    lent: bool = False  # the name is one of the environment's: other work trees may have the same
     agent: str = ""
     clone: str
     gitdir: str = ""
@@ -162,9 +163,15 @@ def is_person(session: Session, me: Me) -> bool:
 
 
 def name_for(state: State, me: Me) -> str:
-    """The name that `me` goes by: the given one, else <user>-<host>-<work tree>, made unique where it must be."""
+    """The name that `me` goes by: the given one, else <user>-<host>-<work tree>, made unique where it must be.
+
+    A name that an environment lends to every work tree is given a suffix in all but the first.
+    """
     if me.name is not None:
-        return me.name
+        other = naming.apart(me.name, me.clone, me.gitdir) if me.lent and not me.takeover else me.name
+        mine, first = get(state, other), get(state, me.name)
+        free = first is None or same_run(first, me)
+        return other if (mine is not None and same_run(mine, me)) or not free else me.name
     name = naming.sanitized(f"{me.user}-{me.host}-{me.worktree}".lower())
     there = get(state, name)
     if there is None or same_run(there, me):

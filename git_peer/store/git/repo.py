@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pygit2
@@ -16,12 +17,16 @@ class Repo:
     """A repository as git's own environment names it (GIT_DIR, GIT_WORK_TREE, GIT_INDEX_FILE are seen)."""
 
     def __init__(self, start: str | None = None) -> None:
+        _absolute()
         # libgit2 looks at GIT_DIR only where it is given no place to start from.
         where = start or os.environ.get("GIT_DIR") or os.getcwd()
         try:
             self.git = pygit2.Repository(where, RepositoryOpenFlag.FROM_ENV)
         except pygit2.GitError as why:
-            raise _cannot_open(where, str(why)) from None
+            if not (_is_anothers(why) and _git_trusts(where)):
+                raise _cannot_open(where, str(why)) from None
+            pygit2.option(Option.SET_OWNER_VALIDATION, False)
+            self.git = pygit2.Repository(where, RepositoryOpenFlag.FROM_ENV)
         pygit2.option(Option.ENABLE_FSYNC_GITDIR, True)
         self.gitdir = Path(self.git.path).resolve()
         self.common = common_of(self.gitdir)
@@ -95,6 +100,24 @@ class Repo:
             return ""
 
 
+def _absolute() -> None:
+    """The places that the environment names, as they are from here: git is run in other folders too."""
+    for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR"):
+        if os.environ.get(name):
+            os.environ[name] = os.path.abspath(os.environ[name])
+
+
+def _is_anothers(why: object) -> bool:
+    low = str(why).lower()
+    return "not owned by current user" in low or "dubious ownership" in low
+
+
+def _git_trusts(where: str) -> bool:
+    """Whether git itself opens it: `safe.directory` on its command line, or in its environment, libgit2 does not see."""
+    ran = subprocess.run(["git", "rev-parse", "--git-dir"], cwd=where, capture_output=True, check=False)
+    return ran.returncode == 0
+
+
 def common_of(gitdir: Path) -> Path:
     """The common git directory of a work tree's one."""
     pointer = gitdir / "commondir"
@@ -113,7 +136,7 @@ def _cannot_open(where: str, why: str) -> PeerError:
         return PeerError(
             "unsupported", "this repository has SHA-256 object ids, which this release cannot work with", ""
         )
-    if "not owned by current user" in low or "dubious ownership" in low:
+    if _is_anothers(why):
         return PeerError(
             "untrusted",
             f"{where} belongs to another user, so git will not trust it",
