@@ -113,8 +113,9 @@ def _is_anothers(why: object) -> bool:
 
 
 def _git_trusts(where: str) -> bool:
-    """Whether git itself opens it: `safe.directory` on its command line, or in its environment, libgit2 does not see."""
-    ran = subprocess.run(["git", "rev-parse", "--git-dir"], cwd=where, capture_output=True, check=False)
+    """Whether git itself opens it: libgit2 does not see `safe.directory` on a command line, or in the environment."""
+    folder = where if os.path.isdir(where) else os.getcwd()
+    ran = subprocess.run(["git", "rev-parse", "--git-dir"], cwd=folder, capture_output=True, check=False)
     return ran.returncode == 0
 
 
