@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from git_peer.cli._output import Call, Reply, table
+from git_peer.cli._params import given_text
 from git_peer.cli.main import command, group
 from git_peer.core.errors import PeerError
 from git_peer.core.rules import decide as commands
@@ -35,7 +36,11 @@ def start(
         call.name = name
     peer = call.peer(writing=True)
     peer.me = msgspec.structs.replace(
-        peer.me, agent=agent or peer.me.agent, doing=doing or "", capabilities=capabilities, takeover=takeover
+        peer.me,
+        agent=agent or peer.me.agent,
+        doing=given_text(doing) or "",
+        capabilities=capabilities,
+        takeover=takeover,
     )
     done = peer.run(commands.Start(me=peer.me))
     peer.me = msgspec.structs.replace(peer.me, takeover=False)
