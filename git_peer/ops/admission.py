@@ -14,8 +14,7 @@ import msgspec
 from git_peer.core import text
 from git_peer.core.delta.decide import Tell
 from git_peer.core.errors import PeerError
-from git_peer.core.log.command import Command
-from git_peer.core.session.record import Me
+from git_peer.core.log.command import Command, Me
 from git_peer.core.target.target import Target
 
 TYPE_CHECKING = False

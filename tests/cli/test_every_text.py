@@ -23,7 +23,7 @@ from git_peer.agents import claude, quick
 from git_peer.cli.main import main
 from git_peer.core.errors import Malformed, PeerError
 from git_peer.core.log.state import DictReader, Event, State
-from git_peer.core.plan.questions_decide import Ask, Asked
+from git_peer.core.plan.questions import Ask, Asked
 from git_peer.core.rules import fold
 from git_peer.core.text import HIDDEN
 from git_peer.ops.wiring import Parts
@@ -345,6 +345,7 @@ def over_mcp(attacked: Here) -> None:
     is_text(str(refusal.value).partition("\n{")[0], "refusal")
 
 
+@pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")  # git tidies up in the background
 def test_every_face(attacked: Here, monkeypatch: pytest.MonkeyPatch) -> None:
     """One log, for it takes a while to make: whoever looks, it is text."""
     an_agent(attacked, monkeypatch)

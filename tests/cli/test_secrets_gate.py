@@ -14,9 +14,8 @@ import pytest
 
 import git_peer
 from git_peer.core.errors import PeerError
-from git_peer.core.log.command import Command
+from git_peer.core.log.command import Command, Me
 from git_peer.core.rules import decide
-from git_peer.core.session.record import Me
 from git_peer.core.target.target import Target
 from git_peer.ops import admission
 from tests.cli.asking import ask, refused
@@ -104,7 +103,7 @@ def test_every_text_of_every_command() -> None:
     """A field that is added is looked at, unless somebody says here, and in the gate, that it is no text."""
     skipped: set[str] = set()
     looked = 0
-    for kind in decide._DECIDE:
+    for kind in decide.COMMANDS.values():
         for where, put in spots(kind):
             done = judged(put(f"see {KEY}"))
             if isinstance(done, PeerError):
