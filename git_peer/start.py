@@ -45,6 +45,7 @@ def _command(argv: Sequence[str]) -> str:
 
 def main(args: list[str] | None = None) -> int:
     """Run the program; the exit status."""
+    _settle(as_program=args is None)
     argv = sys.argv[1:] if args is None else args
     if len(argv) > 1 and argv[0] == "hook" and argv[1] in _AGENTS:
         from git_peer.agents import quick
@@ -67,3 +68,14 @@ def _version(flags: Sequence[str]) -> int:
 
     quiet = "-q" in flags or "--quiet" in flags
     return Call(json="--json" in flags, quiet=quiet).emit(version())
+
+
+def _settle(as_program: bool) -> None:
+    """Whatever the environment says: git-peer's libraries are its own, and names of files are UTF-8, as git's are."""
+    if as_program and sys.getfilesystemencoding() != "utf-8":  # a Latin-1 locale: every path would be another one
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606 - ourselves again
+    given = os.environ.get("PYTHONPATH")
+    if given and not sys.flags.ignore_environment:
+        # Behind our own, not out: where somebody keeps our libraries there, they are still found.
+        theirs = {os.path.abspath(entry) for entry in given.split(os.pathsep)}
+        sys.path.sort(key=lambda entry: os.path.abspath(entry) in theirs)

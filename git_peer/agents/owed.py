@@ -33,7 +33,7 @@ def of(peer: Peer) -> list[Debt]:
     """All that this run owes, what others wait for first."""
     state, name = peer.state, peer.name
     found = [
-        Debt(f"delta:{delta.id}", f"answer delta {delta.id[:8]} from {delta.session}, "
+        Debt(f"delta:{delta.id}", f"answer delta {delta.id[:8]} from {text.word(delta.session)}, "
              f"{text.quoted(delta.summary, 80)}: `git peer ack {delta.id[:8]}`, or a debate about it")
         for delta, _ in deltas.pressing(state, peer.reader())
     ]  # fmt: skip
@@ -49,8 +49,8 @@ def of(peer: Peer) -> list[Debt]:
         for one in questions.notices(state, name)
     ]
     found += [
-        Debt(f"dirty:{path}", f"commit {text.line(path, 200)}, which you have changed under your lock, "
-             f"or give it back: `git peer unlock '{text.line(path, 200)}'`")
+        Debt(f"dirty:{path}", f"commit {text.word(path, 200)}, which you have changed under your lock, "
+             f"or give it back: `git peer unlock {text.argument(path)}`")
         for path in _uncommitted(peer)
     ]  # fmt: skip
     found += [

@@ -139,7 +139,17 @@ def answer(dialect: Any, name: str, raw: bytes, caller: int = 0) -> bytes:
         told = _accident(why)
         closed = name in LOCKING and getattr(why, "extra", {}).get("closed")
         found = Answer(deny=told) if closed else Answer(message=told)
-    return _encoded(dialect.write(name, found))
+    return _encoded(dialect.write(name, _shown(found)))
+
+
+def _shown(found: Answer) -> Answer:
+    """An answer in which nothing is left that a terminal obeys or nobody sees: the edge of this face."""
+    texts = {name: said for name, said in vars(found).items() if said}
+    if not texts:
+        return found
+    from git_peer.core.text import harmless
+
+    return Answer(**harmless(texts))
 
 
 def _accident(why: Exception) -> str:

@@ -55,7 +55,9 @@ def _main(dialect: Any, raw: bytes) -> int:
             known = seen
             told = _news(site, name)
             if told:
-                sys.stderr.write(told + "\n")
+                from git_peer.core.text import harmless
+
+                sys.stderr.write(harmless(told) + "\n")
                 return NEWS
         time.sleep(LOOK)
         if site.remote:

@@ -10,7 +10,7 @@ from git_peer.core import text
 _View = Mapping[str, Any]
 
 
-def delta(view: _View, whole: bool = False) -> str:
+def delta(view: _View, whole: bool = False) -> list[str]:
     """A delta; its summary in a list, all of it with `whole`."""
     to = f" to {', '.join(view['to'])}" if view["to"] else ""
     state = f" ({view['guarantee']})" if "guarantee" in view else f" ({view['settled']}d)" if "settled" in view else ""
@@ -18,7 +18,7 @@ def delta(view: _View, whole: bool = False) -> str:
     lines = [
         f"{mark}{view['id'][:8]}  {view['severity']} {view['type']} from {view['session']}{to}, {view['at']}{state}"
     ]
-    lines.append(text.framed(view["summary"], "    | "))
+    lines += text.framed(view["summary"], "    | ")
     about = [(name, view[name]) for name in ("paths", "contracts", "tasks") if view[name]]
     lines += [f"    {name}: {', '.join(text.line(str(one)) for one in values)}" for name, values in about]
     if view["requires_action"]:
@@ -26,16 +26,16 @@ def delta(view: _View, whole: bool = False) -> str:
     if view.get("debate"):
         lines.append(f"    debated: git peer debate show {view['debate'][:8]}")
     if not whole:
-        return "\n".join(lines)
+        return lines
     if view["commit"]:
         lines.append(f"    commit: {view['commit']}")
     if view["body"]:
-        lines += ["", text.framed(view["body"], "    | "), ""]
+        lines += ["", *text.framed(view["body"], "    | "), ""]
     for ack in view["acks"]:
         note = f": {text.quoted(ack['note'], 200)}" if ack["note"] else ""
         how = "took a side in the debate" if "debate" in ack else "answered"
         lines.append(f"    {ack['session']} {how}, {ack['at']}{note}")
-    return "\n".join(lines)
+    return lines
 
 
 def debate(view: _View) -> str:
@@ -47,7 +47,7 @@ def debate(view: _View) -> str:
     )
 
 
-def conversation(view: _View) -> str:
+def conversation(view: _View) -> list[str]:
     """A debate from its first word to its last, as one reads it on a terminal."""
     lines = [f"Debate {view['id'][:8]}: {text.quoted(view['topic'], 200)}", _standing(view)]
     lines += [f"{name}: {', '.join(values)}" for name, values in _about(view)]
@@ -58,12 +58,11 @@ def conversation(view: _View) -> str:
             lines += ["", f"-- round {now} " + "-" * 40]
         lines += ["", f"{turn['session']}{_deed(view, turn)}, {turn['at']}"]
         if turn["message"]:
-            lines.append(text.framed(turn["message"]))
+            lines += text.framed(turn["message"])
         if turn.get("propose"):
-            lines += [f"  proposal {turn['id'][:8]}:", text.framed(turn["propose"], "  > ")]
+            lines += [f"  proposal {turn['id'][:8]}:", *text.framed(turn["propose"], "  > ")]
         lines += [f"  {name}: {text.quoted(one, 200)}" for name, one in _points(view, turn)]
-    lines += _ending(view)
-    return "\n".join(lines)
+    return lines + _ending(view)
 
 
 def _standing(view: _View) -> str:
@@ -104,7 +103,7 @@ def _ending(view: _View) -> list[str]:
         why = view["escalation"]
         said = {"asked": f"{why['by']} asked for a person", "rounds": "the rounds are over", "idle": "nobody spoke"}
         lines += ["", f"Escalated, {why['at']}: {said[why['how']]}. Nothing of it can land until a person decides."]
-        lines += [text.framed(why["reason"])] if why["reason"] else []
+        lines += text.framed(why["reason"]) if why["reason"] else []
         lines += [f"  in dispute: {', '.join(text.line(one) for one in why['paths'])}"] if why["paths"] else []
     elif view["status"] == "active" and "proposal" in view:
         standing = view["proposal"]
@@ -112,7 +111,8 @@ def _ending(view: _View) -> list[str]:
         lines += ["", f"Proposal {standing['id'][:8]} of {standing['by']} stands{by}."]
     if "resolution" in view:
         end = view["resolution"]
-        lines += ["", f"Resolved, {end['at']}: {end['how']} by {end['by']}" + _human(end), text.framed(end["decision"])]
+        lines += ["", f"Resolved, {end['at']}: {end['how']} by {end['by']}" + _human(end)]
+        lines += text.framed(end["decision"])
         lines += [f"  {made}" for made in _made(view, end)]
     return lines
 
@@ -129,7 +129,7 @@ def _made(view: _View, end: _View) -> Iterable[str]:
 
 
 # -- Markdown -------------------------------------------------------------------------------------
-def markdown(view: _View) -> str:
+def markdown(view: _View) -> list[str]:
     """A debate for a pull request: what the sides wrote stands in code, where nothing is a link, a tag or a mention."""
     lines = [f"## Debate {view['id'][:8]}: {text.span(view['topic'])}", "", f"**{_standing(view)}**", ""]
     lines += [f"- {name}: {', '.join(text.span(one) for one in values)}" for name, values in _bare(view)]
@@ -139,19 +139,19 @@ def markdown(view: _View) -> str:
             now = turn["round"]
             lines += ["", f"### Round {now}"]
         lines += ["", f"**{turn['session']}**{_deed(view, turn)} ({turn['at']})", ""]
-        lines += [text.fenced(turn["message"]), ""] if turn["message"] else []
-        lines += [f"Proposal {turn['id'][:8]}:", "", text.fenced(turn["propose"]), ""] if turn.get("propose") else []
+        lines += [*text.fenced(turn["message"]), ""] if turn["message"] else []
+        lines += [f"Proposal {turn['id'][:8]}:", "", *text.fenced(turn["propose"]), ""] if turn.get("propose") else []
         lines += [f"- {name}: {text.span(one, text.ITEM)}" for name, one in _points(view, turn)]
     if "escalation" in view:
         why = view["escalation"]
         lines += ["", f"### Escalated ({why['how']}, {why['at']})", ""]
-        lines += [text.fenced(why["reason"]), ""] if why["reason"] else []
+        lines += [*text.fenced(why["reason"]), ""] if why["reason"] else []
         lines += [f"- in dispute: {text.span(one, text.ITEM)}" for one in why["paths"]]
     if "resolution" in view:
         end = view["resolution"]
         lines += ["", f"### Resolved: {end['how']} by {end['by']}{_human(end)} ({end['at']})", ""]
-        lines += [text.fenced(end["decision"]), "", *(f"- {made}" for made in _made(view, end))]
-    return "\n".join(lines).rstrip() + "\n"
+        lines += [*text.fenced(end["decision"]), "", *(f"- {made}" for made in _made(view, end))]
+    return lines[: max((at for at, line in enumerate(lines, 1) if line), default=0)]
 
 
 def _bare(view: _View) -> Iterable[tuple[str, list[str]]]:

@@ -8,11 +8,12 @@ import os
 import re
 import sys
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from git_peer import __version__
+from git_peer.core import text
 from git_peer.core.errors import PeerError
-from git_peer.core.text import escaped
 
 if TYPE_CHECKING:  # pygit2 comes with them: `version` and `help` do without
     from git_peer.ops.peer import Peer
@@ -22,13 +23,15 @@ if TYPE_CHECKING:  # pygit2 comes with them: `version` and `help` do without
 class Reply:
     """A command's answer: `data` for JSON, `text` for people, the exit status.
 
+    `text` is a line, or several: no text of a stranger's can end the line that it stands in.
+
     `network` says that it may have crossed the network, `wrote` that its notices count as told.
     """
 
     def __init__(
         self,
         data: dict[str, Any] | None = None,
-        text: str = "",
+        text: str | Sequence[str] = "",
         status: int = 0,
         network: bool = False,
         wrote: bool = False,
@@ -52,6 +55,7 @@ class Call:
         self.name = name
         self.json = json
         self.quiet = quiet
+        self.literal = False  # texts are taken as they stand: no @FILE, no `-`
         self._parts: Parts | None = None
         self._peer: Peer | None = None
         self._writes = False
@@ -78,15 +82,13 @@ class Call:
         kind = what.split(":", maxsplit=1)[0]
         if kind not in self._waited and time.monotonic() - self._began > 1 and not self.quiet:
             self._waited.add(kind)
-            sys.stderr.write(f"waiting {what}\n")
-            sys.stderr.flush()
+            remark(f"waiting {what}")
 
     # -- what goes out ----------------------------------------------------------------------------
     def progress(self, line: str) -> None:
         """Say on stderr what goes on."""
         if not self.quiet:
-            sys.stderr.write(f"{clean(line)}\n")
-            sys.stderr.flush()
+            remark(line)
 
     def emit(self, reply: Reply) -> int:
         """Write a reply; its exit status."""
@@ -97,7 +99,7 @@ class Call:
             self.line({"ok": reply.status == 0, **extra, **reply.data})
         else:
             if reply.text and not self.quiet:
-                write(reply.text.rstrip("\n") + "\n")
+                write(reply.text)
             self._tell(extra["notices"])
         if reply.wrote:
             self._mark_told(extra["notices"])
@@ -121,11 +123,11 @@ class Call:
 
     def line(self, value: dict[str, Any]) -> None:
         """One JSON object as a line on stdout."""
-        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        found = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
         # Bytes of a path that are not UTF-8 are percent-encoded: a lone surrogate is no JSON for many readers.
-        text = re.sub("[\ud800-\udfff]", lambda found: f"%{ord(found[0]) & 0xFF:02X}", text)
-        text = escaped(text)  # whoever shows it on a terminal shows it as it is
-        sys.stdout.buffer.write(text.encode() + b"\n")
+        found = re.sub("[\ud800-\udfff]", lambda half: f"%{ord(half[0]) & 0xFF:02X}", found)
+        found = text.escaped(found)  # whoever shows it on a terminal shows it as it is
+        sys.stdout.buffer.write(found.encode() + b"\n")
         sys.stdout.flush()
 
     def _common(self, network: bool) -> dict[str, Any]:
@@ -155,62 +157,67 @@ class Call:
             if notice["code"] == "gate" and notice.get("hint"):
                 warn(notice["message"], notice["hint"])
             else:
-                sys.stderr.write(f"note: {clean(notice['message'])}\n")
+                remark(f"note: {notice['message']}")
 
 
-def clean(text: str) -> str:
-    """Text for a terminal: control and direction-changing characters are shown, not obeyed."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(
-        c
-        if c == "\n" or (c.isprintable() and not "\u202a" <= c <= "\u202e" and not "\u2066" <= c <= "\u2069")
-        else c.encode("unicode_escape", "surrogatepass").decode()
-        for c in text
-    )
-
-
-def write(text: str) -> None:
-    """Text for people on stdout."""
-    safe = "\n".join(clean(line) for line in text.split("\n"))
-    sys.stdout.buffer.write(safe.encode("utf-8", "backslashreplace"))
+def write(lines: str | Sequence[str]) -> None:
+    """A line for people on stdout, or several."""
+    sys.stdout.buffer.write(text.page(lines).encode("utf-8", "backslashreplace") + b"\n")
     sys.stdout.flush()
 
 
+def remark(lines: str | Sequence[str]) -> None:
+    """A line for people on stderr, or several."""
+    _to_stderr(text.page(lines) + "\n")
+
+
+def rewrite(line: str, end: bool = False) -> None:
+    """A line on a terminal's stderr that the next one takes the place of; the last one stays."""
+    _to_stderr(f"\r{text.shown(line)}\x1b[K" + "\n" * end)
+
+
 def warn(message: str, hint: str) -> None:
-    """The same two lines for what is wrong, and yet did not stop the command."""
+    """The same two lines as an error's, for what is wrong and yet did not stop the command."""
     complain(message, hint, "warning")
 
 
 def complain(message: str, hint: str = "", kind: str = "error") -> None:
-    """git's two lines on stderr."""
+    """git's two lines on stderr; what a server or a program said in several stands behind a mark."""
     colour = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
     error, tip = (f"\x1b[31m{kind}:\x1b[m", "\x1b[33mhint:\x1b[m") if colour else (f"{kind}:", "hint:")
-    out = f"{error} {clean(message)}\n" + (f"{tip} {clean(hint)}\n" if hint else "")
-    sys.stderr.buffer.write(out.encode("utf-8", "backslashreplace"))
+    first, *more = message.split("\n")
+    out = f"{error} {text.shown(first)}\n" + "".join(f"  | {text.shown(line)}\n" for line in more)
+    _to_stderr(out + (f"{tip} {text.shown(hint)}\n" if hint else ""))
+
+
+def _to_stderr(said: str) -> None:
+    sys.stderr.flush()
+    sys.stderr.buffer.write(said.encode("utf-8", "backslashreplace"))
     sys.stderr.flush()
 
 
-def table(rows: list[list[str]], head: list[str]) -> str:
-    """Columns for people; on a terminal rich draws them, else they are aligned with two spaces between."""
+def table(rows: list[list[str]], head: list[str]) -> list[str]:
+    """Columns for people, in lines; on a terminal rich draws them, else they are aligned with two spaces between."""
     if not rows:
-        return ""
+        return []
+    cells = [[text.shown(cell) for cell in row] for row in [head, *rows]]
     if sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
-        return _rich(rows, head)
-    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in [head, *rows]]
-    return "\n".join(line.rstrip() for line in lines)
+        return _rich(cells)
+    widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in cells]
+    return [line.rstrip() for line in lines]
 
 
-def _rich(rows: list[list[str]], head: list[str]) -> str:
+def _rich(cells: list[list[str]]) -> list[str]:
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    drawn = Table(*head, box=SIMPLE_HEAD, pad_edge=False)
-    for row in rows:
-        drawn.add_row(*(Text(clean(cell)) for cell in row))
-    console = Console()
-    console.print(drawn)
-    return ""
+    drawn = Table(*cells[0], box=SIMPLE_HEAD, pad_edge=False)
+    for row in cells[1:]:
+        drawn.add_row(*map(Text, row))
+    console = Console(color_system=None)
+    with console.capture() as capture:
+        console.print(drawn)
+    return capture.get().rstrip("\n").split("\n")

@@ -28,15 +28,19 @@ class Duration(click.ParamType[int]):
 
 
 def given_text(value: str | None) -> str | None:
-    """A TEXT argument: itself, `-` for stdin, or `@FILE`."""
-    import sys
-    from pathlib import Path
+    """A TEXT argument: itself, `-` for stdin, or `@FILE`; after `--literal` always itself."""
+    if value is None or _literal() or not (value == "-" or value.startswith("@")):
+        return value
+    from git_peer.store import reading
 
-    if value == "-":
-        return sys.stdin.read().strip()
-    if value is not None and value.startswith("@"):
-        try:
-            return Path(value[1:]).read_text("utf-8").strip()
-        except (OSError, UnicodeDecodeError) as why:
-            raise PeerError("usage", f"cannot read {value[1:]}: {why}", "") from None
-    return value
+    name = "stdin" if value == "-" else value[1:]
+    raw = reading.stdin() if value == "-" else reading.file(name)
+    try:
+        return raw.decode("utf-8").strip()
+    except UnicodeDecodeError as why:
+        raise PeerError("usage", f"cannot read {name}: byte {why.start} is no UTF-8", "a text is UTF-8") from None
+
+
+def _literal() -> bool:
+    """Whether `git peer --literal …` was said: whoever passes on what others wrote must not have it read files."""
+    return bool(getattr(click.get_current_context().find_root().obj, "literal", False))

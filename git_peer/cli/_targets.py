@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
-from pathlib import Path
 
 from git_peer import layout
 from git_peer.core.errors import PeerError
 from git_peer.core.target import target as targets
 from git_peer.core.target.target import Target
+from git_peer.store import reading
 from git_peer.store.git.repo import Repo
+
+_MOST = 16 << 20  # bytes of --pathspec-from-file
 
 
 def listed(given: Iterable[str], source: str | None, nul: bool) -> list[str]:
@@ -22,10 +23,7 @@ def listed(given: Iterable[str], source: str | None, nul: bool) -> list[str]:
         return texts
     if texts:
         raise PeerError("usage", "--pathspec-from-file and targets exclude each other", "")
-    try:
-        raw = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
-    except OSError as why:
-        raise PeerError("usage", f"cannot read {source}: {why.strerror}", "") from None
+    raw = reading.stdin(_MOST) if source == "-" else reading.file(source, _MOST)
     lines = raw.split(b"\0" if nul else b"\n")
     return [layout.from_bytes(line.removesuffix(b"\r") if not nul else line) for line in lines if line]
 

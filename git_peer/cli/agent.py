@@ -63,13 +63,13 @@ def _change(changes: list[Change], name: str, user: bool, dry_run: bool, note: C
     }
     if dry_run:
         diff = "".join(change.diff() for change in changes)
-        return Reply({**data, "dry_run": True, "diff": diff}, diff or "Nothing would change.")
+        return Reply({**data, "dry_run": True, "diff": diff}, diff.splitlines() or "Nothing would change.")
     installing.write(changes)
     lines = [f"{_verb(change)} {change.path}." for change in changes] or ["Nothing to change."]
     if told := note():
         data["note"] = told
         lines.append(told)
-    return Reply(data, "\n".join(lines))
+    return Reply(data, lines)
 
 
 def _verb(change: Change) -> str:

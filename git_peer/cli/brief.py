@@ -17,4 +17,4 @@ def brief_command(call: Call, most: int) -> Reply:
     if most < briefing.LEAST:
         raise PeerError("usage", f"a briefing of {most} characters", f"at least {briefing.LEAST}")
     told = briefing.brief(call.peer(), most)
-    return Reply({"brief": told}, told)
+    return Reply({"brief": told}, told.split("\n"))

@@ -7,6 +7,7 @@ import click
 from git_peer.cli._output import Call, Reply, table
 from git_peer.cli._params import given_text
 from git_peer.cli.main import command, group
+from git_peer.core import text
 from git_peer.core.errors import PeerError
 from git_peer.core.plan import contracts
 from git_peer.core.plan.edits import AddContract, ApproveContract, ChangeContract, CutContract, EditPlan
@@ -19,8 +20,8 @@ def contract_command() -> None:
 
 def _reply(call: Call, name: str, word: str) -> Reply:
     view = contracts.describe(contracts.find(call.peer().state, name))
-    text = f"{word} {name}@{view['version']} ({view['status']})."
-    return Reply({"contract": view}, text, network=True, wrote=True)
+    said = f"{word} {name}@{view['version']} ({view['status']})."
+    return Reply({"contract": view}, said, network=True, wrote=True)
 
 
 _definition = click.option("--definition", metavar="TEXT", required=True, help="What is agreed; @FILE reads a file.")
@@ -33,8 +34,8 @@ _definition = click.option("--definition", metavar="TEXT", required=True, help="
 def add(call: Call, name: str, kind: str, definition: str) -> Reply:
     """Put down what tasks are to agree on, as version 1."""
     peer = call.peer(writing=True)
-    text = given_text(definition) or ""
-    peer.run(EditPlan(me=peer.me, edits=(AddContract(name=name, type=kind, definition=text),)))
+    said = given_text(definition) or ""
+    peer.run(EditPlan(me=peer.me, edits=(AddContract(name=name, type=kind, definition=said),)))
     return _reply(call, name, "Added")
 
 
@@ -51,9 +52,9 @@ def change(call: Call, name: str, definition: str, kind: str | None, force: bool
     peer = call.peer(writing=True)
     bare, version = _versioned(name)
     saw = version or peer.look_up(lambda state: contracts.find(state, bare)).version
-    text = given_text(definition) or ""
+    said = given_text(definition) or ""
     why = given_text(reason) if force else None
-    edit = ChangeContract(name=bare, saw=saw, definition=text, type=kind or "", force=why)
+    edit = ChangeContract(name=bare, saw=saw, definition=said, type=kind or "", force=why)
     peer.run(EditPlan(me=peer.me, edits=(edit,)))
     return _reply(call, bare, "Changed")
 
@@ -107,8 +108,8 @@ def show(call: Call, name: str) -> Reply:
     """A contract, and what it says."""
     view = contracts.describe(contracts.find(call.peer().state, name))
     by = f", approved by {', '.join(view['approved_by'])}" if view["approved_by"] else ""
-    text = f"{name}@{view['version']} ({view['type']}, {view['status']}{by})\n\n{view['definition']}"
-    return Reply({"contract": view}, text)
+    head = f"{name}@{view['version']} ({view['type']}, {view['status']}{by})"
+    return Reply({"contract": view}, [head, "", *text.framed(view["definition"])])
 
 
 for _each in (add, change, approve, remove, list_, show):

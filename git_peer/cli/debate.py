@@ -186,7 +186,7 @@ def list_(call: Call, everything: bool) -> Reply:
     views = [moderating.describe(one, scene) for one in debates.all_of(peer.state)]
     views = [view for view in views if everything or view["status"] != "resolved"]
     lines = [_news.debate(view) for view in views]
-    return Reply({"debates": views}, "\n".join(lines) or "Nobody debates.")
+    return Reply({"debates": views}, lines or "Nobody debates.")
 
 
 for _one in (start, respond, escalate, resolve, run, show, list_):

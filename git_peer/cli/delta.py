@@ -85,13 +85,13 @@ def _push(
     lines += [
         f"The plan has no contract {name}." for name in view["contracts"] if contracts.get(peer.state, name) is None
     ]
-    return Reply(done, "\n".join(lines), network=True, wrote=True)
+    return Reply(done, lines, network=True, wrote=True)
 
 
 def _list(call: Call, everything: bool, after: str) -> Reply:
     found = news.listed(call.peer(), everything, after)
-    lines = [_news.delta(view) for view in found["deltas"]]
-    return Reply(found, "\n".join(lines) or "Nothing is open that this session has not answered.")
+    lines = [line for view in found["deltas"] for line in _news.delta(view)]
+    return Reply(found, lines or "Nothing is open that this session has not answered.")
 
 
 def _ack(call: Call, idents: tuple[str, ...], note: str | None, offline: bool) -> Reply:

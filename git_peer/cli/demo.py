@@ -14,6 +14,6 @@ from git_peer.ops import demo
 def demo_command(call: Call, keep: str | None) -> Reply:
     """A real run in a scratch folder: a bare remote, two clones, a lock, a refused commit, an atomic push."""
     silent = call.json or call.quiet
-    played = demo.run(keep, (lambda line: None) if silent else (lambda line: write(line + "\n")))
+    played = demo.run(keep, (lambda line: None) if silent else write)
     lines = ["", f"Shown, in {len(played.steps)} real commands:", *(f"  - {what}" for what in played.shown)]
-    return Reply({"steps": played.steps, "shown": played.shown}, "\n".join(lines))
+    return Reply({"steps": played.steps, "shown": played.shown}, lines)

@@ -32,5 +32,4 @@ def doctor_command(call: Call, fix: bool) -> Reply:
         names = ", ".join(c["name"] for c in bad)
         hint = next((c["hint"] for c in bad if c["hint"]), "git peer doctor --fix")
         data["error"] = {"code": "failed", "message": f"not in order: {names}", "hint": hint}
-    text = "\n".join([table(rows, ["", "CHECK", "DETAIL"]), *hints])
-    return Reply(data, text, status=EXIT["failed"] if bad else 0)
+    return Reply(data, [*table(rows, ["", "CHECK", "DETAIL"]), *hints], status=EXIT["failed"] if bad else 0)

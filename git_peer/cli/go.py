@@ -63,12 +63,12 @@ def _option(name: str, value: object) -> list[str]:
     return [f"--{name}={value}"] if value else []
 
 
-def _told(done: dict[str, Any]) -> str:
+def _told(done: dict[str, Any]) -> list[str]:
     from git_peer.ops.integration_text import in_words
 
-    lines = [in_words(done).rstrip()]
+    lines = in_words(done)
     if done["open"]:
         lines += ["", "Not finished:"]
         lines += [f"  {one['task']} ({one['status']}) {one['note']}".rstrip() for one in done["open"]]
     lines += [f"A runner ended: {one.get('message', '')}" for one in done["errors"]]
-    return "\n".join(lines).strip()
+    return lines

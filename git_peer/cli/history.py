@@ -107,7 +107,7 @@ def log_command(
         if call.json:
             call.line(row)
         else:
-            write(_line(row) + "\n")
+            write(_line(row))
     return 0
 
 
@@ -185,7 +185,7 @@ def _tell(call: Call, row: Row, program: str | None) -> None:
     elif call.json:
         call.line(row)
     else:
-        write(_line(row) + "\n")
+        write(_line(row))
 
 
 @command("fsck")

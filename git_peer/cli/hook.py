@@ -9,7 +9,7 @@ import click
 
 from git_peer import layout
 from git_peer.agents import quick
-from git_peer.cli._output import Call, Reply, warn
+from git_peer.cli._output import Call, Reply, remark, warn
 from git_peer.cli.main import command
 from git_peer.core.errors import PeerError
 from git_peer.ops import destination, gate, outgoing
@@ -87,7 +87,7 @@ def _fetch(peer: Peer) -> None:
     except PeerError as why:
         if why.code != "newer_format":
             raise
-        sys.stderr.write(f"note: {why.message}; the push is checked by an older state of it\n")
+        remark(f"note: {why.message}; the push is checked by an older state of it")
 
 
 def _refresh(call: Call) -> int:

@@ -88,7 +88,7 @@ def integrate_command(
     problem = integration_words.problem(done)
     if problem:
         if not call.json and not call.quiet:
-            write(said + "\n")
+            write(said)
         hint = "`git peer deltas` has the details; a task that is mended is handed in with `git peer task review`"
         raise PeerError("failed", problem, hint, **done)
     return Reply(done, said, network=True, wrote=True)

@@ -90,13 +90,13 @@ def lock_command(
     return Reply(done, _granted(done["locks"]), network=True, wrote=True)
 
 
-def _granted(views: list[dict[str, Any]]) -> str:
-    return "\n".join(
+def _granted(views: list[dict[str, Any]]) -> list[str]:
+    return [
         f"Locked {v['target']} ({v['mode']}, {v['guarantee']}) until {v['expires_at']}"
         + (f", as {v['session']}" if v["session"] else "")
         + "."
         for v in views
-    )
+    ]
 
 
 def _changed(call: Call) -> list[str]:
@@ -158,7 +158,7 @@ def unlock_command(
             )
         )
     released = [*dropped, *done["released"]]
-    text = "\n".join(f"Unlocked {view['target']}." for view in released) or "Nothing was locked."
+    text = [f"Unlocked {view['target']}." for view in released] or "Nothing was locked."
     return Reply({"released": released}, text, network=True, wrote=True)
 
 

@@ -48,8 +48,9 @@ never taken for a glob. `:(top)`, `:(literal)` and `:(glob)` mean what they mean
 _ENVIRONMENT = {
     "GIT_PEER_SESSION": "The name of this session. Without it a coding agent's session is named after its own id and "
     "the work tree, and a person's after user, host and work tree.",
-    "CLAUDECODE, CODEX_*, GEMINI_CLI": "Tell that a coding agent runs this: locks last 30 minutes instead of 8 hours, "
-    "the priority is at most 5, and another's lock cannot be broken.",
+    "CLAUDECODE, GEMINI_CLI, CODEX_SESSION_ID, CODEX_THREAD_ID, CODEX_SANDBOX, CODEX_CI": "Set by coding agents for "
+    "what they run: locks last 30 minutes instead of 8 hours, the priority is at most 5, and another's lock cannot be "
+    "broken.",
     "GIT_PEER_DEBUG": "Shows the traceback of a bug.",
     "NO_COLOR": "No colour, also on a terminal.",
 }

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 
 import click
 
-from git_peer.cli._output import Call
+from git_peer.cli._output import Call, remark
 from git_peer.cli.main import command
 from git_peer.core.errors import PeerError
 
@@ -33,9 +32,8 @@ def mcp_command(call: Call, addr: str | None) -> int:
     secret, sock = token(), bound(host, port)
 
     def serving() -> None:
-        shown = "" if os.environ.get("GIT_PEER_MCP_TOKEN") else f"\ntoken: {secret}"
-        sys.stderr.write(f"serving http://{host}:{port}/mcp{shown}\n")
-        sys.stderr.flush()
+        shown = [] if os.environ.get("GIT_PEER_MCP_TOKEN") else [f"token: {secret}"]
+        remark([f"serving http://{host}:{port}/mcp", *shown])
 
     asyncio.run(server.http(sock, secret, serving))
     return 0

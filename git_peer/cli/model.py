@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from git_peer.cli._output import Call, Reply, table
+from git_peer.cli._output import Call, Reply, remark, table
 from git_peer.cli.main import command, group
 from git_peer.core import text
 from git_peer.core.errors import PeerError
@@ -45,8 +45,7 @@ def pull(call: Call, name: str) -> Reply:
 
     def say(what: str) -> None:
         if not call.quiet:
-            sys.stderr.write(f"{what}\n")
-            sys.stderr.flush()
+            remark(what)
 
     path = hub.fetch(repo, file, models.folder(), say, sys.stderr.isatty() and not call.quiet)
     called = next(key for key, found in models.here().items() if found == path)
@@ -116,7 +115,7 @@ def check(call: Call, name: str) -> Reply:
         ["writes", f"{_told(found.rate)} ({found.tokens:,} of them)"],
         ["memory", f"{data['memory'] / 1e9:.2f} GB of this process"],
     ]
-    return Reply(data, "\n".join(f"{what:<12} {told}" for what, told in rows))
+    return Reply(data, [f"{what:<12} {told}" for what, told in rows])
 
 
 def _rounded(rate: float | None) -> float | None:

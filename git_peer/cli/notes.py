@@ -35,8 +35,8 @@ def notes_command(call: Call, rev: str) -> Reply:
         first, *rest = notes.in_words(line)
         rows += [f"{rfc3339(line.at)}  {first}", *rest]
     for one in found.texts:
-        rows += text.framed(one).split("\n")
-    return Reply({"commit": commit, "notes": views}, "\n".join(rows) or f"Nothing is noted on {commit[:12]}.")
+        rows += text.framed(one)
+    return Reply({"commit": commit, "notes": views}, rows or f"Nothing is noted on {commit[:12]}.")
 
 
 @command("blame")
@@ -61,7 +61,7 @@ def blame_command(call: Call, path: str, spans: tuple[str, ...], rev: str | None
         f"{(row['commit'] or '0' * 12)[:12]} {_whose(row):{width}} {row['line']:{digits}}) {row['text']}"
         for row in lines
     ]
-    return Reply(data, "\n".join(told))
+    return Reply(data, told)
 
 
 def _whose(row: dict[str, Any]) -> str:

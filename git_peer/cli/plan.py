@@ -56,7 +56,7 @@ def check(call: Call) -> Reply:
         lines.append(f"warning: no acceptance: {', '.join(found['without_acceptance'])}")
     lines += [f"warning: {one['task']} uses {one['contract']}: {one['problem']}" for one in found["contracts"]]
     lines += [f"warning: {one['task']} waits for {one['on']}, which was dropped" for one in found["depends_on_dropped"]]
-    return Reply(found, "\n".join(lines))
+    return Reply(found, lines)
 
 
 for _each in (show, check, plan_files.import_, plan_files.export, *planner.COMMANDS):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from git_peer.cli._output import Call, Reply, clean
+from git_peer.cli._output import Call, Reply, remark
 from git_peer.cli.main import command
 from git_peer.core.errors import PeerError
 from git_peer.ops import plan_files
@@ -48,9 +48,8 @@ def _show(found: plan_files.Import) -> None:
     lines = found.lines()
     if left := found.left_out():
         lines.append(f"note: {found.name}: no part of a task, left out: line {left}")
-    out = "".join(f"{clean(line)}\n" for line in lines)
-    sys.stderr.buffer.write(out.encode("utf-8", "backslashreplace"))
-    sys.stderr.flush()
+    if lines:
+        remark(lines)
 
 
 @command("export")
@@ -74,11 +73,7 @@ def export(call: Call, name: str, form: str | None) -> Reply:
         return Reply({**data, "file": name}, f"Wrote {name}.")
     if call.json:
         return Reply({**data, "text": text})
-    if sys.stdout.isatty():
-        return Reply(data, text)
-    sys.stdout.buffer.write(text.encode())  # as it is: what people's output would escape belongs to the plan
-    sys.stdout.flush()
-    return Reply(data)
+    return Reply(data, text.removesuffix("\n").split("\n"))
 
 
 def _replace(path: Path, text: str) -> None:

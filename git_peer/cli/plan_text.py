@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from git_peer.core import text
+
 _MARKS = {"done": "x", "in_progress": ">", "review": "?", "merge_point": "+", "blocked": "!", "dropped": "-"}
 
 
-def tree(whole: dict[str, Any], depth: int | None) -> str:
-    """The plan as text; `depth` 1 is phases and tasks outside of them, 2 the tasks in phases, more their subtasks."""
-    lines = [whole["goal"].strip() or "(no goal)", ""]
+def tree(whole: dict[str, Any], depth: int | None) -> list[str]:
+    """The plan in lines; `depth` 1 is phases and tasks outside of them, 2 the tasks in phases, more their subtasks."""
+    first, _, more = text.clean(whole["goal"]).partition("\n")
+    lines = [first or "(no goal)", *(text.framed(more) if more else []), ""]
     below: dict[str | None, list[dict[str, Any]]] = {}
     for view in whole["tasks"]:
         below.setdefault(view["parent"], []).append(view)
@@ -34,7 +37,7 @@ def tree(whole: dict[str, Any], depth: int | None) -> str:
             "",
             "Contracts: " + ", ".join(f"{c['name']}@{c['version']} ({c['status']})" for c in whole["contracts"]),
         ]
-    return "\n".join(lines).replace("\n\n\n", "\n\n")
+    return [line for at, line in enumerate(lines) if line or (at and lines[at - 1])]
 
 
 def _branch(

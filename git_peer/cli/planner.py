@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from git_peer.cli._output import Call, Reply, clean, table, write
+from git_peer.cli._output import Call, Reply, remark, rewrite, table, write
 from git_peer.cli._params import Duration, given_text
 from git_peer.cli.main import command
 from git_peer.core import text
@@ -56,17 +56,15 @@ class _Progress:
         told = (
             f"planning (answer {self._calls}): {self._tasks} tasks, {self._size:,} characters, {tokens:,} tokens so far"
         )
-        sys.stderr.write(f"\r{told}\x1b[K" if self._line else f"{told}\n")
-        sys.stderr.flush()
+        (rewrite if self._line else remark)(told)
 
     def end(self) -> None:
         """What it took in all."""
         if self._shows and self._used.calls:
             used = self._used
-            start = "\r\x1b[K" if self._line else ""
             calls = f"{used.calls} call{'s' * (used.calls > 1)}"
-            sys.stderr.write(f"{start}{used.input_tokens:,} tokens in, {used.output_tokens:,} out, {calls}\n")
-            sys.stderr.flush()
+            told = f"{used.input_tokens:,} tokens in, {used.output_tokens:,} out, {calls}"
+            rewrite(told, end=True) if self._line else remark(told)
 
 
 def _options(function: Any) -> Any:
@@ -129,9 +127,9 @@ def _plan(call: Call, given: dict[str, Any], **what: Any) -> Reply:
             progress.end()
         used = msgspec.to_builtins(model.usage)
         if found.questions:
-            told = "\n".join(_asked(found.questions))
+            told = _asked(found.questions)
             then = "`git peer plan answer ID TEXT`, in any clone; then run this again: the answers go along."
-            return Reply({"questions": found.questions, "usage": used}, f"{told}\n{then}", network=True, wrote=True)
+            return Reply({"questions": found.questions, "usage": used}, [*told, then], network=True, wrote=True)
         data = {**found.view, "diff": found.difference, "warnings": found.warnings, "usage": used}
         nothing = not found.edits
         if not nothing:
@@ -139,7 +137,7 @@ def _plan(call: Call, given: dict[str, Any], **what: Any) -> Reply:
             lease.renew()
             data |= planner.write(peer, found)
     shown = _shown(found, wanted.replan) if given["yes"] else ""
-    told = "Nothing was to be changed." if nothing else f"{shown}\nWritten: {_count(found)}.".lstrip()
+    told = ["Nothing was to be changed."] if nothing else [*shown, f"Written: {_count(found)}."]
     return Reply(data, told, network=True, wrote=True)
 
 
@@ -162,7 +160,7 @@ def _agreed(call: Call, yes: bool, found: Proposed, data: dict[str, Any], replan
         return
     asks = sys.stdin.isatty() and sys.stderr.isatty() and not call.json
     if not call.json:
-        write(_shown(found, replan) + "\n")
+        write(_shown(found, replan))
     if asks and click.confirm("Write this plan?", err=True):
         return
     hint = "" if asks else "run it with --yes to have it written without being asked"
@@ -179,11 +177,11 @@ def _count(found: Proposed) -> str:
 
 
 # -- telling ------------------------------------------------------------------------------------------
-def _shown(found: Proposed, replan: bool) -> str:
+def _shown(found: Proposed, replan: bool) -> list[str]:
     """A proposal for whoever is to agree to it: everything that it would change."""
     view, diff = found.view, found.difference
     by_id = {task["id"]: task for task in view["tasks"]}
-    lines = [view["goal"].strip()] if "goal" in diff or not replan else []
+    lines = _field("goal", view["goal"], 0) if "goal" in diff or not replan else []
     for one in view["contracts"]:
         if one["name"] in diff["contracts"]:
             lines += _field(f"{'+ ' * replan}contract {one['name']} ({one['type']})", one["definition"], 0)
@@ -201,7 +199,7 @@ def _shown(found: Proposed, replan: bool) -> str:
             lines += _task(by_id[one["id"]], "~ ", one["fields"])
         lines += [f"  - {task['id']}  {_line(task['title'])}" for task in gone]
     lines += [""] * bool(found.warnings) + [f"warning: {one}" for one in found.warnings]
-    return clean("\n".join(lines))
+    return lines
 
 
 def _task(task: dict[str, Any], mark: str, fields: list[str] | None = None) -> list[str]:
@@ -255,9 +253,7 @@ def questions_(call: Call, who: str | None) -> Reply:
     rows = [[v["id"], v["to"] or "everybody", v["session"], str(len(v["answers"])), _line(v["text"])] for v in views]
     told = table(rows, ["ID", "TO", "FROM", "ANSWERS", "QUESTION"])
     for view in views:
-        told += "".join(
-            f"\n{view['id']}: {one['session']} answered {text.quoted(one['text'], 200)}" for one in view["answers"]
-        )
+        told += [f"{view['id']}: {one['session']} answered {text.quoted(one['text'], 200)}" for one in view["answers"]]
     return Reply({"questions": views}, told or "There are no open questions.")
 
 

@@ -24,7 +24,7 @@ def sync_command(call: Call) -> Reply:
     if done["lost"]:
         names = "; ".join(f"{loss['command']}: {loss['why']}" for loss in done["lost"])
         raise PeerError("lost", names, "lock something else, or ask the holder", **done)
-    return Reply(done, "\n".join(lines), network=True, wrote=True)
+    return Reply(done, lines, network=True, wrote=True)
 
 
 class _Push(click.Command):
@@ -76,4 +76,4 @@ def push_command(
         for line in done.get("messages", ()):
             call.progress(f"remote: {line}")
     lines += [f"Unlocked {view['target']}." for view in done["released"]]
-    return Reply(done, "\n".join(lines), network=True, wrote=not dry_run)
+    return Reply(done, lines, network=True, wrote=not dry_run)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import signal
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from git_peer.cli._output import Call, clean, write
+from git_peer.cli._output import Call, remark, write
 from git_peer.cli._params import Duration
 from git_peer.cli.main import command
 from git_peer.core.errors import PeerError
@@ -59,7 +58,7 @@ def run_command(call: Call, ids: tuple[str, ...], **given: Any) -> int:
             if call.json:
                 call.line(outcome.view())
             elif not call.quiet:
-                write(_line(outcome) + "\n")
+                write(_line(outcome))
     return 1 if bad else 0
 
 
@@ -142,8 +141,7 @@ def _interruptible() -> Iterator[None]:
 
 
 def _warn(text: str) -> None:
-    sys.stderr.write(f"warning: {clean(text)}\n")
-    sys.stderr.flush()
+    remark(f"warning: {text}")
 
 
 def _line(outcome: Outcome) -> str:

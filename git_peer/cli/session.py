@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from git_peer.cli._output import Call, Reply, table
+from git_peer.cli._params import given_text
 from git_peer.cli.main import command, group
 from git_peer.core.errors import PeerError
 from git_peer.core.rules import decide as commands
@@ -35,7 +36,11 @@ def start(
         call.name = name
     peer = call.peer(writing=True)
     peer.me = msgspec.structs.replace(
-        peer.me, agent=agent or peer.me.agent, doing=doing or "", capabilities=capabilities, takeover=takeover
+        peer.me,
+        agent=agent or peer.me.agent,
+        doing=given_text(doing) or "",
+        capabilities=capabilities,
+        takeover=takeover,
     )
     done = peer.run(commands.Start(me=peer.me))
     peer.me = msgspec.structs.replace(peer.me, takeover=False)
@@ -53,8 +58,8 @@ def end(call: Call, name: str | None) -> Reply:
     # What it told while the remote did not answer; what others of the clone took stays for their own `sync`.
     lost = tentative.sync(peer)["lost"] if tentative.kept(peer) else []
     done = peer.run(commands.End(me=peer.me, name=name or ""))
-    text = f"Session {done['ended']} ended, {len(done['released'])} locks released."
-    text += "".join(f"\nLost: {one['command']} of {one['session']}: {one['why']}" for one in lost)
+    text = [f"Session {done['ended']} ended, {len(done['released'])} locks released."]
+    text += [f"Lost: {one['command']} of {one['session']}: {one['why']}" for one in lost]
     return Reply({**done, "lost": lost}, text, network=True, wrote=True)
 
 

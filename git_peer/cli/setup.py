@@ -50,11 +50,11 @@ def init_command(call: Call, remote: str | None, local: bool, branch: str | None
     noting.begin(peer)
     lost = tentative.sync(peer)["lost"] if peer.clone.tentative() and done["mode"] == "remote" else []
     shown = [{"name": s.name, "path": str(s.path), "state": s.state, "detail": s.detail} for s in states]
-    text = _told(done, len(states)) + "".join(f"\nLost: {one['command']}: {one['why']}" for one in lost)
+    text = _told(done, len(states)) + [f"Lost: {one['command']}: {one['why']}" for one in lost]
     return Reply({**done, "hooks": shown, "lost": lost}, text, network=True)
 
 
-def _told(done: dict[str, Any], hooks: int) -> str:
+def _told(done: dict[str, Any], hooks: int) -> list[str]:
     lines = []
     if done["mode"] == "remote":
         verb = "Published the log to" if done["created"] else "Follows the log on"
@@ -67,7 +67,7 @@ def _told(done: dict[str, Any], hooks: int) -> str:
         lines.append("`git peer init --remote origin` shares it through a remote.")
     if hooks:
         lines.append(f"{hooks} hooks guard commits, merges and pushes; your own go on running.")
-    return "\n".join(lines)
+    return lines
 
 
 @command("uninstall")
@@ -91,4 +91,4 @@ def uninstall_command(call: Call, purge: bool, yes: bool) -> Reply:
     done = uninstall(parts.repo, parts.clone, purge, remote, parts.settings.get("retryTimeout"))
     lines = ["Took the hooks and this clone's settings out.", *(f"Stayed: {what}" for what in done["stayed"])]
     lines += [f"Deleted {name}." for name in done["deleted"]]
-    return Reply(done, "\n".join(lines))
+    return Reply(done, lines)

@@ -60,7 +60,7 @@ def status_command(call: Call) -> Reply:
     lines += [f"  {_news.debate(view)}" for view in argued[:20]]
     if len(argued) > 20:
         lines.append(f"  and {len(argued) - 20} more debates: git peer debate list")
-    return Reply(data, "\n".join(lines))
+    return Reply(data, lines)
 
 
 @command("version")
@@ -81,4 +81,5 @@ def help_command(call: Call, names: tuple[str, ...]) -> Reply:
             raise PeerError("usage", f"no command {' '.join(names)}", "git peer help")
         ctx = click.Context(found, info_name=name, parent=ctx)
     assert found is not None
-    return Reply({"help": found.get_help(ctx)}, found.get_help(ctx))
+    told = found.get_help(ctx)
+    return Reply({"help": told}, told.split("\n"))

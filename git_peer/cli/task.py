@@ -11,6 +11,7 @@ from git_peer.cli import _targets, _tasks, task_work
 from git_peer.cli._output import Call, Reply, table
 from git_peer.cli._params import Duration, given_text
 from git_peer.cli.main import command, group
+from git_peer.core import text
 from git_peer.core.errors import PeerError
 from git_peer.core.plan import record as plan
 from git_peer.core.plan.edits import AddTask, ChangeTask, EditPlan
@@ -169,7 +170,7 @@ def split(call: Call, ident: str, titles: tuple[str, ...], in_order: bool) -> Re
         )
         made.append(AddTask(spec=spec, id=f"~{at}"))
     done = peer.run(EditPlan(me=peer.me, edits=tuple(made)))
-    text = "\n".join([f"Split {task.id} {task.title}:", *(f"  {_tasks.in_words(view)}" for view in done["tasks"])])
+    text = [f"Split {task.id} {task.title}:", *(f"  {_tasks.in_words(view)}" for view in done["tasks"])]
     parent = tasks.describe(tasks.find(peer.state, task.id))
     return Reply({"task": parent, "tasks": done["tasks"]}, text, network=True, wrote=True)
 
@@ -207,9 +208,9 @@ def show(call: Call, ident: str) -> Reply:
         *(f"  {name + ':':<12}{value}" for name, value in rows if value not in (None, "", "0 %")),
     ]
     lines += [f"  [{'x' if item.done else ' '}] {item.text}" for item in task.checklist]
-    lines += ["", task.description] if task.description else []
+    lines += ["", *text.framed(task.description)] if task.description else []
     lines += ["", *(f"  {one['at']}  {one['by']}  {one['what']}  {one['note']}".rstrip() for one in history)]
-    return Reply({"task": view, "history": history}, "\n".join(lines))
+    return Reply({"task": view, "history": history}, lines)
 
 
 def _listed(views: list[dict[str, Any]], empty: str) -> Reply:
@@ -264,7 +265,7 @@ def _claimed(call: Call, take: Callable[[Peer], dict[str, Any]]) -> Reply:
     lines += [f"Locked {lock['target']} until {lock['expires_at']}." for lock in done["locks"]]
     if view["accept"]:
         lines.append(f"Accepted by: {view['accept']}")
-    return Reply(done, "\n".join(lines), network=True, wrote=True)
+    return Reply(done, lines, network=True, wrote=True)
 
 
 @command("claim")

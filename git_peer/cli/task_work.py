@@ -10,6 +10,7 @@ from git_peer.cli import _tasks
 from git_peer.cli._output import Call, Reply
 from git_peer.cli._params import Duration, given_text
 from git_peer.cli.main import command
+from git_peer.core import text
 from git_peer.core.errors import PeerError
 from git_peer.core.plan.task.claim import GiveUp
 from git_peer.core.plan.task.decide import Move, Progress
@@ -103,8 +104,9 @@ def result(call: Call, ident: str, run: bool, verdict: str | None, rev: str, out
         else accepting.record(peer, ident, accepting.commit(peer, rev), verdict == "passed", given_text(output) or "")
     )
     said = done["task"]["result"]
-    text = f"{done['task']['id']}: acceptance {'passed' if said['passed'] else 'failed'} on {said['commit'][:12]}."
-    return Reply(done, text if said["passed"] else f"{text}\n{said.get('output', '')}", network=True, wrote=True)
+    told = f"{done['task']['id']}: acceptance {'passed' if said['passed'] else 'failed'} on {said['commit'][:12]}."
+    more = [] if said["passed"] else text.framed(said.get("output", ""))
+    return Reply(done, [told, *more], network=True, wrote=True)
 
 
 def _reopened(task: Task) -> str:

@@ -277,7 +277,7 @@ def _word(value: Any) -> str:
 
 def _framed(value: Any) -> list[str]:
     shown = text.clean(str(value)) if value else ""
-    return text.framed(shown, "  | ").split("\n") if shown else []
+    return text.framed(shown) if shown else []
 
 
 _ESCAPE = re.compile("%(25|20|0A|09|0D|2D|2E)")  # what the hook writes so in a name that another tool gave
@@ -290,7 +290,7 @@ def who(fields: Sequence[str]) -> tuple[str, str | None]:
     env = {"GIT_PEER_SESSION": _ESCAPE.sub(lambda found: chr(int(found[1], 16)), name)} if name else {}
     if kind:
         # The same derivation as at the commit: an agent's session is named after its id and work tree.
-        mark = {"claude": ("CLAUDECODE", "CLAUDE_CODE_SESSION_ID"), "codex": ("CODEX_", "CODEX_SESSION_ID")}
+        mark = {"claude": ("CLAUDECODE", "CLAUDE_CODE_SESSION_ID"), "codex": ("CODEX_CI", "CODEX_SESSION_ID")}
         flag, key = mark.get(kind, ("GEMINI_CLI", "GEMINI_SESSION_ID"))
         env |= {flag: "1", key: ident}
     return gitdir, naming.name_from(env, gitdir)[0]

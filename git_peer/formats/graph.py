@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from git_peer.core.text import line
 from git_peer.formats.document import Document
 
 _COLOURS = {
@@ -81,8 +82,7 @@ def _state(task: dict[str, Any]) -> str:
 
 
 def _short(text: str) -> str:
-    flat = " ".join("".join(char if char.isprintable() else " " for char in text).split())
-    return flat if len(flat) <= _LONG else flat[: _LONG - 1] + "…"
+    return line("".join(char if char.isprintable() else " " for char in text), _LONG)
 
 
 def _dot(text: str) -> str:

@@ -6,6 +6,7 @@ import json
 import re
 from typing import Any
 
+from git_peer.core import text
 from git_peer.formats import plain
 from git_peer.formats.document import Bad, Document
 
@@ -93,4 +94,4 @@ def write(document: Document) -> str:
     found["goal"] = document.goal or ""
     for section in ("phases", "tasks", "contracts"):
         found[section] = list(plain.written(document, section))
-    return json.dumps(found, ensure_ascii=False, indent=2) + "\n"
+    return text.escaped(json.dumps(found, ensure_ascii=False, indent=2)) + "\n"

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from git_peer.core.plan.task.record import OVER, PRIORITY
+from git_peer.core.text import HIDDEN
 from git_peer.formats.document import Document, Row, duration
 from git_peer.formats.markdown import ATTRIBUTE, FENCE, HEAD, INLINE, ITEM, RULE
-from git_peer.formats.spans import code, listed, quote
+from git_peer.formats.spans import code, is_seen, listed, quote
 
-_ODD = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")  # what not every reader or editor keeps
 _BOX = {"done": "x", "dropped": "-"}
 
 
@@ -47,7 +47,7 @@ def write(document: Document) -> str:
 # -- pieces of text -------------------------------------------------------------------------------
 def _line(text: str) -> str:
     """A text as one line that says about the same."""
-    return " ".join(_ODD.sub(" ", text).split()).rstrip("#{} ") or "-"
+    return " ".join(HIDDEN.sub(" ", text).split()).rstrip("#{} ") or "-"
 
 
 def _is_odd_line(text: str) -> bool:
@@ -56,7 +56,7 @@ def _is_odd_line(text: str) -> bool:
         not text
         or _line(text) != text
         or INLINE.search(text) is not None
-        or not text.isprintable()
+        or not is_seen(text)
         or text[0] in "#=<"
         or text.lower() == "contracts"
     )
@@ -67,7 +67,7 @@ def _is_plain(text: str) -> bool:
     lines = text.split("\n")
     return bool(lines[0] and lines[-1]) and not any(
         line != line.rstrip()
-        or not (bare := line.lstrip(" ")).isprintable()
+        or not is_seen(bare := line.lstrip(" "))
         or bare != bare.strip()
         or any(pattern.fullmatch(bare) for pattern in (ATTRIBUTE, FENCE, ITEM, RULE))
         or bare.startswith(("<!--", "#", "```", "~~~"))
@@ -77,7 +77,7 @@ def _is_plain(text: str) -> bool:
 
 def _block(text: str, kind: str, pad: str = "") -> str:
     """A text as a code block that keeps every character."""
-    if _ODD.search(text):
+    if HIDDEN.search(text):
         text, kind = quote(text), f"{kind} quoted"
     mark = "`" * max(3, max((len(run) for run in re.findall("`+", text)), default=0) + 1)
     lines = [pad + line if line else "" for line in text.split("\n")]
@@ -118,7 +118,7 @@ def _item(task: dict[str, Any], pad: str, has_items: bool) -> Iterator[str]:
     if _is_odd_line(title):
         yield f"{inner}title: {quote(title)}"
     for item in task["checklist"]:
-        text = item.text if item.text and item.text == item.text.strip() and item.text.isprintable() else ""
+        text = item.text if item.text and item.text == item.text.strip() and is_seen(item.text) else ""
         text = text if text and text[0] not in '"`' else quote(item.text)
         yield f"{inner}+ [{'x' if item.done else ' '}] {text}"
 

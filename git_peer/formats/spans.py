@@ -7,6 +7,8 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable
 
+from git_peer.core.text import is_plain
+
 _CONTROL = re.compile("[\0-\x1f\x7f]")
 _BARE = re.compile(r"[^\s\0-\x20\x7f,\"`](?:[^\0-\x1f\x7f,]*[^\s\0-\x20\x7f,])?")
 _DECODER = json.JSONDecoder(strict=False)
@@ -96,15 +98,20 @@ def whole(text: str) -> str:
     return text
 
 
+def is_seen(text: str) -> bool:
+    """Whether a text can stand in a line as it is."""
+    return text.isprintable() and is_plain(text)
+
+
 # -- writing --------------------------------------------------------------------------------------
 def quote(text: str) -> str:
     """A text as a JSON string, on one line of any reader's."""
-    return json.dumps(text, ensure_ascii=not text.isprintable())
+    return json.dumps(text, ensure_ascii=not is_seen(text))
 
 
 def code(text: str) -> str:
     """A text as a code span; where it cannot be one, quoted."""
-    if not text.strip(" ") or _CONTROL.search(text):
+    if not text.strip(" ") or _CONTROL.search(text) or not is_plain(text):
         return quote(text)
     ticks = "`" * (max((len(run) for run in re.findall("`+", text)), default=0) + 1)
     padded = text[0] == "`" or text[-1] == "`" or text[0] == text[-1] == " "
@@ -113,4 +120,4 @@ def code(text: str) -> str:
 
 def listed(texts: Iterable[str]) -> str:
     """Texts as a list that words() reads."""
-    return ", ".join(text if _BARE.fullmatch(text) and text.isprintable() else quote(text) for text in texts)
+    return ", ".join(text if _BARE.fullmatch(text) and is_seen(text) else quote(text) for text in texts)

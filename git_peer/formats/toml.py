@@ -8,6 +8,7 @@ from typing import Any
 import tomli
 import tomli_w
 
+from git_peer.core.text import HIDDEN
 from git_peer.formats import plain
 from git_peer.formats.document import Bad, Document, duration
 
@@ -90,4 +91,9 @@ def _table(row: dict[str, Any]) -> str:
     """Keys and values. A multi-line string of TOML cannot keep a CR LF: a row that has one goes without."""
     has_return = any("\r" in one for value in row.values() for one in (value if isinstance(value, list) else [value])
                      if isinstance(one, str))  # fmt: skip
-    return tomli_w.dumps(row, multiline_strings=not has_return)
+    # Every string that it writes is a basic one, in which an escape says the same.
+    return HIDDEN.sub(_escape, tomli_w.dumps(row, multiline_strings=not has_return))
+
+
+def _escape(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}" if ord(found[0]) < 0x10000 else f"\\U{ord(found[0]):08x}"

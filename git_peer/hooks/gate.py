@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 REFUSED, UNTRUSTED, INTERRUPTED = 1, 4, 130
 PATIENCE = 2.0  # seconds that a refusal waits for the remote
 SHOWN = 5  # refused paths that are listed
+# Printable by Unicode's word, and seen by nobody.
+_UNSEEN = frozenset(
+    "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0"
+    + "".join(map(chr, range(0xFE00, 0xFE10)))
+)
 
 _GIT = ("git", "--no-replace-objects")
 _DIFF = (
@@ -402,17 +407,21 @@ def clock(epoch: int) -> str:
 
 def clean(text: str) -> str:
     """A stranger's text on one line of a terminal: without control and direction-changing characters."""
-    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    return " ".join("".join(char if _is_seen(char) else " " for char in text).split())
+
+
+def _is_seen(char: str) -> bool:
+    return char.isprintable() and char not in _UNSEEN and not "\U000e0000" <= char <= "\U000e0fff"
 
 
 def quoted(path: str) -> str:
     """A path as git shows it with core.quotePath off: in quotes, with octal escapes, when it has odd bytes."""
-    if path.isprintable() and '"' not in path and "\\" not in path:
+    if all(map(_is_seen, path)) and '"' not in path and "\\" not in path:
         return path
     short = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
     text = ""
     for char in path:
-        plain = char if char.isprintable() else "".join(f"\\{byte:03o}" for byte in layout.to_bytes(char))
+        plain = char if _is_seen(char) else "".join(f"\\{byte:03o}" for byte in layout.to_bytes(char))
         text += short.get(char, plain)
     return f'"{text}"'
 

@@ -8,6 +8,7 @@ import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -59,7 +60,7 @@ class Site:
         words = {
             b"@PYTHON@": shlex.quote(self.python),
             b"@GATE@": shlex.quote(str(package / "hooks" / "gate_start.py")),
-            b"@GITPEER@": f"{shlex.quote(self.python)} -P -m git_peer",
+            b"@GITPEER@": f"{shlex.quote(self.python)} {_flags(package)} -m git_peer",
         }
         marks = re.compile(b"|".join(words))
         return {
@@ -75,6 +76,16 @@ class Plan:
     chained: bool
     base: str | None
     worktrees: tuple[Path, ...]  # git directories whose config.worktree names a folder
+
+
+def _flags(package: Path) -> str:
+    """How Python is started: without PYTHONPATH and PYTHONHOME, unless git-peer itself is found by them."""
+    if os.environ.get("PYTHONHOME") or os.environ.get("PYTHONUSERBASE"):
+        return "-P"
+    given = [os.path.abspath(entry) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
+    specs = [find_spec(name) for name in ("click", "pygit2", "msgspec")]
+    where = [str(package), *(str(spec.origin) for spec in specs if spec is not None)]
+    return "-P" if any(one.startswith(os.path.join(entry, "")) for one in where for entry in given) else "-E -P"
 
 
 def shipped() -> Path:

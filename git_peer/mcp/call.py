@@ -18,6 +18,8 @@ from typing import Any, Protocol
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
 
+from git_peer.core import text
+
 GRACE = 5.0  # seconds that a cancelled command has to end by itself
 MOST = 16 * 1024 * 1024  # bytes of an answer
 STREAMS = ("log",)  # commands that answer an object a line
@@ -31,7 +33,8 @@ class Refused(ToolError):
         hint = f"\nhint: {error['hint']}" if error.get("hint") else ""
         more = {key: value for key, value in answer.items() if key in ("conflicts", "holder", "violations", "pull")}
         told = f"\n{json.dumps(more, ensure_ascii=True)}" if more else ""
-        super().__init__(f"{error.get('code', 'internal')}: {error.get('message', 'no answer')}{hint}{told}")
+        message = text.line(error.get("message", "no answer"))
+        super().__init__(f"{error.get('code', 'internal')}: {message}{hint}{told}")
         self.answer = answer
 
 
@@ -57,6 +60,7 @@ class Asker:
             "-m",
             "git_peer",
             "--json",
+            "--literal",  # what a client says is text: it must not have files read
             *args,
             cwd=self.folder,
             env=self.env,
@@ -78,7 +82,7 @@ class Asker:
         except BaseException:
             await _end(child)
             raise
-        answer = _answer(args[0], raw, child.returncode)
+        answer: dict[str, Any] = text.harmless(_answer(args[0], raw, child.returncode))
         if not answer.get("ok"):
             raise Refused(answer)
         return answer
@@ -86,7 +90,7 @@ class Asker:
     async def quietly(self, *args: str) -> None:
         """Run a command for what it does, whatever it says."""
         child = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-m", "git_peer", *args),
+            *(sys.executable, "-P", "-m", "git_peer", "--literal", *args),
             cwd=self.folder,
             env=self.env,
             stdin=asyncio.subprocess.DEVNULL,
@@ -118,8 +122,8 @@ def _answer(command: str, raw: bytes, status: int | None) -> dict[str, Any]:
     if command in STREAMS and all("ok" not in row for row in rows) and status == 0:
         return {"ok": True, "events": rows}
     if len(rows) != 1:
-        text = f"git peer {command} gave no answer (exit {status})"
-        return {"ok": False, "error": {"code": "internal", "message": text}}
+        said = f"git peer {command} gave no answer (exit {status})"
+        return {"ok": False, "error": {"code": "internal", "message": said}}
     return rows[0]
 
 
@@ -129,7 +133,7 @@ async def _tell(stderr: asyncio.StreamReader, ctx: Context[Any, Any] | None) -> 
     while line := await stderr.readline():
         if ctx is not None:
             count += 1
-            await ctx.report_progress(count, None, line.decode("utf-8", "replace").strip())
+            await ctx.report_progress(count, None, text.shown(line.decode("utf-8", "replace").strip()))
 
 
 async def _end(child: asyncio.subprocess.Process) -> None:

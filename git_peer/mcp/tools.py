@@ -188,18 +188,18 @@ def _plan(server: MCPServer[Any], ask: Ask) -> None:
     ) -> views.OneTask:
         """Add a task to the plan. Name the paths that it will change: that keeps others off them."""
         options = flags(
-            description=_text(description),
+            description=description,
             phase=phase,
             parent=parent,
             after_task=depends_on,
             path=paths,
-            accept=_text(accept),
+            accept=accept,
             priority=priority,
             provides=provides,
             uses=uses,
             skill=skills,
         )
-        return views.OneTask(**await ask("task", "add", *options, "--", _text(title), ctx=ctx))
+        return views.OneTask(**await ask("task", "add", *options, "--", title, ctx=ctx))
 
     @server.tool(structured_output=True, annotations=_WRITES)
     async def move_task(ctx: Ctx, task: TaskId, phase: Text) -> views.OneTask:
@@ -219,12 +219,12 @@ def _plan(server: MCPServer[Any], ask: Ask) -> None:
     @server.tool(structured_output=True, annotations=_WRITES)
     async def answer_question(ctx: Ctx, question: Text, answer: Text) -> views.Questions:
         """Answer a planner's question."""
-        return views.Questions(**await ask("plan", "answer", "--", question, _text(answer), ctx=ctx))
+        return views.Questions(**await ask("plan", "answer", "--", question, answer, ctx=ctx))
 
     @server.tool(structured_output=True, annotations=_TAKES_AWAY)
     async def replan(ctx: Ctx, why: str = "") -> views.Plan:
         """Have the planner draw up the rest of the plan anew. What is begun or done stays."""
-        return views.Plan(**await ask("plan", "replan", "--yes", *([_text(why)] if why else []), ctx=ctx))
+        return views.Plan(**await ask("plan", "replan", "--yes", "--", *([why] if why else []), ctx=ctx))
 
 
 def _contracts(server: MCPServer[Any], ask: Ask) -> None:
@@ -236,7 +236,7 @@ def _contracts(server: MCPServer[Any], ask: Ask) -> None:
     @server.tool(structured_output=True, annotations=_WRITES)
     async def add_contract(ctx: Ctx, name: Text, type: Type, definition: Text) -> views.OneContract:  # noqa: A002
         """Put down what tasks are to agree on, as version 1."""
-        options = flags(type=type, definition=_text(definition))
+        options = flags(type=type, definition=definition)
         return views.OneContract(**await ask("contract", "add", *options, "--", name, ctx=ctx))
 
     @server.tool(structured_output=True, annotations=_WRITES)
@@ -244,18 +244,13 @@ def _contracts(server: MCPServer[Any], ask: Ask) -> None:
         ctx: Ctx, name: Text, version: Annotated[int, Field(ge=1)], definition: Text, reason: str = ""
     ) -> views.OneContract:
         """Make the next version of a contract, on the version that you have seen. It must be approved again."""
-        options = flags(definition=_text(definition), reason=_text(reason))
+        options = flags(definition=definition, reason=reason)
         return views.OneContract(**await ask("contract", "change", *options, "--", f"{name}@{version}", ctx=ctx))
 
     @server.tool(structured_output=True, annotations=_WRITES)
     async def approve_contract(ctx: Ctx, name: Text, version: Annotated[int, Field(ge=1)]) -> views.OneContract:
         """Agree to a version of a contract: to that one, and to no other."""
         return views.OneContract(**await ask("contract", "approve", "--", f"{name}@{version}", ctx=ctx))
-
-
-def _text(text: str) -> str:
-    """A text that a command line would take for a file or for stdin, spelled so that it does not."""
-    return f" {text}" if text.startswith(("@", "-")) else text
 
 
 def _tasks(server: MCPServer[Any], ask: Ask) -> None:
@@ -281,7 +276,7 @@ def _tasks(server: MCPServer[Any], ask: Ask) -> None:
     ) -> views.OneTask:
         """Say how far your task is, hand it in (`review`), give it back; accept or reject another's."""
         verb = "merge-point" if action == "accept" else action
-        options = flags(note=_text(note))
+        options = flags(note=note)
         if action == "progress":
             options += flags(check=check)
             rest = [task, *([str(percent)] if percent is not None else [])]
@@ -312,14 +307,14 @@ def _tasks(server: MCPServer[Any], ask: Ask) -> None:
         lists["skills"] = skills
         texts = {"description": description, "phase": phase, "parent": parent, "accept": accept}
         options = flags(
-            title=_text(title or ""),
-            description=_text(description or ""),
+            title=title,
+            description=description,
             phase=phase,
             parent=parent,
             after_task=depends_on,
             path=paths,
-            accept=_text(accept or ""),
-            item=[_text(item) for item in checklist or []],
+            accept=accept,
+            item=checklist,
             priority=priority,
             provides=provides,
             uses=uses,
@@ -334,7 +329,7 @@ def _tasks(server: MCPServer[Any], ask: Ask) -> None:
     ) -> views.OneTask:
         """Divide a task into subtasks: it is done when they are."""
         options = flags(in_order=in_order)
-        return views.OneTask(**await ask("task", "split", *options, "--", task, *map(_text, titles), ctx=ctx))
+        return views.OneTask(**await ask("task", "split", *options, "--", task, *titles, ctx=ctx))
 
     @server.tool(structured_output=True, annotations=_WRITES)
     async def assign_task(ctx: Ctx, task: TaskId, session: str | None = None) -> views.OneTask:
@@ -350,7 +345,7 @@ def _tasks(server: MCPServer[Any], ask: Ask) -> None:
         output: str = "",
     ) -> views.OneTask:
         """Record what the acceptance command of a task said of a commit; `run` runs it here and records that."""
-        options = flags(commit=commit, output=_text(output))
+        options = flags(commit=commit, output=output)
         return views.OneTask(**await ask("task", "result", f"--{result}", *options, "--", task, ctx=ctx))
 
 
@@ -372,8 +367,8 @@ def _news(server: MCPServer[Any], ask: Ask) -> None:
         """Tell the others what they would otherwise get wrong: what you found, decided, or changed."""
         options = flags(
             type=type,
-            summary=_text(summary),
-            body=_text(body),
+            summary=summary,
+            body=body,
             severity=severity,
             path=paths,
             contract=contracts,
@@ -390,7 +385,7 @@ def _news(server: MCPServer[Any], ask: Ask) -> None:
     @server.tool(structured_output=True, annotations=_WRITES)
     async def ack_delta(ctx: Ctx, ids: Annotated[list[str], Field(min_length=1)], note: str = "") -> views.Acked:
         """Say that you have read news and act by it. If you disagree, start a debate instead."""
-        return views.Acked(**await ask("ack", *flags(note=_text(note)), "--", *ids, ctx=ctx))
+        return views.Acked(**await ask("ack", *flags(note=note), "--", *ids, ctx=ctx))
 
 
 def _debates(server: MCPServer[Any], ask: Ask) -> None:
@@ -407,8 +402,8 @@ def _debates(server: MCPServer[Any], ask: Ask) -> None:
     ) -> views.OneDebate:
         """Disagree with news or with a contract: say what you hold, what binds you, what else would do."""
         options = flags(
-            topic=_text(topic),
-            position=_text(position),
+            topic=topic,
+            position=position,
             constraint=constraints,
             alternative=alternatives,
             delta=delta,
@@ -428,7 +423,7 @@ def _debates(server: MCPServer[Any], ask: Ask) -> None:
         ] = None,
     ) -> views.OneDebate:
         """Take your turn: argue, propose, or accept or reject what was proposed. One turn a round."""
-        options = flags(message=_text(message), propose=_text(propose or ""), accept=verdict == "accept")
+        options = flags(message=message, propose=propose, accept=verdict == "accept")
         options += flags(reject=verdict == "reject")
         return views.OneDebate(**await ask("debate", "respond", *options, "--", debate, ctx=ctx))
 

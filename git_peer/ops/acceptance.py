@@ -7,6 +7,7 @@ from typing import Any
 
 import pygit2
 
+from git_peer.core import text
 from git_peer.core.errors import PeerError
 from git_peer.core.plan.task import record as tasks
 from git_peer.core.plan.task.decide import Record
@@ -63,7 +64,7 @@ def run(peer: Peer, ident: str, timeout: int) -> dict[str, Any]:
 
 def recorded(peer: Peer, task: Task, on: str, passed: bool, output: str) -> dict[str, Any]:
     """What the acceptance command of `task`, as it was seen, said of a commit: in the log, and as a note on it."""
-    command = Record(me=peer.me, task=task.id, commit=on, passed=passed, seen=task.accept, output=end_of(output))
+    command = Record(me=peer.me, task=task.id, commit=on, passed=passed, seen=task.accept, output=end_of(peer, output))
     done = peer.run(command)
     noting.after(peer)
     return done
@@ -77,6 +78,10 @@ def _ran(command: str, top: Path, timeout: int) -> tuple[bool, str]:
     return False, f"{output}\n({f'ended after {timeout} s' if status is None else f'exit status {status}'})"
 
 
-def end_of(output: str) -> str:
-    """The end of a text, short enough for the log."""
-    return output.strip().encode("utf-8", "replace")[-KEPT:].decode("utf-8", "ignore")
+def end_of(peer: Peer, output: str, most: int = KEPT) -> str:
+    """The end of what a program said, of at most `most` bytes, as it may stand in the log.
+
+    Its secrets go before it is cut: of one that is cut in two nobody knows the rest.
+    """
+    said = peer.redacted(text.clean(output)).encode("utf-8", "replace")
+    return said[-most:].decode("utf-8", "ignore").strip()

@@ -31,27 +31,27 @@ def brief(peer: Peer, most: int = MOST) -> str:
     head = _head(peer)
     how = _HOW if most >= MOST // 2 else ""
     left = most - len(head) - len(how) - len(_DATA) - 4
-    parts = [head]
+    parts = [[head]]
     board = Board(peer.state)
     # Each section may take a share of what is left; what it does not need is the next one's.
-    for title, lines, share, more in (
+    for title, found, share, more in (
         ("Needs your action:", list(_action(peer)), 0.5, "git peer deltas"),
         ("Yours:", list(_mine(peer)), 0.4, "git peer locks --mine"),
         ("Ready to be done:", list(_ready(peer, board)), 0.6, "git peer task ready"),
         ("Here:", list(_here(peer)), 1.0, "git peer peers"),
     ):
-        section = _section(title, lines, int(left * share), more)
+        section = _section(title, found, int(left * share), more)
         if section:
             parts.append(section)
-            left -= len(section) + 1
-    told = "\n".join(parts)
-    tail = ([_DATA] if "“" in told else []) + ([how] if how else [])
-    return "\n".join([told, *tail])[:most]
+            left -= sum(len(line) + 1 for line in section)
+    lines = [line for part in parts for line in part]
+    tail = ([_DATA] if any("“" in line for line in lines) else []) + ([how] if how else [])
+    return text.page([*lines, *tail])[:most]
 
 
-def _section(title: str, lines: Sequence[str], most: int, more: str) -> str:
-    """As many lines as `most` characters hold, and how to see the others; "" where not even one fits."""
-    room = most - len(title) - len(f"\n- and {len(lines)} more: `{more}`")
+def _section(title: str, lines: Sequence[str], most: int, more: str) -> list[str]:
+    """As many lines as `most` characters hold, and how to see the others; none where not even one fits."""
+    room = most - len(title) - len(f" - and {len(lines)} more: `{more}`")
     kept: list[str] = []
     for line in lines:
         room -= len(line) + 3
@@ -59,15 +59,15 @@ def _section(title: str, lines: Sequence[str], most: int, more: str) -> str:
             break
         kept.append(f"- {line}")
     if not kept:
-        return ""
+        return []
     if len(kept) < len(lines):
         kept.append(f"- and {len(lines) - len(kept)} more: `{more}`")
-    return "\n".join([title, *kept])
+    return [title, *kept]
 
 
 def _head(peer: Peer) -> str:
     where = "shared through " + peer.remote.name if peer.remote is not None else "for this clone and its work trees"
-    branch = f", branch {text.line(peer.repo.branch, 60)}" if peer.repo.branch else ""
+    branch = f", branch {text.word(peer.repo.branch, 60)}" if peer.repo.branch else ""
     auto = "Files are locked for you as you edit them" if _auto(peer) else "Lock files before you edit them"
     return (
         f"git-peer coordinates all who work on this repository ({where}). You are {peer.name}{branch}. {auto}; "
@@ -97,13 +97,13 @@ def _mine(peer: Peer) -> Iterator[str]:
     held = [view["target"] for view in peer.locks(mine=True)]
     if held:
         more = f" and {len(held) - 8} more" if len(held) > 8 else ""
-        yield f"locked: {', '.join(text.line(one, 80) for one in held[:8])}{more}"
+        yield f"locked: {', '.join(text.word(one, 80) for one in held[:8])}{more}"
 
 
 def _named(task: Task) -> str:
     paths = [targets.show(target) for target in task.paths]
-    on = f": {', '.join(text.line(path, 60) for path in paths[:3])}{', …' if len(paths) > 3 else ''}" if paths else ""
-    return f"{task.id} {text.quoted(task.title, 80)}{on}"
+    on = f": {', '.join(text.word(path, 60) for path in paths[:3])}{', …' if len(paths) > 3 else ''}" if paths else ""
+    return f"{text.word(task.id)} {text.quoted(task.title, 80)}{on}"
 
 
 def _ready(peer: Peer, board: Board) -> Iterator[str]:
@@ -146,8 +146,9 @@ def _here(peer: Peer) -> Iterator[str]:
         held = [targets.show(lock.target) for lock in locks.held_by(state, other.name) if lock.sid == other.sid]
         task = next((one for one in tasks.claimed_by(state, other.name) if one.status == "in_progress"), None)
         doing = f", on {_named(task)}" if task else f", {text.quoted(other.doing, 60)}" if other.doing else ""
-        has = f", has locked {', '.join(text.line(one, 60) for one in held[:3])}" if held else ""
+        has = f", has locked {', '.join(text.word(one, 60) for one in held[:3])}" if held else ""
         more = f" and {len(held) - 3} more" if len(held) > 3 else ""
         near = ", in this same work tree" if sessions.same_run(other, peer.me) and not other.default else ""
-        rows.append((not held, f"{other.name} ({other.agent or 'a person'}{near}){doing}{has}{more}"))
+        who = text.word(other.agent) if other.agent else "a person"
+        rows.append((not held, f"{text.word(other.name)} ({who}{near}){doing}{has}{more}"))
     yield from (line for _, line in sorted(rows))

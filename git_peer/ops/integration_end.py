@@ -161,15 +161,9 @@ def _once(
         "to": [name for name in dict.fromkeys(workers) if name and name != own],
     }
     body = text.clean("\n".join(lines))
-    said = f"{body}\n\n{text.clean(_tail(output))}" if output else body
+    said = f"{body}\n\n{_end(peer, output)}" if output else body
     kind = "blocker" if severity == "blocking" else "discovery"
-    try:
-        done = news.tell(peer, kind, summary, body=said, **about)
-    except PeerError as why:
-        if why.code != "not_allowed":
-            raise
-        more = "The rest is left out: something in it looks like a secret."
-        done = news.tell(peer, kind, summary, body=more, **about)
+    done = news.tell(peer, kind, summary, body=said, **about)
     return str(done["delta"]["id"])
 
 
@@ -191,13 +185,18 @@ def _send_back(run: Integration) -> None:
     for one in run.refused:
         if one.task.status != "review" or one.why in ("changed", "missing"):
             continue
-        note = text.clean(f"{one.message}\n{_tail(one.output, 2000)}")
+        note = f"{one.message}\n{_end(run.peer, one.output, 2000)}".strip()
         move = Move(me=run.peer.me, task=one.task.id, status="in_progress", note=note, commit=one.task.commit)
         try:
             run.peer.run(move)
         except PeerError as why:
             if why.code not in ("changed", "invalid", "not_found"):  # else somebody has done something about it
                 raise
+
+
+def _end(peer: Peer, output: str, most: int = KEPT) -> str:
+    """The end of what a command said, as it may stand in the log."""
+    return _tail(peer.redacted(text.clean(output)), most)
 
 
 def _tail(output: str, most: int = KEPT) -> str:

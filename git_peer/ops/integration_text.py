@@ -10,8 +10,8 @@ from git_peer.core import text
 _FILES = 30  # that are listed
 
 
-def in_words(done: Mapping[str, Any]) -> str:
-    """The whole answer; what strangers wrote is quoted or framed."""
+def in_words(done: Mapping[str, Any]) -> list[str]:
+    """The whole answer, in lines; what strangers wrote is quoted or framed."""
     lines = [*_merged(done), *_refused(done)]
     summary = done["summary"]
     if summary["built"]:
@@ -28,7 +28,7 @@ def in_words(done: Mapping[str, Any]) -> str:
         opened = summary["pull_request"]
         lines += ["", "To open a pull request:"] if opened["url"] else ["", "To take it in:"]
         lines += [f"  {opened['url']}"] if opened["url"] else [f"  {one}" for one in opened["commands"]]
-    return "\n".join(lines).strip()
+    return lines
 
 
 def problem(done: Mapping[str, Any]) -> str:
@@ -56,7 +56,7 @@ def _refused(done: Mapping[str, Any]) -> list[str]:
         lines.append(f"{one['task']} conflicts{other}: {', '.join(_path(path) for path in one['paths'][:9])}")
     for one in done["failed"]:
         lines.append(text.line(one["message"]))
-        lines += [text.framed("\n".join(one["output"].split("\n")[-12:]))] if one.get("output") else []
+        lines += text.framed(one["output"])[-12:] if one.get("output") else []
     lines += [f"{one['task']} is held up: {text.line(one['why'])}" for one in done["stopped"]]
     lines += [f"{one['task']} is not accepted: {text.line(one['why'])}" for one in done["left"]]
     lines += [f"{ident} was merged before, and its acceptance fails now." for ident in done["broken"]]

@@ -27,20 +27,6 @@ from git_peer.store.git.libgit2 import Commit, GitError
 
 
 # -- what comes in --------------------------------------------------------------------------------
-def refuse_secrets(peer: Peer, texts: Iterable[str]) -> None:
-    """PeerError where a text carries what looks like a secret: the log is as public as the repository."""
-    from git_peer.adapters import secrets
-
-    found = secrets.kinds(texts, peer.settings.get("secrets"), peer.settings.get("secretsAllow"))
-    if found:
-        raise PeerError(
-            "not_allowed",
-            f"this carries what looks like a secret ({', '.join(found)}), and the log never forgets",
-            "leave it out; `peer.secretsAllow` says what is none in this project",
-            secrets=found,
-        )
-
-
 def _several(values: Sequence[str], what: str) -> tuple[str, ...]:
     """The entries of a list, each one line."""
     if len(values) > text.ITEMS:
@@ -126,8 +112,6 @@ def tell(
         supersedes=supersedes,
         allowed=text.taken_line(allow, "a reason", text.ITEM) if allow else "",
     )
-    if not news.allowed:
-        refuse_secrets(peer, (news.summary, news.body))
     command = Tell(me=peer.me, ident=os.urandom(8).hex(), news=news, works=works(peer))
     done = tentative.send(peer, command, offline)
     if news.commit:
@@ -140,7 +124,6 @@ def tell(
 def answer(peer: Peer, idents: Sequence[str], note: str = "", offline: bool = False) -> dict[str, Any]:
     """Answer deltas: {acked: [id]}."""
     said = text.taken(note, "a note")
-    refuse_secrets(peer, (said,))
     state = peer.state
     mine = [delta.id for delta in (_maybe(peer, ident) for ident in idents) if delta is not None]
     changed = peer.unlanded() if deltas.touch_paths(state) else []
@@ -276,8 +259,6 @@ def debate(
         paths=tuple(dict.fromkeys(paths)),
         idle=max(1, min(peer.settings.get("debateTimeout"), 30 * 86400)),
     )
-    texts = (command.topic, command.position, *command.constraints, *command.alternatives, *command.evidence)
-    refuse_secrets(peer, texts)
     return peer.run(command)
 
 
@@ -316,7 +297,6 @@ def respond(
         alternatives=_several(alternatives, "an alternative"),
         tasks=_several(tasks, "a task"),
     )
-    refuse_secrets(peer, (command.message, command.propose, *command.constraints, *command.alternatives))
     return _noted(peer, peer.run(command))
 
 
@@ -341,7 +321,6 @@ def _proposal(debate: Debate, prefix: str) -> str:
 def escalate(peer: Peer, ident: str, reason: str = "") -> dict[str, Any]:
     """Put a debate before a person: {debate: B}."""
     said = text.taken(reason, "a reason")
-    refuse_secrets(peer, (said,))
     return peer.run(Escalate(me=peer.me, debate=ident, reason=said))
 
 
@@ -370,7 +349,6 @@ def resolve(
         asserted=not typed,
         tasks=_several(tasks, "a task"),
     )
-    refuse_secrets(peer, (command.decision, command.definition))
     return _noted(peer, peer.run(command))
 
 

@@ -5,6 +5,7 @@ Errors are `git_peer.core.errors.PeerError`; times are epoch seconds inside, RFC
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -30,6 +31,7 @@ from git_peer.core.session import record as sessions
 from git_peer.core.session.record import Session
 from git_peer.core.target import target as targets
 from git_peer.core.target.target import Target
+from git_peer.ops import admission
 from git_peer.publish import combine, recovery, snapshot
 from git_peer.publish.engine import Engine, Options, Publish
 from git_peer.publish.snapshot import World
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from git_peer.store.git.remote import Remote
 
 T = TypeVar("T")
+C = TypeVar("C", bound=Command)
 
 
 class Peer:
@@ -272,6 +275,7 @@ class Peer:
     def run(self, command: Command, publish: Publish | None = None) -> dict[str, Any]:
         """Decide and publish a command; its answer, true for ever, or PeerError."""
         self.writable()
+        command = self.admitted(command)
         if publish is None:
             try:
                 return combine.submit(self.engine, command)
@@ -286,6 +290,14 @@ class Peer:
         with self.clone.writing(self.settings.get("retryTimeout")):
             recovery.recover(self.engine)
             return self.engine.transact(command, publish)
+
+    def admitted(self, command: C) -> C:
+        """`command` as it may be written down; PeerError where it carries a secret."""
+        return admission.admitted(command, self.settings, os.environ)
+
+    def redacted(self, text: str) -> str:
+        """What a program or a model said, without the secrets in it."""
+        return admission.redacted(text, self.settings, os.environ)
 
     def look_up(self, find: Callable[[State], T]) -> T:
         """What `find` finds in the state, for a writer; its refusal counts only on a state that was fetched for it."""

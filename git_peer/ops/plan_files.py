@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from git_peer.formats.document import Bad, Document, of_board
 from git_peer.ops import plan_merge
 from git_peer.ops.peer import Peer
 from git_peer.ops.plan_merge import Found, Side
+from git_peer.store import reading
 
 MAX_BYTES = 10 * 1024 * 1024
 READ, WRITE = ("toml", "json", "md"), ("toml", "json", "md", "dot", "mermaid")
@@ -36,20 +36,8 @@ _SHOWN = 100  # characters of a value in a list of changes
 # -- reading --------------------------------------------------------------------------------------
 def read(name: str) -> str:
     """The text of a file, `-` for stdin. PeerError: `usage` for what cannot be read, `invalid` for what is no text."""
-    try:
-        if name == "-":
-            raw = sys.stdin.buffer.read(MAX_BYTES + 1)
-        else:
-            with open(name, "rb") as file:
-                raw = file.read(MAX_BYTES + 1)
-    except OSError as why:
-        raise PeerError("usage", f"cannot read {name}: {why.strerror}", "") from None
-    except ValueError:
-        raise PeerError("usage", f"cannot read {name!r}", "") from None
     shown = named(name)
-    if len(raw) > MAX_BYTES:
-        hint = "a plan says what is to be done; what is long belongs into files of its own"
-        raise PeerError("invalid", f"{shown}: over {MAX_BYTES // 1024**2} MiB", hint)
+    raw = reading.stdin(MAX_BYTES) if name == "-" else reading.file(name, MAX_BYTES)
     try:
         found = raw.decode("utf-8-sig")
     except UnicodeDecodeError as why:

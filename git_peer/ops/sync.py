@@ -39,13 +39,12 @@ def take(peer: Peer, wish: Wish, patience: float | None = None) -> dict[str, Any
 
     Waits for no push; at most `patience` seconds for others that take tentatively.
     """
+    command = peer.admitted(Take(me=peer.me, wish=peer.with_blobs(wish)))
     with peer.clone.changing_tentative(peer.settings.get("retryTimeout") if patience is None else patience):
         against = peer.tentative_conflict(wish)
         if against is not None:
             raise against
-        return _rebuild(
-            peer, peer.name, _commands(_marker(peer, peer.name)), Take(me=peer.me, wish=peer.with_blobs(wish))
-        )
+        return _rebuild(peer, peer.name, _commands(_marker(peer, peer.name)), command)
 
 
 def send(peer: Peer, command: Command, offline: bool = False) -> dict[str, Any]:
@@ -69,6 +68,7 @@ def send(peer: Peer, command: Command, offline: bool = False) -> dict[str, Any]:
 def keep(peer: Peer, command: Command) -> dict[str, Any]:
     """Decide a command by the local copy and keep it for `sync`; its answer, as nobody has arbitrated it."""
     assert isinstance(command, KINDS)
+    command = peer.admitted(command)
     with peer.clone.changing_tentative(peer.settings.get("retryTimeout")):
         answer = _rebuild(peer, peer.name, _commands(_marker(peer, peer.name)), command)
     return {**answer, "guarantee": "tentative"}

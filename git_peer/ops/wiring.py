@@ -100,6 +100,7 @@ def who(repo: Repo, clone: Clone, given: str | None) -> Me:
     """Who runs this, by --as, else by the environment."""
     gitdir = repo.gitdir_name
     name, agent = naming.name_from(os.environ, gitdir)
+    lent = given is None and bool(os.environ.get("GIT_PEER_SESSION"))
     name = name if given is None else given
     if name is not None and not naming.is_name(name):
         raise PeerError(
@@ -109,6 +110,7 @@ def who(repo: Repo, clone: Clone, given: str | None) -> Me:
         )
     return Me(
         name=name,
+        lent=lent,
         agent=agent,
         clone=clone.ident,
         gitdir=gitdir,

@@ -58,7 +58,7 @@ class Chain:
 
     def _start(self, name: str, *args: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            [sys.executable, "-P", "-m", "git_peer", "--json", "--as", name, *args],
+            [sys.executable, "-P", "-m", "git_peer", "--json", "--literal", "--as", name, *args],
             cwd=self._where,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

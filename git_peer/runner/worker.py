@@ -190,7 +190,7 @@ class Worker:
         """Give up a task that somebody stands in the way of; for good, where that was so before."""
         if task.id in self._lost:
             with suppress(PeerError):
-                peer.run(Move(me=peer.me, task=task.id, status="blocked", note=accepting.end_of(why.message)))
+                peer.run(Move(me=peer.me, task=task.id, status="blocked", note=accepting.end_of(peer, why.message)))
                 outcome.outcome = "blocked"
                 return
         self._lost.add(task.id)
@@ -219,7 +219,7 @@ class Worker:
             handed = handing.hand_in(errand, solution)
             outcome.outcome, outcome.branch, outcome.commit = "done", handed.branch, handed.commit
         else:
-            note = accepting.end_of(solution.stuck)
+            note = accepting.end_of(peer, solution.stuck)
             peer.run(Move(me=peer.me, task=task.id, status="blocked", note=note))
             outcome.outcome, outcome.why = "blocked", solution.stuck.strip().split("\n")[0][:200]
 
@@ -229,7 +229,7 @@ class Worker:
 
         Who is told to end just when its time is up anyway, or twice, still says so.
         """
-        back = GiveUp(me=peer.me, task=task.id, note=accepting.end_of(note))
+        back = GiveUp(me=peer.me, task=task.id, note=accepting.end_of(peer, note))
         with suppress(PeerError):
             try:
                 peer.run(back)

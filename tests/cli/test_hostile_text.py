@@ -80,8 +80,8 @@ def test_nothing_readable_is_lost() -> None:
 def test_frames_hold(name: str) -> None:
     """In a briefing each line has its mark; in Markdown the fence is longer than any inside, and a span is one line."""
     hostile = GALLERY[name]
-    assert all(line.startswith("  |") for line in text.framed(hostile).split("\n"))
-    fenced = text.fenced(hostile).split("\n")
+    assert all(line.startswith("  |") for line in text.framed(hostile))
+    fenced = text.fenced(hostile)
     fence = fenced[0].removesuffix("text")
     assert set(fence) == {"`"}
     assert fenced[-1] == fence

@@ -215,4 +215,4 @@ def test_the_gate_that_is_shipped(repo: Repo) -> None:
         assert "@GITPEER@" not in text
         subprocess.run(["sh", "-n", repo.common / "peer/hooks" / name], check=True)
     quoted = str(python).replace("'", "'\"'\"'")
-    assert f"'{quoted}' -P -m git_peer" in (repo.common / "peer/hooks/pre-push").read_text()
+    assert f"'{quoted}' -E -P -m git_peer" in (repo.common / "peer/hooks/pre-push").read_text()

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from git_peer.core import text
 from git_peer.core.errors import PeerError
 from git_peer.core.lock import queue as waits
 from git_peer.core.lock import record as locks
@@ -269,7 +270,7 @@ def locked(state: State, conflicts: list[tuple[Target, Lock]], scene: Scene) -> 
     target, lock = conflicts[0]
     view = locks.describe(state, lock, scene, "")
     until = "its lease has run out, and may be taken a little later" if not view["live"] else view["expires_at"]
-    why = f": {lock.reason}" if lock.reason else ""
+    why = f": {text.quoted(lock.reason)}" if lock.reason else ""
     more = f", and {len(conflicts) - 1} more" if len(conflicts) > 1 else ""
     return PeerError(
         "locked",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from git_peer import layout
 from git_peer.core.session import clock as clocks
+from git_peer.core.session import naming
 from git_peer.core.target import glob as globs
 
 TYPE_CHECKING = False
@@ -87,7 +88,9 @@ def owns(me: Mapping[str, Any], session: Mapping[str, Any]) -> bool:
         return False
     if session["name"] in me.get("also", ()):
         return True
-    return session.get("gitdir", "") == me["gitdir"] and (me["name"] is None or session["name"] == me["name"])
+    return session.get("gitdir", "") == me["gitdir"] and (
+        me["name"] is None or naming.bears(session["name"], me["name"], me["clone"], me["gitdir"])
+    )
 
 
 # -- which records speak of a path ----------------------------------------------------------------

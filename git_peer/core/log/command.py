@@ -17,6 +17,7 @@ class Me(Record, frozen=True, kw_only=True):
     """Who asks: what the environment says of this run."""
 
     name: str | None = None  # None: the unnamed person of the work tree
+    lent: bool = False  # the name is one of the environment's: other work trees may have the same
     agent: str = ""
     clone: str
     gitdir: str = ""

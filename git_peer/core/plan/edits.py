@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from git_peer.core import text
 from git_peer.core.errors import PeerError
 from git_peer.core.log.command import Answer, Command, Scene
 from git_peer.core.log.state import Record, State
@@ -164,7 +165,7 @@ class ChangeTask(Edit, tag="task=", frozen=True, kw_only=True):
             if name in saw and present != saw[name]:
                 raise PeerError(
                     "changed",
-                    f"the {name.replace('_', ' ')} of {task.id} ({task.title}) was changed meanwhile",
+                    f"the {name.replace('_', ' ')} of {task.id} ({text.quoted(task.title, 80)}) was changed meanwhile",
                     f"look at it with `git peer task show {task.id}` and say it again",
                 )
             new[name] = value

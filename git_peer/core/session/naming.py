@@ -10,10 +10,15 @@ LIMIT = 64
 _FIRST = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
 _REST = _FIRST | frozenset("._-")
 
-# agent kind → the variables that tell its session apart, best first; any of _MARKS says that it is there
-_AGENTS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
+# (agent kind, variables that it sets for what it runs, those of them that tell its session apart). What a user sets
+# for an agent (CODEX_HOME, a key, CLAUDE_CONFIG_DIR) is none of them. `hooks/post-commit` has the same list.
+AGENTS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("claude", ("CLAUDECODE",), ("CLAUDE_CODE_SESSION_ID",)),
-    ("codex", ("CODEX_",), ("CODEX_SESSION_ID", "CODEX_THREAD_ID")),
+    (
+        "codex",
+        ("CODEX_SESSION_ID", "CODEX_THREAD_ID", "CODEX_SANDBOX", "CODEX_SANDBOX_NETWORK_DISABLED", "CODEX_CI"),
+        ("CODEX_SESSION_ID", "CODEX_THREAD_ID"),
+    ),
     ("gemini", ("GEMINI_CLI",), ("GEMINI_SESSION_ID",)),
 )
 
@@ -61,12 +66,22 @@ def mapped(text: str) -> str:
 
 def agent_of(env: Mapping[str, str]) -> tuple[str, str]:
     """(kind, its own session id or "") of the coding agent that runs us; ("", "") for a person."""
-    for kind, marks, ids in _AGENTS:
-        for mark in marks:
-            there = any(key.startswith(mark) for key in env) if mark.endswith("_") else env.get(mark)
-            if there:
-                return kind, next((env[key] for key in ids if env.get(key)), "")
+    for kind, marks, ids in AGENTS:
+        if any(env.get(mark) for mark in marks):
+            return kind, next((env[key] for key in ids if env.get(key)), "")
     return "", ""
+
+
+def apart(name: str, clone: str, gitdir: str) -> str:
+    """The name that a run goes by in this work tree where another work tree has the one in its environment."""
+    from binascii import crc32
+
+    return f"{name[: LIMIT - 9].rstrip('._-')}-{crc32(f'{clone} {gitdir}'.encode('utf-8', 'surrogateescape')):08x}"
+
+
+def bears(session: str, name: str, clone: str, gitdir: str) -> bool:
+    """Whether a session of this work tree, by its name, is that of a run whose environment says `name`."""
+    return session == name or (len(session) > 9 and session[-9] == "-" and session == apart(name, clone, gitdir))
 
 
 def name_from(env: Mapping[str, str], gitdir: str) -> tuple[str | None, str]:

@@ -8,6 +8,7 @@ from itertools import islice
 import msgspec
 
 from git_peer import layout
+from git_peer.core import text
 from git_peer.core.errors import Malformed, PeerError
 from git_peer.core.log.command import Me, Scene
 from git_peer.core.log.state import Event, Record, State
@@ -180,9 +181,15 @@ def may_force(session: Session, me: Me, scene: Scene, what: str) -> None:
 
 
 def name_for(state: State, me: Me) -> str:
-    """The name that `me` goes by: the given one, else <user>-<host>-<work tree>, made unique where it must be."""
+    """The name that `me` goes by: the given one, else <user>-<host>-<work tree>, made unique where it must be.
+
+    A name that an environment lends to every work tree is given a suffix in all but the first.
+    """
     if me.name is not None:
-        return me.name
+        other = naming.apart(me.name, me.clone, me.gitdir) if me.lent and not me.takeover else me.name
+        mine, first = get(state, other), get(state, me.name)
+        free = first is None or same_run(first, me)
+        return other if (mine is not None and same_run(mine, me)) or not free else me.name
     name = naming.sanitized(f"{me.user}-{me.host}-{me.worktree}".lower())
     there = get(state, name)
     if there is None or same_run(there, me):
@@ -211,7 +218,7 @@ def ensure(state: State, me: Me, scene: Scene) -> tuple[Session, SessionStart | 
     if there is not None and same_run(there, me) and not me.takeover:
         return there, None
     if there is not None and not me.takeover and (is_live(there, scene) or _was_heard(there, scene)):
-        where = f"{there.host}:{there.worktree}"
+        where = text.word(f"{there.host}:{there.worktree}")
         raise PeerError(
             "exists",
             f"another run of the name {name} is live in {where}",

@@ -77,6 +77,14 @@ def opened(where: str) -> Repository:
     return repository
 
 
+def trust() -> None:
+    """Open repositories of others too: git has been asked, and does."""
+    import pygit2
+    from pygit2.enums import Option
+
+    pygit2.option(Option.SET_OWNER_VALIDATION, False)
+
+
 def whole(git: Repository) -> Any:
     """The same repository as a `pygit2.Repository`, with all that it can do in Python."""
     import pygit2

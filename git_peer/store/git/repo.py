@@ -29,13 +29,17 @@ class Repo:
     """
 
     def __init__(self, start: str | None = None) -> None:
+        _absolute()
         # libgit2 looks at GIT_DIR only where it is given no place to start from.
         self.here = os.path.abspath(start or os.getcwd())
         where = os.environ.get("GIT_DIR") or self.here
         try:
             self.handle = libgit2.opened(where)  # what hot commands need, without pygit2
         except GitError as why:
-            raise _cannot_open(where, str(why)) from None
+            if not (_is_anothers(why) and _git_trusts(where)):
+                raise _cannot_open(where, str(why)) from None
+            libgit2.trust()
+            self.handle = libgit2.opened(where)
         self._whole: pygit2.Repository | None = None
         self.gitdir = Path(self.handle.path or "").resolve()
         self.common = common_of(self.gitdir)
@@ -196,6 +200,27 @@ class Repo:
             return ""
 
 
+def _absolute() -> None:
+    """The places that the environment names, as they are from here: git is run in other folders too."""
+    for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR"):
+        if os.environ.get(name):
+            os.environ[name] = os.path.abspath(os.environ[name])
+
+
+def _is_anothers(why: object) -> bool:
+    low = str(why).lower()
+    return "not owned by current user" in low or "dubious ownership" in low
+
+
+def _git_trusts(where: str) -> bool:
+    """Whether git itself opens it: libgit2 does not see `safe.directory` on a command line, or in the environment."""
+    import subprocess  # only where libgit2 refuses
+
+    folder = where if os.path.isdir(where) else os.getcwd()
+    ran = subprocess.run(["git", "rev-parse", "--git-dir"], cwd=folder, capture_output=True, check=False)
+    return ran.returncode == 0
+
+
 def common_of(gitdir: Path) -> Path:
     """The common git directory of a work tree's one."""
     pointer = gitdir / "commondir"
@@ -214,7 +239,7 @@ def _cannot_open(where: str, why: str) -> PeerError:
         return PeerError(
             "unsupported", "this repository has SHA-256 object ids, which this release cannot work with", ""
         )
-    if "not owned by current user" in low or "dubious ownership" in low:
+    if _is_anothers(why):
         return PeerError(
             "untrusted",
             f"{where} belongs to another user, so git will not trust it",

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from git_peer import layout
+from git_peer.core import text
 from git_peer.core.errors import PeerError
 from git_peer.core.lock import decide as taking
 from git_peer.core.lock import queue as waits
@@ -215,13 +216,13 @@ def _refuse(board: Board, task: Task, session: Session, scene: Scene) -> None:
         doing = {"in_progress": "works on it", "todo": "is to do it"}.get(task.status, "has handed it in")
         raise PeerError(
             "held",
-            f"{task.id} ({task.title}) is {holder}'s, who {doing}",
+            f"{task.id} ({text.quoted(task.title, 80)}) is {holder}'s, who {doing}",
             "`git peer task next` takes another one; `git peer task ready` shows what is there",
             holder=holder,
             task=board.describe(task, scene),
         )
     if task.status not in ("todo", "in_progress"):
-        note = f": {task.note}" if task.note and task.status == "blocked" else ""
+        note = f": {text.quoted(task.note)}" if task.note and task.status == "blocked" else ""
         raise PeerError(
             "invalid",
             f"{task.id} is {task.status}{note}",
