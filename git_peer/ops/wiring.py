@@ -14,6 +14,7 @@ from git_peer.core.session.record import Me, Scene
 from git_peer.ops.peer import Peer
 from git_peer.store.clone import who as who_is
 from git_peer.store.clone.clone import Clone
+from git_peer.store.git.chain import Chain
 from git_peer.store.git.remote import Remote
 from git_peer.store.git.repo import Repo
 from git_peer.store.settings import Settings
@@ -42,6 +43,11 @@ class Parts:
         if not facts.get("remote"):
             return None
         return Remote(self.repo.gitdir, self.repo.top, name, str(facts.get("branch")))
+
+    @property
+    def chain(self) -> Chain:
+        """The log's commits in this repository."""
+        return Chain(self.repo.git)
 
     def scene(self) -> Scene:
         """The settings that decisions are made by; the clock is read at each."""

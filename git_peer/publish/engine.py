@@ -20,12 +20,13 @@ from git_peer.core.log.state import State
 from git_peer.core.rules import decide as commands
 from git_peer.core.rules import fold
 from git_peer.core.session.record import Scene
-from git_peer.publish import attempts, inbox
+from git_peer.publish import attempts, inbox, loss
 from git_peer.publish.attempts import Attempt
 from git_peer.store.clone import held as holdings
 from git_peer.store.clone.clone import Clone
 from git_peer.store.git import refs
-from git_peer.store.git.chain import Chain, Missing, Problem, tidy
+from git_peer.store.git.chain import Chain, Problem, tidy
+from git_peer.store.git.objects import Missing
 from git_peer.store.git.remote import Pushed, Remote, backoff
 
 # A refusal of these kinds does not depend on how fresh the state is.
@@ -101,7 +102,7 @@ class Engine:
         tip = self.chain.tip
         if tip is None:
             raise PeerError(
-                "untrusted", f"the log is gone here: {layout.TIP} is missing", "`git peer init` fetches it again"
+                "untrusted", f"the log is gone here: {layout.TIP} is missing", "`git peer doctor --fix` brings it back"
             )
         return tip
 
@@ -121,26 +122,13 @@ class Engine:
         self.clone.fresh_until(time.time() + self.staleness)
         if new == old:
             return False
-        if new is None:
-            raise PeerError(
-                "untrusted",
-                f"the log has gone from {self.remote.name}: there is no {self.remote.branch} any more",
-                "somebody deleted it; `git peer doctor` tells what to do",
-            )
-        if arrived is None:
-            back = self.chain.descends(old, new)
-            raise PeerError(
-                "untrusted",
-                f"the log on {self.remote.name} was {'rolled back' if back else 'rewritten'}: "
-                f"it does not descend from {old[:12]}, which this clone has verified",
-                "nothing is written onto it; `git peer doctor` tells what to do",
-            )
+        wrong = loss.astray(self.chain, self.remote, old, new)
+        if wrong is not None:
+            raise wrong
+        assert new is not None
+        assert arrived is not None
         if problems:
-            raise PeerError(
-                "untrusted",
-                f"commit {problems[0].commit[:12]} of the log is malformed: {problems[0].what}",
-                "`git peer doctor --fix` voids it with a repair",
-            )
+            raise loss.poisoned(problems[0])
         self.move(new, old)
         self.fetched += len(arrived)
         return True

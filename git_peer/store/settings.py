@@ -11,6 +11,7 @@ from typing import Any
 import pygit2
 
 from git_peer.core.errors import PeerError
+from git_peer.core.log.record import is_log_id
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -149,7 +150,7 @@ class Settings:
             if key not in _FILE_KEYS:
                 self.warnings.append(f"{FILE} has an unknown setting: {key}")
             elif key == "log":
-                if not isinstance(value, str) or not re.fullmatch(r"[0-9A-Za-z._-]{1,64}", value):
+                if not isinstance(value, str) or not is_log_id(value):
                     raise PeerError(
                         "invalid", f"{FILE}: log is no log id: {value!r}", "`git peer status --json` shows it"
                     )
@@ -214,5 +215,7 @@ def _project(top: Path | None) -> dict[str, Any]:
 
     try:
         return tomli.loads(path.read_text("utf-8"))
-    except (tomli.TOMLDecodeError, UnicodeDecodeError, OSError) as why:
+    except RecursionError:
+        raise PeerError("invalid", f"{FILE}: it is nested too deep", "mend the file") from None
+    except (ValueError, OSError) as why:  # also a number of too many digits
         raise PeerError("invalid", f"{FILE}: {why}", "mend the file") from None

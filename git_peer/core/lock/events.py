@@ -17,7 +17,7 @@ from git_peer.core.lock.record import (
     describe,
     holder_of,
     is_live,
-    overlapping,
+    near,
     place,
     pointer,
 )
@@ -187,7 +187,7 @@ def take(state: State, wish: Wish, session: Session, me: Me, scene: Scene) -> tu
 def already(state: State, target: Target, session: Session, me: Me, scene: Scene) -> tuple[Lock | None, Lock | None]:
     """(one's own lock on this very target, an agent's live lock that a person may answer with)."""
     agents = None
-    for lock in overlapping(state, target):
+    for lock in near(state, target):
         if lock.sid == session.sid:
             if lock.target == target:
                 return lock, None

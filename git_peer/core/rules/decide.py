@@ -86,6 +86,10 @@ def decide(state: State, command: Command, scene: Scene) -> Outcome:
     """Events and answer of `command` on `state`; PeerError where it is refused."""
     try:
         return _DECIDE[type(command)](state, command, scene)
+    except Malformed as why:
+        refusal = PeerError(why.code, str(why), why.hint)
+        refusal.stateful = True
+        raise refusal from None
     except PeerError as why:
         why.stateful = why.stateful or isinstance(command, _OF_THE_PLAN)
         raise
@@ -113,7 +117,7 @@ def _chosen(state: State, command: Release, session: Session | None, scene: Scen
         return [] if session is None else list(locks.held_by(state, session.name))
     found = [locks.by_id(state, ident) for ident in command.ids]
     for target in command.targets:
-        there = [lock for lock in locks.overlapping(state, target) if lock.target == target]
+        there = [lock for lock in locks.near(state, target) if lock.target == target]
         own = [lock for lock in there if _is_own(state, lock, session, me)]
         if not there:
             raise _no_such(state, target)

@@ -19,6 +19,7 @@ from git_peer.core.log.state import Event, State, encode
 from git_peer.core.plan import contracts, graph, phases, questions
 from git_peer.core.plan import record as plan
 from git_peer.core.plan.task import events as tasking
+from git_peer.core.rules import bounds
 from git_peer.core.session import record as sessions
 
 _APPLY: dict[type[Event], Callable[[State, Any, int, int], None]] = {
@@ -104,9 +105,10 @@ def parse(line: bytes) -> Event:
         if kind not in KINDS:
             raise Malformed(f"not an event: {kind!r} is no kind of event")
         event = _decoder(kind).decode(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as why:
+        canonical = encode(event)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError, OverflowError, PeerError) as why:
         raise Malformed(f"not an event: {why}") from None
-    if encode(event) != line:
+    if canonical != line:
         raise Malformed("an event that is not canonical JSON")
     return event
 
@@ -116,8 +118,7 @@ def apply(state: State, events: Sequence[Event], height: int, start: int = 0) ->
     if not events:
         raise Malformed("a commit without events")
     for index, event in enumerate(events, start):
-        if event.v != 1:
-            raise Malformed(f"{type(event).__name__} version {event.v}")
+        bounds.check(event)
         _APPLY[type(event)](state, event, height, index)
     graph.check(state)
     state.set_log(msgspec.structs.replace(state.log, height=height))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
@@ -23,6 +24,8 @@ Exists = Callable[[str], str]
 """What is at a top-relative path: file, dir, submodule, inside-submodule, or "" for nothing."""
 
 MAX_LINE = 2**31 - 1
+DEPTH = 512  # components of a path; every reader of the log's tree follows so many
+LENGTH = 4096  # bytes of a path that is typed: no file has a longer one
 
 _MAGIC = frozenset("\"#%&',-;<=>@_`~")  # punctuation that git keeps for short magic to come
 _RANGE = re.compile(r":([0-9]+)(?:-([0-9]+))?\Z")
@@ -80,13 +83,17 @@ def parse(text: str, prefix: str, exists: Exists, top: str = "") -> Target:
         raise _usage("an empty target", "`.` is this directory, `:/` the whole work tree")
     if "\0" in text or not _has_bytes(text):
         raise _usage("a target with a NUL byte, or that no bytes spell")
-    if text.startswith("@"):
-        return of_path("name", _name(text[1:]))
-    return _Reader(prefix, exists, top).read(text)
+    if len(layout.to_bytes(text)) > LENGTH:
+        raise _usage(f"a target of over {LENGTH} bytes: {text[:40]}…", "no file has so long a path")
+    target = of_path("name", _name(text[1:])) if text.startswith("@") else _Reader(prefix, exists, top).read(text)
+    if target.path.count("/") >= DEPTH:
+        hint = "lock a folder further up, or a glob" if target.kind != "name" else ""
+        raise _usage(f"a target over {DEPTH} folders deep: {text[:40]}…", hint)
+    return target
 
 
 def _has_bytes(text: str) -> bool:
-    return not any(0xD800 <= ord(char) <= 0xDC7F or 0xDD00 <= ord(char) <= 0xDFFF for char in text)
+    return text.isascii() or not any(0xD800 <= ord(char) <= 0xDC7F or 0xDD00 <= ord(char) <= 0xDFFF for char in text)
 
 
 def _clean(path: str) -> bool:
@@ -308,9 +315,12 @@ def check(target: Target) -> None:
         raise Malformed(f"a target {why}")
 
 
+@lru_cache(maxsize=4096)
 def _wrong(target: Target) -> str:
     if target.encoding not in {"", "percent"}:
         return "of an unknown encoding"
+    if target.path.count("/") >= DEPTH:
+        return f"over {DEPTH} folders deep"
     try:
         path = target.real
     except ValueError:
@@ -343,6 +353,14 @@ def root_path(target: Target) -> str:
 # -- relations ----------------------------------------------------------------------------------
 
 
+def work(a: Target, b: Target) -> int:
+    """How much it is to compare them, in steps of which a second has half a million: globs' lengths, multiplied."""
+    return len(a.path) * len(b.path) if a.kind == b.kind == "glob" else 0
+
+
+_globs_overlap = lru_cache(maxsize=1 << 15)(globs.overlap)  # a transaction asks the same several times
+
+
 def overlap(a: Target, b: Target, fold: bool = False) -> bool:
     """Whether both can concern one path: exact. A section counts as its file, lines on unlike blobs too.
 
@@ -352,7 +370,7 @@ def overlap(a: Target, b: Target, fold: bool = False) -> bool:
     if "name" in {a.kind, b.kind}:
         return a.kind == b.kind and one == two
     if a.kind == b.kind == "glob":
-        return globs.overlap(one, two, fold)
+        return _globs_overlap(one, two, fold)
     if a.kind == "glob":
         return _glob_meets(one, b.kind, two, fold)
     if b.kind == "glob":

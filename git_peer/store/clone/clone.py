@@ -126,6 +126,14 @@ class Clone:
         files.write(note, f"{new}\n", durable=False)
         refs.swap(git, layout.TIP, new, old)
 
+    @property
+    def last_tip(self) -> str:
+        """Where the tip was moved to last, or was about to be; "" where that is not known."""
+        with contextlib.suppress(OSError):
+            found = (self.folder / layout.F_NEXT).read_text("ascii", "replace").strip()
+            return found if len(found) in (40, 64) and set(found) <= set("0123456789abcdef") else ""
+        return ""
+
     # -- what it has seen -------------------------------------------------------------------------
     @property
     def seen(self) -> dict[str, dict[str, Any]]:

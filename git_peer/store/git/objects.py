@@ -10,11 +10,19 @@ import pygit2
 from pygit2.enums import ObjectType
 
 from git_peer import layout
+from git_peer.core.errors import PeerError
 from git_peer.store.git import durable
 
 _TREE, _BLOB = b"40000", b"100644"
 _KEPT = 50_000  # objects of each kind that stay in memory
 _Node = dict[bytes, "_Node | bytes | None"]
+
+
+class Missing(PeerError):
+    """An object of the log is not here, as happens in a partial or shallow clone."""
+
+    def __init__(self, what: object) -> None:
+        super().__init__("untrusted", f"an object of the log is missing here: {what}", "`git peer doctor`")
 
 
 class Objects:
@@ -26,26 +34,32 @@ class Objects:
         self._trees: dict[str, tuple[dict[str, str], dict[str, bytes]]] = {}
 
     def blob(self, ident: str) -> bytes:
-        """The content of a blob; KeyError where it is missing."""
+        """The content of a blob; Missing where it is not here."""
         found = self._blobs.get(ident)
         if found is None:
             if len(self._blobs) >= _KEPT:
                 self._blobs.clear()
-            found = self._blobs[ident] = bytes(self._odb.read(ident)[1])
+            found = self._blobs[ident] = self._read(ident)
         return found
 
     def tree(self, ident: str) -> tuple[dict[str, str], dict[str, bytes]]:
-        """(name → id, name → mode) of a tree's entries, not to be changed; KeyError where it is missing."""
+        """(name → id, name → mode) of a tree's entries, not to be changed; Missing where it is not here."""
         found = self._trees.get(ident)
         if found is None:
             if len(self._trees) >= _KEPT:
                 self._trees.clear()
             rows = [
                 (layout.from_bytes(name), oid.hex(), mode)
-                for mode, name, oid in parse(self._odb.read(ident)[1], len(ident) // 2)
+                for mode, name, oid in parse(self._read(ident), len(ident) // 2)
             ]
             found = self._trees[ident] = {name: oid for name, oid, _ in rows}, {name: mode for name, _, mode in rows}
         return found
+
+    def _read(self, ident: str) -> bytes:
+        try:
+            return bytes(self._odb.read(ident)[1])
+        except (KeyError, pygit2.GitError) as why:
+            raise Missing(why) from None
 
 
 class TreeReader:
@@ -58,7 +72,13 @@ class TreeReader:
     def _ident(self, path: str) -> str | None:
         """The id of the tree at `path`."""
         if path not in self._idents:
-            self._idents[path] = self._find(path, _TREE)
+            known = path
+            while known not in self._idents:
+                known = known.rpartition("/")[0]
+            while known != path:  # downwards, for a path may be deeper than Python's stack
+                end = path.find("/", len(known) + 1) if known else path.find("/")
+                known = path if end < 0 else path[:end]
+                self._idents[known] = self._find(known, _TREE)
         return self._idents[path]
 
     def _find(self, path: str, mode: bytes) -> str | None:
@@ -119,7 +139,10 @@ class TreeWriter:
         return made
 
     def _tree(self, base: str | None, node: _Node) -> str | None:
-        raw = self._git.read(base)[1] if base else b""
+        try:
+            raw = self._git.read(base)[1] if base else b""
+        except (KeyError, pygit2.GitError) as why:
+            raise Missing(why) from None
         entries = {name: (mode, name, oid) for mode, name, oid in parse(raw, len(base or "") // 2 or 20)}
         for name, child in node.items():
             if isinstance(child, dict):
