@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from git_peer.core.errors import PeerError
+from git_peer.core.errors import Malformed, PeerError
 from git_peer.core.text import escaped
 
 if TYPE_CHECKING:  # pygit2 comes with them: `version` and `help` do without
@@ -212,6 +212,9 @@ def guard(call: Call, action: Callable[[], int]) -> int:
         return action()
     except PeerError as why:
         return call.fail(why)
+    except Malformed as why:
+        hint = "`git peer doctor --fix` mends what can be mended"
+        return call.fail(PeerError("untrusted", f"the log here is malformed: {why}", hint))
     except (KeyboardInterrupt, click.Abort):  # the second is ^C at a question
         return call.fail(PeerError("interrupted", "interrupted", ""))
     except BrokenPipeError:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from git_peer import layout
-from git_peer.core.errors import PeerError
+from git_peer.core.errors import Malformed, PeerError
 from git_peer.core.session import record as sessions
 from git_peer.hooks import install as hooks
 from git_peer.hooks import rewriting
@@ -76,7 +76,7 @@ def examine(parts: Parts, fix: bool) -> list[Check]:
     peer = parts.peer()
     found.append(_log(peer, fix))
     found.append(_remote(peer))
-    if peer.chain.tip is not None:
+    if _is_readable(peer):
         found.append(_clock(peer))
         found.append(_worktree(peer))
         found.append(_attempts(peer))
@@ -171,6 +171,7 @@ def _log(peer: Peer, fix: bool) -> Check:
     try:
         said = log_repair.mended(peer) if fix else ""
         _examined(peer)
+        peer.refuse_half()
     except PeerError as why:
         return _check("log", "fail", why.message, why.hint)
     log_ = peer.state.log
@@ -180,6 +181,13 @@ def _log(peer: Peer, fix: bool) -> Check:
     there = _there(peer) if peer.remote is not None and not fix else None
     text = f"height {log_.height}, id {log_.id}, {log_.mode}"
     return there or _check("log", "ok", f"{text}; {said}" if said else text)
+
+
+def _is_readable(peer: Peer) -> bool:
+    try:
+        return peer.state.log.height > 0
+    except (Malformed, PeerError):
+        return False
 
 
 def _examined(peer: Peer) -> None:

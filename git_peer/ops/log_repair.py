@@ -66,7 +66,7 @@ def _brought(peer: Peer) -> str:
         there = str(refs.read(peer.repo.git, layout.INCOMING))
         return _repaired(peer, peer.engine.tip(), there)
     except Unsound as why:
-        base, poisoned = peer.engine.tip(), peer.remote.fetch(patience, check=False)
+        base, poisoned = peer.engine.tip(), peer.remote.fetch_unsound(patience)
         good, bad = peer.chain.last_good(base, peer.chain.path(base, str(poisoned)) or [])
         if good is None or not bad:
             raise

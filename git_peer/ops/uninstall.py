@@ -26,8 +26,6 @@ from git_peer.store.git.chain import Chain
 from git_peer.store.git.remote import Remote, run
 from git_peer.store.git.repo import Repo
 
-_LOG = "refs/peer/"
-_NOTES = (layout.NOTES, layout.NOTES_KEPT)
 _ARCHIVE = "refs/peer/archive/"
 
 
@@ -80,6 +78,9 @@ def loss_of(chain: Chain, clone: Clone, remote: Remote, patience: float) -> Loss
         if not clone.facts.get("remote"):  # whatever it is, it is not known to be ours
             raise PeerError("untrusted", f"{remote.ref} on {remote.name} is no log of git-peer", str(why)) from None
         return Loss(there, 0, [], 0)
+    finally:
+        if not clone.is_set_up:  # a question leaves no trace
+            refs.delete(chain.git, layout.INCOMING)
 
 
 def _count(state: State) -> int:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from typing import Literal
 
-from git_peer.core.errors import PeerError
+from git_peer.core.errors import Malformed, PeerError
 from git_peer.store.git.chain import Chain, Problem
 from git_peer.store.git.remote import Remote
 
@@ -34,11 +34,23 @@ def astray(chain: Chain, remote: Remote, tip: str, there: str | None) -> Astray 
     if there == tip or there not in chain.git or chain.path(tip, there) is not None:
         return None
     message = f"it does not descend from {tip[:12]}, which this clone has verified"
+    mine, theirs = _ident(chain, tip), _ident(chain, there)
+    if mine and theirs and mine != theirs:
+        message = f"there is another log on {remote.name} now, {theirs}: this clone follows {mine}"
+        return Astray("rewritten", message, f"somebody started anew; ask who did. {FOLLOW}")
     if chain.descends(tip, there):
         hint = "`git peer doctor --fix` puts back from this clone what is missing there"
         return Astray("rolled back", f"the log on {remote.name} was rolled back: {message}", hint)
     hint = f"nothing is written onto it; ask who did that. {FOLLOW}"
     return Astray("rewritten", f"the log on {remote.name} was rewritten: {message}", hint)
+
+
+def _ident(chain: Chain, commit: str) -> str:
+    """The id of the log that a commit is of; "" for none."""
+    try:
+        return chain.state(commit).log.id
+    except (Malformed, PeerError):
+        return ""
 
 
 def gone(remote: Remote) -> Astray:

@@ -134,13 +134,17 @@ class Remote:
             self._url = urls[0]
         return self._url
 
-    def fetch(self, timeout: float, whole: bool = False, check: bool = True) -> str | None:
+    def fetch(self, timeout: float, whole: bool = False) -> str | None:
         """Fetch the log into our own ref; the commit it stands on, None where the remote has no log.
 
         `whole` asks for every object anew, whatever git believes is here: in a partial clone it believes too much.
-        `check` False takes in what git's own check refuses, to look at it. Raises PeerError("unreachable"), Unsound.
+        Raises PeerError("unreachable"), Unsound.
         """
-        return self._fetch(self.ref, layout.INCOMING, timeout, whole, self.along, check)
+        return self._fetch(self.ref, layout.INCOMING, timeout, whole, self.along)
+
+    def fetch_unsound(self, timeout: float) -> str | None:
+        """The same with what git's own check refuses: for who mends it."""
+        return self._fetch(self.ref, layout.INCOMING, timeout, whole=False, check=False)
 
     @property
     def _deepening(self) -> list[str]:
