@@ -30,7 +30,7 @@ def init_command(call: Call, remote: str | None, local: bool, branch: str | None
     local log.
     """
     from git_peer.hooks import install as hooks
-    from git_peer.hooks import rewriting
+    from git_peer.hooks import mirrors, rewriting
     from git_peer.hooks.site import HookState
     from git_peer.ops import notes as noting
     from git_peer.ops import sync as tentative
@@ -51,6 +51,7 @@ def init_command(call: Call, remote: str | None, local: bool, branch: str | None
 
     done = parts.setup().init(remote, local, branch, guard)
     rewriting.add(parts.clone)
+    mirrors.guard(parts.clone)
     call.forget()
     peer = call.peer()
     noting.begin(peer)

@@ -15,7 +15,7 @@ from git_peer import layout
 from git_peer.core.errors import Malformed, PeerError
 from git_peer.core.session import record as sessions
 from git_peer.hooks import install as hooks
-from git_peer.hooks import rewriting
+from git_peer.hooks import mirrors, rewriting
 from git_peer.ops import log_repair
 from git_peer.ops.peer import Peer
 from git_peer.publish import attempts, loss
@@ -72,6 +72,7 @@ def examine(parts: Parts, fix: bool) -> list[Check]:
     found.extend(_sandbox(parts))
     found.append(_hooks(parts, fix))
     found.append(_notes(parts, fix))
+    found.extend(_mirrors(parts, fix))
     found.extend(_locks(parts, fix))
     peer = parts.peer()
     found.append(_log(peer, fix))
@@ -133,6 +134,17 @@ def _notes(parts: Parts, fix: bool) -> Check:
         text = f"notes.rewriteRef is without {layout.NOTES}: notes follow an amend or a rebase only with the next sync"
         return _check("notes", "warn", text, "`git peer init` adds it again")
     return _check("notes", "ok", "they follow amends and rebases")
+
+
+def _mirrors(parts: Parts, fix: bool) -> list[Check]:
+    """Whether a `git fetch --prune` would delete our refs."""
+    if fix:
+        mirrors.guard(parts.clone)
+    keys = mirrors.unguarded(parts.repo.common)
+    if not keys:
+        return []
+    detail = f"{', '.join(keys)} takes every ref: `git fetch --prune` would delete the log here"
+    return [_check("refspecs", "fail", detail, "`git peer doctor --fix` leaves refs/peer/ out of it")]
 
 
 def _locks(parts: Parts, fix: bool) -> list[Check]:

@@ -51,7 +51,7 @@ def start(folder: Path, candidate: str, base: str | None, answer: dict[str, Any]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         temporary = folder / f".{candidate}.{os.getpid()}"
-        handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         fcntl.flock(handle, fcntl.LOCK_EX)
         os.write(handle, json.dumps({"candidate": candidate, "base": base, "answer": answer}).encode())
         os.fsync(handle)

@@ -179,7 +179,8 @@ def forged(clone: Clone, *events: dict[str, Any], whole: bool = True) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bounds, "check", lambda event: None)
         patch.setattr(targets, "DEPTH", 10**6)
-        patch.setitem(fold._APPLY, log.LogFormat, _any_format)
+        rules: dict[Any, Any] = {**fold._APPLY, log.LogFormat: _any_format}
+        patch.setattr(fold, "_APPLY", rules)
         targets._wrong.cache_clear()
         sys.setrecursionlimit(10_000)  # an attacker's is his own
         if whole:

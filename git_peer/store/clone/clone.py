@@ -89,7 +89,7 @@ class Clone:
 
         try:
             self.folder.mkdir(exist_ok=True)
-            lock = filelock.FileLock(self.folder / name, poll_interval=0.01)
+            lock = filelock.FileLock(self.folder / name, poll_interval=0.01, mode=0o666)  # less what the umask takes
             lock.acquire(timeout=timeout)
         except filelock.Timeout:
             yield False

@@ -11,6 +11,12 @@ from pygit2.enums import Option, RepositoryOpenFlag
 from git_peer import layout
 from git_peer.core.errors import PeerError
 
+_GROUP, _ALL = 0o060, 0o064
+_SHARED = {
+    **dict.fromkeys(("group", "true", "yes", "on", "1"), _GROUP),
+    **dict.fromkeys(("all", "world", "everybody", "2"), _ALL),
+}
+
 
 class Repo:
     """A repository as git's own environment names it (GIT_DIR, GIT_WORK_TREE, GIT_INDEX_FILE are seen)."""
@@ -23,6 +29,7 @@ class Repo:
         except pygit2.GitError as why:
             raise _cannot_open(where, str(why)) from None
         pygit2.option(Option.ENABLE_FSYNC_GITDIR, True)
+        _share(self.git.config)
         self.gitdir = Path(self.git.path).resolve()
         self.common = common_of(self.gitdir)
         work = self.git.workdir
@@ -93,6 +100,17 @@ class Repo:
             return str(self.git.head.peel(pygit2.Tree)[path].id)
         except (KeyError, pygit2.GitError):
             return ""
+
+
+def _share(config: pygit2.Config) -> None:
+    """Have what this process makes belong to the group, or to all, where core.sharedRepository says so: libgit2 and
+    Python do not know that setting."""
+    value = str(config["core.sharedrepository"]).lower() if "core.sharedrepository" in config else ""
+    bits = _SHARED.get(value, 0)
+    if value.startswith("0") and len(value) == 4 and not set(value) - set("01234567"):
+        bits = int(value, 8) & 0o077
+    if bits:
+        os.umask(os.umask(0o077) & ~(bits | bits >> 2 & 0o011))  # a folder that may be read may be entered
 
 
 def common_of(gitdir: Path) -> Path:
