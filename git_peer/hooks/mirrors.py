@@ -16,14 +16,19 @@ _OURS = layout.OURS[0]
 _NOT_OURS = f"^{_OURS}*"
 
 
-def unguarded(common: Path) -> list[str]:
-    """The keys `remote.<name>.fetch` of the clone's own config by which a fetch may prune our refs."""
+def _values(common: Path) -> dict[str, list[str]]:
+    """`remote.<name>.fetch` → its values in the clone's own config."""
     _, out = git(None, "config", "--file", common / "config", "-z", "--get-regexp", r"^remote\..*\.fetch$")
     values: dict[str, list[str]] = {}
     for row in out.decode("utf-8", "surrogateescape").split("\0")[:-1]:
         key, _, value = row.partition("\n")
         values.setdefault(key, []).append(value)
-    return [key for key, found in values.items() if any(map(_takes, found)) and _NOT_OURS not in found]
+    return values
+
+
+def unguarded(common: Path) -> list[str]:
+    """The keys by which a fetch may prune our refs."""
+    return [key for key, found in _values(common).items() if any(map(_takes, found)) and _NOT_OURS not in found]
 
 
 def _takes(refspec: str) -> bool:
@@ -35,14 +40,16 @@ def _takes(refspec: str) -> bool:
 def guard(clone: Clone) -> None:
     """Add our refspec where it is wanted; what was not there before is remembered as ours."""
     for key in unguarded(clone.common):
-        clone.set_up(mirrors=[*clone.facts.get("mirrors", ()), key])
+        clone.set_up(mirrors=sorted({*clone.facts.get("mirrors", ()), key}))
         _change(clone.common, "--add", key, _NOT_OURS)
 
 
 def unguard(clone: Clone) -> None:
     """Take ours out again, and nobody else's."""
+    values = _values(clone.common)
     for key in clone.facts.get("mirrors", ()):
-        git(None, "config", "--file", clone.common / "config", "--unset", key, rf"^\^{_OURS}\*$")
+        if _NOT_OURS in values.get(key, ()):
+            _change(clone.common, "--unset", key, rf"^\^{_OURS}\*$")
 
 
 def _change(common: Path, *args: str) -> None:

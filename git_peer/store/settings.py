@@ -63,7 +63,8 @@ def _named(text: str) -> str:
 
 
 def branch_name(text: str) -> str:
-    if not text or not pygit2.reference_is_valid_name(f"refs/heads/{text}"):
+    fits = all(len(part.encode("utf-8", "surrogatepass")) <= 200 for part in text.split("/"))  # a file each
+    if not fits or text.startswith("-") or len(text) > 1000 or not pygit2.reference_is_valid_name(f"refs/heads/{text}"):
         raise ValueError(f"not a branch name: {text!r}")
     return text
 
@@ -79,7 +80,7 @@ def _names(text: str) -> tuple[str, ...]:
 def _pattern(text: str) -> str:
     try:
         re.compile(text)
-    except re.error as why:
+    except (re.error, RecursionError, OverflowError) as why:
         raise ValueError(f"not a regular expression: {why}") from None
     return text
 
@@ -157,6 +158,8 @@ class Settings:
                 self.log_id = value
             elif key in _TABLES:
                 self._table(key, value)
+            elif isinstance(value, dict) or (isinstance(value, list) and key != "secrets"):
+                raise PeerError("invalid", f"{FILE}: {key} is one value: not {str(value)[:80]}", "mend the file")
             else:
                 self._given[key.lower()] = ",".join(map(str, value)) if isinstance(value, list) else str(value)
         known = {name.lower() for name in SETTINGS}
