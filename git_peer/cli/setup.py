@@ -103,7 +103,7 @@ def uninstall_command(call: Call, purge: bool, yes: bool) -> Reply:
         if not click.confirm(f"This {what}.\nGo on?", err=True):
             raise PeerError("failed", "nothing was deleted", "")
     if loss is not None and remote is not None:
-        leaving.delete_remote(remote, loss, patience, left)
+        leaving.delete_remote(parts.clone, remote, loss, patience, left)
     elif not purge and remote is not None:  # a local log refuses nobody once the hooks are out
         leaving.give_back(call.peer(), left)
         call.forget()

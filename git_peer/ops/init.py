@@ -86,6 +86,10 @@ class Setup:
         """
         self.settings.check()
         self.clone.look_again()
+        if self.clone.facts.get("purging"):  # it was cut off, and is finished first
+            refs.delete(self.repo.git, layout.TIP)
+            shutil.rmtree(self.clone.folder, ignore_errors=True)
+            self.clone.look_again()
         if not local:
             remote = remote or self.clone.facts.get("moving") or None  # a publication that was cut off
         self.branch = branch or self._known_branch()

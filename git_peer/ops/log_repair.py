@@ -22,8 +22,12 @@ _VOIDS = 1000  # commits that one repair can name
 def mended(peer: Peer) -> str:
     """Mend what can be mended, here and on the remote; what was done, in words. PeerError where it cannot be."""
     with peer.clone.writing(_PATIENCE):
+        files = [*(peer.repo.common / "refs" / "peer").rglob("*"), peer.repo.common / layout.NOTES]
+        names = [path.relative_to(peer.repo.common).as_posix() for path in files if path.is_file()]
+        damaged = refs.mend(peer.repo.common, peer.repo.git, (one for one in names if not one.endswith(".lock")))
+        said = f"took away what was damaged: {', '.join(damaged)}" if damaged else ""
         here = _kept(peer) if peer.remote is None else _brought(peer)
-        return "; ".join(filter(None, (here, _repaired_here(peer))))
+        return "; ".join(filter(None, (said, here, _repaired_here(peer))))
 
 
 def _kept(peer: Peer) -> str:

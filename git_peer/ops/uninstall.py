@@ -189,10 +189,14 @@ def _sweep(repo: Repo) -> None:
 
 
 # -- on the remote ----------------------------------------------------------------------------------
-def delete_remote(remote: Remote, loss: Loss, patience: float, left: Left) -> None:
+def delete_remote(clone: Clone, remote: Remote, loss: Loss, patience: float, left: Left) -> None:
     """Delete the notes and the log's branch on the remote, as it was when it was said what that takes from whom."""
+    if clone.is_set_up:
+        clone.set_up(purging=True)  # whoever is killed here meant it: the next `init` starts anew
     gone, why = remote.clear({remote.ref: loss.tip}, patience)
     if remote.ref not in gone:
+        if clone.is_set_up:
+            clone.set_up(purging=False)
         if remote.tip(10) not in (None, loss.tip):
             raise PeerError("changed", f"the log on {remote.name} has moved since you were asked", "run it again")
         raise PeerError("rejected", f"{remote.name}: {why}", "may you delete that branch there?")

@@ -314,3 +314,22 @@ def test_a_shallow_fetch_is_no_rewrite(world: World) -> None:
     three = world.clone("c", "--depth=1", "--no-single-branch", url=f"file://{world.remote}")
     ask(three, "init")
     refused(three, "locked", "lock", "third", as_="c")
+
+
+# -- damaged files ------------------------------------------------------------------------------------
+def test_refs_that_are_damaged(pair: tuple[Clone, Clone]) -> None:
+    """Torn, or on what is no commit: never a bug of ours, and doctor --fix takes them away."""
+    one, _ = pair
+    tree = one.git("rev-parse", "HEAD^{tree}").line
+    ask(one, "sync")
+    for number, (ref, text) in enumerate(
+        [(TIP, "torn"), (TIP, tree), ("refs/peer/notes", tree), ("refs/notes/peer", "torn"),
+         ("refs/peer/incoming", "torn"), ("refs/peer/tentative/00ff", "torn")]
+    ):  # fmt: skip
+        one.write(f".git/{ref}", f"{text}\n")
+        for command in (("locks",), ("sync",), ("doctor",)):
+            found = one.peer("--json", *command, status=None)
+            assert found.status in (0, 1, 4), (ref, text, found)
+        assert log_check(one, "--fix", status=0)["status"] == "ok", (ref, text)
+        ask(one, "sync")
+        ask(one, "lock", f"more{number}", as_="a")

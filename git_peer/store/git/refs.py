@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import pygit2
@@ -18,9 +19,35 @@ class Lost(Exception):
 
 
 def read(git: pygit2.Repository, name: str) -> str | None:
-    """The id that a ref holds; None where there is no such ref."""
-    ref = git.references.get(name)
+    """The id that a ref holds; None where there is no such ref. PeerError("untrusted") where its file is damaged."""
+    try:
+        ref = git.references.get(name)
+    except pygit2.GitError as why:
+        raise PeerError("untrusted", f"cannot read {name}: {why}", "`git peer doctor --fix` mends it") from None
     return None if ref is None else str(ref.target)
+
+
+def commit(git: pygit2.Repository, name: str) -> str | None:
+    """The commit that a ref holds; None where there is no such ref. PeerError("untrusted") where it holds no commit."""
+    found = read(git, name)
+    if found is not None and not isinstance(git.get(found), pygit2.Commit):
+        raise PeerError("untrusted", f"{name} is on no commit", "`git peer doctor --fix` mends it")
+    return found
+
+
+def mend(common: Path, git: pygit2.Repository, names: Iterable[str]) -> list[str]:
+    """Take away those of the refs that hold no commit, or whose file is damaged: the names that went."""
+    gone = []
+    for name in names:
+        try:
+            commit(git, name)
+        except PeerError:
+            gone.append(name)
+            try:
+                delete(git, name)
+            except PeerError:
+                (common / name).unlink(missing_ok=True)
+    return gone
 
 
 def swap(git: pygit2.Repository, name: str, new: str, old: str | None) -> None:
