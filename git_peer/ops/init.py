@@ -25,6 +25,7 @@ from git_peer.core.session.record import Me, Scene
 from git_peer.core.text import quoted
 from git_peer.hooks import install as hooks
 from git_peer.hooks.site import HookState
+from git_peer.ops import uninstall
 from git_peer.ops.log_repair import restored
 from git_peer.publish import loss
 from git_peer.publish.engine import Decide, Engine, receive
@@ -87,8 +88,7 @@ class Setup:
         self.settings.check()
         self.clone.look_again()
         if self.clone.facts.get("purging"):  # it was cut off, and is finished first
-            refs.delete(self.repo.git, layout.TIP)
-            shutil.rmtree(self.clone.folder, ignore_errors=True)
+            uninstall.take_out(self.repo, self.clone, True, uninstall.Left())
             self.clone.look_again()
         if not local:
             remote = remote or self.clone.facts.get("moving") or None  # a publication that was cut off

@@ -260,7 +260,7 @@ def busy() -> Bench:
 
 
 @settings(
-    max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+    max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 )
 @given(data=st.data())
 def test_whatever_arrives_is_an_event_or_malformed(busy: Bench, data: st.DataObject) -> None:

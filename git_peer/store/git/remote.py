@@ -202,6 +202,8 @@ class Remote:
             )
         if "did not receive expected object" in ran.err and not whole:
             return self._fetch(ref, into, timeout, whole=True, along=along, check=check)
+        if ran.err.startswith("fatal: bad object refs/"):  # git's own word for a ref here that it cannot read
+            raise PeerError("untrusted", f"git cannot fetch: {_last(ran.err)}", "`git peer doctor --fix` mends ours")
         if f"cannot lock ref '{into}'" in ran.err or ".lock': File exists" in ran.err:
             raise PeerError("busy", f"cannot write {into}: {_last(ran.err)}", "`git peer doctor` names the cause")
         own = "\n".join(line for line in ran.err.splitlines() if not line.startswith("remote:"))
