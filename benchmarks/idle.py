@@ -17,7 +17,7 @@ from unittest import mock
 import msgspec
 
 from git_peer.core.lock import record as locks
-from git_peer.core.lock.events import Wish
+from git_peer.core.lock.decide import Wish
 from git_peer.core.target import target as targets
 from git_peer.ops.peer import Peer
 from git_peer.ops.wiring import Parts

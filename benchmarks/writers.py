@@ -17,8 +17,7 @@ from benchmarks.crowd import PLAIN, Crowd, Ran, gathered
 from benchmarks.figures import Figure, ms
 from benchmarks.scratch import Failed, Scratch
 from git_peer import layout
-from git_peer.core.lock.decide import Take
-from git_peer.core.lock.events import Wish
+from git_peer.core.lock.decide import Take, Wish
 from git_peer.core.log.command import Command
 from git_peer.core.log.state import encode
 from git_peer.core.rules import decide as commands

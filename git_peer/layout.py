@@ -34,6 +34,7 @@ F_CLONE = "clone.json"  # who this clone is, which log it follows
 F_LOCK = "lock"  # the kernel lock of this clone's writers
 F_STALE = "stale-at"  # epoch second from which the copy is stale (remote mode only)
 F_NEXT = "next-tip"  # where the tip is being moved to: tells a lock file of ours from others
+F_PACKS = "packs"  # the packs that our transactions made and that are not folded together yet, a name a line
 F_PLANNING = "planning"  # kernel lock: one planner at a time in this clone
 F_TENTATIVE = "tentative.lock"  # kernel lock: one process at a time changes what is tentative
 F_SENDER = "sender"  # kernel lock of the process that sends what is tentative; when it last sent, epoch second

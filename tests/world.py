@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 import json
 import os
@@ -10,12 +11,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests import forked
 
 REQUIRED = os.environ.get("GIT_PEER_REQUIRE", "")  # read before a test's environment is sealed
 TIMEOUT = 120  # seconds; nothing that a test runs takes longer, so a hang ends as a failure with its output
@@ -195,13 +199,20 @@ class Running:
 
 
 def start(
-    args: tuple[str, ...], cwd: Path, env: Mapping[str, str | None] | None = None, stdin: bytes | None = None
-) -> Running:
-    """Start a program in a folder, its output kept; no terminal, and no stdin unless given."""
-    process = subprocess.Popen(
+    args: tuple[str, ...], cwd: Path, env: Mapping[str, str | None] | None = None, stdin: bytes | None = None,
+    real: bool = False,
+) -> Running:  # fmt: skip
+    """Start a program in a folder, its output kept; no terminal, and no stdin unless given.
+
+    git-peer is forked from a server that has it imported, unless `real` or real_processes() wants a new interpreter,
+    or the environment says something that only a new one takes up.
+    """
+    whole = merged(env)
+    forks = not (real or _real.get()) and forked.can(args, whole)
+    process = (forked.Forked if forks else subprocess.Popen)(
         [os.fsencode(arg) for arg in args],
         cwd=cwd,
-        env=merged(env),
+        env=whole,
         stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -212,6 +223,17 @@ def start(
 
 
 _started: list[Running] = []
+_real = ContextVar("real", default=os.environ.get("GIT_PEER_REAL", "") == "all")
+
+
+@contextlib.contextmanager
+def real_processes() -> Iterator[None]:
+    """Every git-peer that is started in here is a new interpreter."""
+    token = _real.set(True)
+    try:
+        yield
+    finally:
+        _real.reset(token)
 
 
 def end_running() -> None:
@@ -239,19 +261,19 @@ class Clone:
 
     def peer(
         self, *args: str, as_: str | None = None, env: Mapping[str, str | None] | None = None,
-        status: int | None = 0, cwd: str = "", stdin: bytes | None = None,
+        status: int | None = 0, cwd: str = "", stdin: bytes | None = None, real: bool = False,
     ) -> Result:  # fmt: skip
         """Run git-peer here, as session `as_`; asserts the exit status (None: whatever it is)."""
-        return self.start_peer(*args, as_=as_, env=env, cwd=cwd, stdin=stdin).finish(status)
+        return self.start_peer(*args, as_=as_, env=env, cwd=cwd, stdin=stdin, real=real).finish(status)
 
     def start_peer(
         self, *args: str, as_: str | None = None, env: Mapping[str, str | None] | None = None,
-        cwd: str = "", stdin: bytes | None = None,
+        cwd: str = "", stdin: bytes | None = None, real: bool = False,
     ) -> Running:  # fmt: skip
-        """Start git-peer here and do not wait; for races and kills."""
+        """Start git-peer here and do not wait; for races and kills. `real`: a new interpreter, not a fork."""
         named = ("--as", as_) if as_ is not None else ()
         # -P: a json.py or click.py in the work tree under test must not be imported.
-        return start((sys.executable, "-P", "-m", "git_peer", *named, *args), self.path / cwd, env, stdin)
+        return start((*forked.PROGRAM, *named, *args), self.path / cwd, env, stdin, real)
 
     def write(self, path: str, text: str | bytes) -> Path:
         """Write a file, with the folders above it. Not staged."""

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 _PASSING = ("GIT_INDEX_FILE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES")
 
 
-def start(env: Mapping[str, str], *args: str) -> None:
-    """Start `git peer ARGS` in the current directory, and do not wait. Its output goes nowhere."""
+def start(env: Mapping[str, str], top: str, *args: str) -> None:
+    """Start `git peer ARGS` in the folder `top`, and do not wait. Its output goes nowhere."""
     kept = {key: value for key, value in env.items() if key not in _PASSING}
-    argv = [sys.executable, "-P", "-m", "git_peer", *args]
+    argv = ["/bin/sh", "-c", 'cd "$0" && exec "$@"', top, sys.executable, "-P", "-m", "git_peer", *args]
     nowhere = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in range(3)]
     os.posix_spawn(argv[0], argv, kept, file_actions=nowhere, setpgroup=0)
 
@@ -40,8 +40,7 @@ def ensure_sender(site: Site, env: Mapping[str, str]) -> None:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.set_inheritable(handle, True)
-        os.chdir(site.top)
-        start(env, "hook", "send", str(handle))
+        start(env, site.top, "hook", "send", str(handle))
     except OSError:
         return  # one is at work
     finally:
@@ -61,5 +60,4 @@ def refresh_if_stale(site: Site, env: Mapping[str, str]) -> None:
             file.truncate()
     except (OSError, ValueError):
         return  # in local mode there is none
-    os.chdir(site.top)
-    start(env, "hook", "refresh")
+    start(env, site.top, "hook", "refresh")

@@ -14,7 +14,7 @@ from git_peer.agents.event import LOCKING, Answer, Event
 from git_peer.agents.site import Site
 from git_peer.core.errors import PeerError
 from git_peer.core.lock import record as locks
-from git_peer.core.lock.events import Wish
+from git_peer.core.lock.decide import Wish
 from git_peer.core.rules import decide as commands
 from git_peer.core.session import record as sessions
 from git_peer.core.target import target as targets
@@ -48,13 +48,10 @@ class _Hook:
         self.event = event
         self.site = site
         self.heard = heard
-        os.chdir(site.top)
-        parts = Parts(writing=True)
+        parts = Parts(writing=True, start=site.top)
         if parts.clone.facts.get("moving"):
             raise PeerError("busy", "the log is being published, and is waited for elsewhere")
-        self.peer: Peer = parts.peer(writing=True)
-        self.peer.engine.patience = PATIENCE
-        self.peer.engine.defers = True
+        self.peer: Peer = parts.peer(writing=True, patience=PATIENCE, defers=True, steady=True)
         self.name = self.peer.name
         self.notes = memory.of(site, self.name)
 
@@ -83,7 +80,7 @@ class _Hook:
         message = ""
         if self.peer.remote is not None:
             if self.peer.session() is None:
-                detached.start(os.environ, "session", "start")
+                detached.start(os.environ, self.site.top, "session", "start")
         elif self.peer.session() is None:
             try:
                 self.peer.run(commands.Start(me=self.peer.me))
@@ -108,7 +105,7 @@ class _Hook:
         if self._is_a_runners or (self.peer.session() is None and not self.peer.locks(mine=True)):
             return Answer()
         if self.peer.remote is not None:
-            detached.start(os.environ, "session", "end")
+            detached.start(os.environ, self.site.top, "session", "end")
             return Answer()
         self.peer.run(commands.End(me=self.peer.me))
         self.peer.engine.told()
@@ -120,7 +117,7 @@ class _Hook:
         if session is not None and sessions.holds(self.peer.state, self.name):
             leases = [lock.ttl for lock in locks.held_by(self.peer.state, self.name)]
             if self.peer.remote is not None and (int(time.time()) - session.at) * 2 >= min([session.ttl, *leases]):
-                detached.start(os.environ, "session", "renew", "--if-due")
+                detached.start(os.environ, self.site.top, "session", "renew", "--if-due")
             else:
                 self.peer.keep_alive()
                 self.peer.engine.told()
@@ -180,7 +177,7 @@ class _Hook:
             if "submodule" in kind:
                 continue
             target = targets.of_path("dir" if kind == "dir" else "file", path)
-            if target.encoding or path in repo.git.index or not repo.git.path_is_ignored(path):
+            if target.encoding or not repo.handle.path_is_ignored(path) or repo.is_indexed(path):
                 found.append(target)
         return found
 
@@ -238,15 +235,15 @@ class _Hook:
 
     def _neighbours(self) -> list[str]:
         """Other live sessions in this very work tree; its person counts only while holding something."""
-        state, scene, mine = self.peer.state, self.peer.scene(self.peer.state), self.peer.session()
+        at, mine = self.peer.engine.look(), self.peer.session()
         found = [
             other.name
-            for other in sessions.all_of(state)
+            for other in at.sessions
             if sessions.same_run(other, self.peer.me)
-            and sessions.is_live(other, scene)
+            and sessions.is_live(other, at.scene)
             and other.name != self.name
             and (mine is None or other.sid != mine.sid)
-            and (not other.default or sessions.holds(state, other.name))
+            and (not other.default or sessions.holds(at.state, other.name))
         ]
         names = (marker.get("session", {}) for marker in self.peer.clone.tentative().values())
         here = [

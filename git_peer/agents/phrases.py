@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from git_peer.core import text
-from git_peer.ops.peer import Peer
+
+if TYPE_CHECKING:
+    from git_peer.ops.peer import Peer
 
 SHOWN = 5  # paths of a refusal that are spelled out
 

@@ -43,7 +43,6 @@ def _main(dialect: Any, raw: bytes) -> int:
     if site is None or not event.session or event.subagent or not stays(env):
         return 0
     os.environ.update(env)
-    os.chdir(site.top)
     name, token, parent = site.session(env), secrets.token_hex(8), os.getppid()
     sites.write(memory.waiter(site, name), {"token": token})
     end = time.monotonic() + LONGEST
@@ -60,7 +59,7 @@ def _main(dialect: Any, raw: bytes) -> int:
                 return NEWS
         time.sleep(LOOK)
         if site.remote:
-            _fetch()
+            _fetch(site)
     return 0
 
 
@@ -94,7 +93,7 @@ def _news(site: Site, name: str) -> str:
     from git_peer.ops import notices
     from git_peer.ops.wiring import Parts
 
-    peer = Parts().peer()
+    peer = Parts(start=site.top).peer()
     notes = memory.of(site, name)
     fresh = [one for one in notices.of(peer) if one["code"] in TOLD and wording.key(one) not in notes.get("told", ())]
     wants = notes.get("wants", {})
@@ -107,13 +106,13 @@ def _news(site: Site, name: str) -> str:
     return "\n".join(filter(None, (wording.free(free), wording.news(fresh))))
 
 
-def _fetch() -> None:
+def _fetch(site: Site) -> None:
     """Of all who wait in this clone one fetches, every so often."""
     from git_peer.core.errors import PeerError
     from git_peer.ops.wiring import Parts
 
     with contextlib.suppress(PeerError):
-        peer = Parts().peer()
+        peer = Parts(start=site.top).peer()
         if peer.clone.fetched_ago(peer.settings.get("maxStaleness")) > FETCH:
             with peer.clone.try_writing() as mine:
                 if mine:

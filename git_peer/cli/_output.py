@@ -8,13 +8,10 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from git_peer.core.errors import Malformed, PeerError
+from git_peer import __version__
+from git_peer.core.errors import PeerError
 from git_peer.core.text import escaped
 
 if TYPE_CHECKING:  # pygit2 comes with them: `version` and `help` do without
@@ -22,32 +19,44 @@ if TYPE_CHECKING:  # pygit2 comes with them: `version` and `help` do without
     from git_peer.ops.wiring import Parts
 
 
-@dataclass
 class Reply:
     """A command's answer: `data` for JSON, `text` for people, the exit status.
 
     `network` says that it may have crossed the network, `wrote` that its notices count as told.
     """
 
-    data: dict[str, Any] = field(default_factory=dict)
-    text: str = ""
-    status: int = 0
-    network: bool = False
-    wrote: bool = False
+    def __init__(
+        self,
+        data: dict[str, Any] | None = None,
+        text: str = "",
+        status: int = 0,
+        network: bool = False,
+        wrote: bool = False,
+    ) -> None:
+        self.data = {} if data is None else data
+        self.text = text
+        self.status = status
+        self.network = network
+        self.wrote = wrote
 
 
-@dataclass
+def version() -> Reply:
+    """The answer of `git peer version`."""
+    return Reply({"version": __version__}, f"git-peer version {__version__}")
+
+
 class Call:
     """One run of the program: the common flags, and the parts once they are put together."""
 
-    name: str | None = None
-    json: bool = False
-    quiet: bool = False
-    _parts: Parts | None = None
-    _peer: Peer | None = None
-    _writes: bool = False
-    _began: float = field(default_factory=time.monotonic)
-    _waited: set[str] = field(default_factory=set)
+    def __init__(self, name: str | None = None, json: bool = False, quiet: bool = False) -> None:
+        self.name = name
+        self.json = json
+        self.quiet = quiet
+        self._parts: Parts | None = None
+        self._peer: Peer | None = None
+        self._writes = False
+        self._began = time.monotonic()
+        self._waited: set[str] = set()
 
     def parts(self, writing: bool = False) -> Parts:
         """The parts of this run."""
@@ -57,13 +66,11 @@ class Call:
             self._parts = Parts(self.name, writing)
         return self._parts
 
-    def peer(self, writing: bool = False) -> Peer:
-        """The Peer of this run."""
+    def peer(self, writing: bool = False, once: bool = False) -> Peer:
+        """The Peer of this run. `once`: it answers and ends, so one look at the log serves for all of it."""
         self._writes = self._writes or writing
         if self._peer is None:
-            self._peer = self.parts(writing).peer(writing)
-            self._peer.engine.waits = self._waits
-            self._peer.engine.defers = True
+            self._peer = self.parts(writing).peer(writing, waits=self._waits, defers=True, steady=once)
         return self._peer
 
     def forget(self) -> None:
@@ -204,29 +211,3 @@ def _rich(rows: list[list[str]], head: list[str]) -> str:
     console = Console()
     console.print(drawn)
     return ""
-
-
-def guard(call: Call, action: Callable[[], int]) -> int:
-    """Run a command; every way out of it is a status of the contract."""
-    try:
-        return action()
-    except PeerError as why:
-        return call.fail(why)
-    except Malformed as why:
-        hint = "`git peer doctor --fix` mends what can be mended"
-        return call.fail(PeerError("untrusted", f"the log here is malformed: {why}", hint))
-    except (KeyboardInterrupt, click.Abort):  # the second is ^C at a question
-        return call.fail(PeerError("interrupted", "interrupted", ""))
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
-    except Exception as why:
-        if os.environ.get("GIT_PEER_DEBUG"):
-            raise
-        from git_peer.store.files import refused_by_disk  # only where something went wrong
-
-        disk = refused_by_disk(why)
-        if disk:
-            return call.fail(PeerError("failed", f"cannot write: {disk}", "is the disk full, or read-only?"))
-        text = f"a bug in git-peer: {type(why).__name__}: {why}"
-        return call.fail(PeerError("internal", text, "GIT_PEER_DEBUG=1 shows where; please report it"))

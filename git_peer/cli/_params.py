@@ -7,7 +7,6 @@ from typing import Any
 import click
 
 from git_peer.core.errors import PeerError
-from git_peer.store.settings import seconds
 
 
 class Duration(click.ParamType[int]):
@@ -17,6 +16,8 @@ class Duration(click.ParamType[int]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Seconds."""
+        from git_peer.store.settings import seconds  # with the settings come git's: only who gives a time pays for it
+
         try:
             found = seconds(str(value))
         except ValueError as why:

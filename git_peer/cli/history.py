@@ -46,19 +46,9 @@ def rows(peer: Peer, tip: str, stop: str | None = None) -> Iterator[Row]:
 
 
 def _line(row: Row) -> str:
-    target = row.get("target")
-    about = ""
-    if isinstance(target, dict):
-        import msgspec
-
-        about = " " + targets.show(msgspec.convert(target, Target))
-    elif row.get("lock"):
-        about = f" {row['lock']}"
-    else:
-        told = subject.about(row)
-        about = f" {told}" if told else ""
+    about = subject.about(row)
     why = f": {row['reason']}" if row.get("reason") else ""
-    return f"{row['height']:>6}  {row['at']}  {row['kind']:<14}  {row['by']}{about}{why}"
+    return f"{row['height']:>6}  {row['at']}  {row['kind']:<14}  {row['by']}{about and f' {about}'}{why}"
 
 
 def _since(text: str | None, peer: Peer) -> int | None:

@@ -11,13 +11,10 @@ from git_peer.cli._output import Call, Reply, table
 from git_peer.cli._params import Duration, given_text
 from git_peer.cli.main import command
 from git_peer.core.errors import PeerError
-from git_peer.core.lock.events import Wish
+from git_peer.core.lock.decide import Wish
 from git_peer.core.rules import decide as commands
 from git_peer.core.target import target as targets
 from git_peer.core.target.target import Target
-from git_peer.ops import behind, outgoing
-from git_peer.ops import push as pushing
-from git_peer.ops import sync as tentative
 
 _from_file = click.option("--pathspec-from-file", "source", metavar="F", help="Read targets from F (- is stdin).")
 _nul = click.option("-z", "nul", is_flag=True, help="With --pathspec-from-file: NUL ends a target.")
@@ -57,7 +54,7 @@ def lock_command(
 
     A target is a file, a folder (`dir/`), a glob (`'src/**/*.py'`), or a name (`@deploy`). One's own are renewed.
     """
-    peer = call.peer(writing=not dry_run)
+    peer = call.peer(writing=not dry_run, once=True)
     wanted = _targets.parsed(peer.repo, _targets.listed(given, source, nul))
     if changed:
         wanted += [targets.of_path("file", path) for path in _changed(call)]
@@ -80,7 +77,11 @@ def lock_command(
     if dry_run:
         done = peer.dry_run(wish)
         return Reply(done, "Would be granted, by the local copy.")
+    from git_peer.ops import behind
+
     if offline and peer.remote is not None:
+        from git_peer.ops import sync as tentative
+
         done = tentative.take(peer, wish)
         peer.warned += behind.of(peer, wanted)
         return Reply({**done, "guarantee": "tentative"}, _granted(done["locks"]), network=True, wrote=True)
@@ -99,7 +100,7 @@ def _granted(views: list[dict[str, Any]]) -> str:
 
 
 def _changed(call: Call) -> list[str]:
-    repo = call.peer().repo
+    repo = call.peer(once=True).repo
     from git_peer.store.git.remote import run
 
     out = run(
@@ -143,8 +144,10 @@ def unlock_command(
         raise PeerError("usage", "unlock wants targets, --all, or --id", "git peer help unlock")
     if everything and force:
         raise PeerError("usage", "--all gives back one's own; --force wants targets", "")
-    peer = call.peer(writing=True)
+    peer = call.peer(writing=True, once=True)
     wanted = _targets.parsed(peer.repo, texts)
+    from git_peer.ops import sync as tentative
+
     dropped = tentative.drop(peer, [targets.show(t) for t in wanted], everything)
     left = [t for t in wanted if targets.show(t) not in {view["target"] for view in dropped}]
     done: dict[str, Any] = {"released": []}
@@ -166,7 +169,7 @@ def unlock_command(
 @click.option("--mine", is_flag=True, help="One's own only.")
 def locks_command(call: Call, given: tuple[str, ...], source: str | None, nul: bool, mine: bool) -> Reply:
     """What is locked, or what overlaps PATHs, by the local copy of the log."""
-    peer = call.peer()
+    peer = call.peer(once=True)
     among: list[Target] = _targets.parsed(peer.repo, _targets.listed(given, source, nul))
     found = peer.locks(among, mine)
     rows = [
@@ -187,8 +190,10 @@ def check_command(
     call: Call, given: tuple[str, ...], source: str | None, nul: bool, staged: bool, rev: str | None
 ) -> Reply:
     """Whether this session may change PATHs, by the local copy of the log. Exit 1 where not."""
-    peer = call.peer()
+    peer = call.peer(once=True)
     paths = _targets.paths(peer.repo, _targets.listed(given, source, nul))
+    if staged or rev is not None:
+        from git_peer.ops import outgoing
     if staged:
         paths += outgoing.staged(peer)
     if rev is not None:
@@ -197,6 +202,8 @@ def check_command(
         raise PeerError("usage", "check wants paths, --staged or --rev", "git peer help check")
     found = peer.check(paths)
     if found:
+        from git_peer.ops import push as pushing
+
         why = pushing.refusal(found)
         raise PeerError(why.code, why.message, why.hint, allowed=False, violations=found)
     return Reply({"allowed": True, "violations": []}, f"{len(set(paths))} paths may be changed.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -10,8 +12,8 @@ from typing import Any
 import click
 
 from git_peer import __version__
-from git_peer.cli._output import Call, Reply, guard
-from git_peer.core.errors import PeerError
+from git_peer.cli._output import Call, Reply
+from git_peer.core.errors import Malformed, PeerError
 
 # command → (module, what it does); imported only when it is called, for `git peer --help` lists them all
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -91,6 +93,8 @@ def command(name: str | None = None, **attrs: Any) -> Callable[[Callable[..., An
         def entry(as_name: str | None, as_json: bool, quiet: bool, **given: Any) -> int:
             ctx = click.get_current_context()
             call = _remember(ctx, as_name, as_json, quiet)
+            gc.freeze()
+            gc.enable()  # what was imported is looked through no more
 
             def action() -> int:
                 reply = function(call, **given)
@@ -118,6 +122,32 @@ def group(name: str) -> Callable[[Callable[..., Any]], click.Group]:
         return decorate(_common(entry))
 
     return wrap
+
+
+def guard(call: Call, action: Callable[[], int]) -> int:
+    """Run a command; every way out of it is a status of the contract."""
+    try:
+        return action()
+    except PeerError as why:
+        return call.fail(why)
+    except Malformed as why:
+        hint = "`git peer doctor --fix` mends what can be mended"
+        return call.fail(PeerError("untrusted", f"the log here is malformed: {why}", hint))
+    except (KeyboardInterrupt, click.Abort):  # the second is ^C at a question
+        return call.fail(PeerError("interrupted", "interrupted", ""))
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except Exception as why:
+        if os.environ.get("GIT_PEER_DEBUG"):
+            raise
+        from git_peer.store.files import refused_by_disk  # only where something went wrong
+
+        disk = refused_by_disk(why)
+        if disk:
+            return call.fail(PeerError("failed", f"cannot write: {disk}", "is the disk full, or read-only?"))
+        text = f"a bug in git-peer: {type(why).__name__}: {why}"
+        return call.fail(PeerError("internal", text, "GIT_PEER_DEBUG=1 shows where; please report it"))
 
 
 class Lazy(click.Group):

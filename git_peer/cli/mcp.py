@@ -22,18 +22,20 @@ def mcp_command(call: Call, addr: str | None) -> int:
     """
     peer = call.peer()
     try:
-        from git_peer.mcp.server import Server, address, token
+        from git_peer.mcp.server import Server, address, bound, token
     except ImportError as why:
         raise PeerError("unavailable", f"{why.name} is not installed", "pip install 'git-peer[mcp]'") from None
     env = {**os.environ, **({"GIT_PEER_SESSION": call.name} if call.name else {})}
     server = Server(os.getcwd(), peer.repo.git, env, peer.me.gitdir)
     if addr is None:
-        asyncio.run(server.stdio())
-        return 0
+        return asyncio.run(server.stdio())
     host, port = address(addr)
-    secret = token()
-    shown = "" if os.environ.get("GIT_PEER_MCP_TOKEN") else f"\ntoken: {secret}"
-    sys.stderr.write(f"serving http://{host}:{port}/mcp{shown}\n")
-    sys.stderr.flush()
-    asyncio.run(server.http(host, port, secret))
+    secret, sock = token(), bound(host, port)
+
+    def serving() -> None:
+        shown = "" if os.environ.get("GIT_PEER_MCP_TOKEN") else f"\ntoken: {secret}"
+        sys.stderr.write(f"serving http://{host}:{port}/mcp{shown}\n")
+        sys.stderr.flush()
+
+    asyncio.run(server.http(sock, secret, serving))
     return 0

@@ -15,7 +15,6 @@ from git_peer.cli.main import command
 from git_peer.core import text
 from git_peer.core.errors import PeerError
 from git_peer.core.plan import questions
-from git_peer.core.plan import questions_decide as asking
 from git_peer.core.plan import record as plan
 
 if TYPE_CHECKING:  # `plan show` does without it
@@ -271,7 +270,7 @@ def answer(call: Call, ident: str, said: str) -> Reply:
     if not told.strip():
         raise PeerError("usage", "an empty answer", "git peer help plan")
     peer = call.peer(writing=True)
-    done = peer.run(asking.Answer(me=peer.me, question=ident, text=told))
+    done = peer.run(questions.Answer(me=peer.me, question=ident, text=told))
     return Reply(done, f"Answered {done['questions'][0]['id']}." if done["questions"] else "", network=True, wrote=True)
 
 

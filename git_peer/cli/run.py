@@ -66,12 +66,13 @@ def _outcomes(call: Call, ids: tuple[str, ...], given: dict[str, Any], held: Exi
     from git_peer.runner.sandboxes import open_sandbox
     from git_peer.runner.worker import Limits, Options, Worker
 
+    start: str | None = None
     name = call.name or os.environ.get("GIT_PEER_SESSION") or f"{sessions.RUNNER}-{secrets.token_hex(3)}"
     peer = peer_of(name, given["capabilities"])
     get = peer.settings.get
     if given["program"] is not None:
-        _move_into_work_tree(peer, held)
-        peer = peer_of(name, given["capabilities"])
+        start = _work_tree(peer, held)
+        peer = peer_of(name, given["capabilities"], start)
     sandbox = open_sandbox(given["box"], peer.settings, _warn)
     held.callback(sandbox.close)
     solver = _solver(peer, given)
@@ -85,28 +86,27 @@ def _outcomes(call: Call, ids: tuple[str, ...], given: dict[str, Any], held: Exi
         seconds=get("sandboxTimeout"),
         limits=Limits(given["max_tasks"], given["max_tokens"], until),
     )
-    yield from Worker(lambda: peer_of(name, given["capabilities"]), solver, sandbox, options, call.progress).run()
+    yield from Worker(
+        lambda: peer_of(name, given["capabilities"], start), solver, sandbox, options, call.progress
+    ).run()
 
 
-def peer_of(name: str, capabilities: tuple[str, ...]) -> Peer:
-    """A Peer of the runner's session: a runner is an agent, whoever started it."""
+def peer_of(name: str, capabilities: tuple[str, ...], start: str | None = None) -> Peer:
+    """A Peer of the runner's session: a runner is an agent, whoever started it. `start`: where its work tree is."""
     from git_peer.ops.wiring import Parts
 
-    parts = Parts(name, writing=True)
+    parts = Parts(name, writing=True, start=start)
     parts.me = msgspec.structs.replace(parts.me, name=name, agent=sessions.RUNNER, capabilities=capabilities)
     return parts.peer(writing=True)
 
 
-def _move_into_work_tree(peer: Peer, held: ExitStack) -> None:
-    """An agent's command line works in a work tree of its own; it is gone when the runner ends."""
+def _work_tree(peer: Peer, held: ExitStack) -> str:
+    """An agent's command line works in a work tree of its own, which is gone when the runner ends."""
     from git_peer.runner.command import work_tree
 
     if peer.repo.top is None:
         raise PeerError("invalid", "--exec wants a repository with a work tree", "run it in one")
-    before = Path.cwd()
-    there = held.enter_context(work_tree(peer.repo.top))
-    held.callback(os.chdir, before)
-    os.chdir(there)
+    return str(held.enter_context(work_tree(peer.repo.top)))
 
 
 def _solver(peer: Peer, given: dict[str, Any]) -> Solver:
@@ -114,7 +114,7 @@ def _solver(peer: Peer, given: dict[str, Any]) -> Solver:
     if given["program"] is not None:
         from git_peer.runner.command import CommandSolver
 
-        return CommandSolver(given["program"], Path.cwd(), get("runnerTimeout"))
+        return CommandSolver(given["program"], Path(peer.repo.here), get("runnerTimeout"))
     spec = given["model"] or get("runnerModel")
     if not spec:
         raise PeerError("usage", "run wants --model or --exec", "`git peer model pull` fetches one; peer.runnerModel")

@@ -77,7 +77,7 @@ for _one in (start, end, renew):
 @command("peers")
 def peers_command(call: Call) -> Reply:
     """Who is here, by the local copy of the log."""
-    found = call.peer().peers()
+    found = call.peer(once=True).peers()
     rows = [
         [
             s["name"],
@@ -97,7 +97,7 @@ def peers_command(call: Call) -> Reply:
 @command("whoami")
 def whoami_command(call: Call) -> Reply:
     """Which session this is, and where its name comes from."""
-    peer = call.peer()
+    peer = call.peer(once=True)
     session = peer.session()
     agent = peer.me.agent or (session.agent if session else "")
     data: dict[str, Any] = {

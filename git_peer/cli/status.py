@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import click
 
-from git_peer import __version__
 from git_peer.cli import _news
-from git_peer.cli._output import Call, Reply
+from git_peer.cli._output import Call, Reply, version
 from git_peer.cli.main import cli, command
 from git_peer.core.errors import PeerError
 from git_peer.core.plan.task import record as tasks
@@ -19,7 +18,7 @@ def status_command(call: Call) -> Reply:
     from git_peer.ops import news  # pygit2 comes with them: `version` does without
     from git_peer.ops.sync import untold
 
-    peer = call.peer()
+    peer = call.peer(once=True)
     state, scene = peer.state, peer.scene(peer.state)
     held = peer.locks()
     tentative = sum(view["guarantee"] == "tentative" for view in held) + len(untold(peer))
@@ -66,7 +65,7 @@ def status_command(call: Call) -> Reply:
 @command("version")
 def version_command(call: Call) -> Reply:
     """The version of git-peer."""
-    return Reply({"version": __version__}, f"git-peer version {__version__}")
+    return version()
 
 
 @command("help")

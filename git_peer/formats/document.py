@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from git_peer import layout
-from git_peer.core.plan import contracts, graph
+from git_peer.core.plan import contracts
 from git_peer.core.plan.contracts import Contract
 from git_peer.core.plan.edits import KEY
 from git_peer.core.plan.record import Phase
+from git_peer.core.plan.task import graph
 from git_peer.core.plan.task import record as tasks
 from git_peer.core.plan.task.board import Board
 from git_peer.core.plan.task.record import Task

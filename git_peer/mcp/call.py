@@ -13,13 +13,14 @@ import os
 import signal
 import sys
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
 
 GRACE = 5.0  # seconds that a cancelled command has to end by itself
 MOST = 16 * 1024 * 1024  # bytes of an answer
+STREAMS = ("log",)  # commands that answer an object a line
 
 
 class Refused(ToolError):
@@ -32,6 +33,13 @@ class Refused(ToolError):
         told = f"\n{json.dumps(more, ensure_ascii=True)}" if more else ""
         super().__init__(f"{error.get('code', 'internal')}: {error.get('message', 'no answer')}{hint}{told}")
         self.answer = answer
+
+
+class Ask(Protocol):
+    """Asks as whoever's request is being answered."""
+
+    async def __call__(self, *args: str, ctx: Context[Any, Any] | None = None, stdin: str = "") -> dict[str, Any]:
+        """The JSON answer of `git peer ARGS`."""
 
 
 @dataclass
@@ -65,19 +73,54 @@ class Asker:
             child.stdin.write(stdin.encode())
             child.stdin.close()
             told = asyncio.create_task(_tell(child.stderr, ctx))
-            raw = await child.stdout.read(MOST)
+            raw = await _all(child.stdout)
             await asyncio.gather(told, child.wait())
         except BaseException:
             await _end(child)
             raise
-        try:
-            answer: dict[str, Any] = json.loads(raw)
-        except ValueError:
-            text = f"git peer {args[0]} gave no answer (exit {child.returncode})"
-            answer = {"ok": False, "error": {"code": "internal", "message": text}}
+        answer = _answer(args[0], raw, child.returncode)
         if not answer.get("ok"):
             raise Refused(answer)
         return answer
+
+    async def quietly(self, *args: str) -> None:
+        """Run a command for what it does, whatever it says."""
+        child = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-m", "git_peer", *args),
+            cwd=self.folder,
+            env=self.env,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        try:
+            await child.wait()
+        except BaseException:
+            await _end(child)
+            raise
+
+
+async def _all(stdout: asyncio.StreamReader) -> bytes:
+    """What comes until the end, up to MOST bytes; the rest is not kept."""
+    kept = bytearray()
+    while piece := await stdout.read(1 << 16):
+        kept += piece[: MOST - len(kept)]
+    return bytes(kept)
+
+
+def _answer(command: str, raw: bytes, status: int | None) -> dict[str, Any]:
+    """What a command has answered: one object, or the objects of a stream under `events`."""
+    try:
+        rows: list[dict[str, Any]] = [json.loads(line) for line in raw.splitlines()]
+    except ValueError:
+        rows = []
+    if command in STREAMS and all("ok" not in row for row in rows) and status == 0:
+        return {"ok": True, "events": rows}
+    if len(rows) != 1:
+        text = f"git peer {command} gave no answer (exit {status})"
+        return {"ok": False, "error": {"code": "internal", "message": text}}
+    return rows[0]
 
 
 async def _tell(stderr: asyncio.StreamReader, ctx: Context[Any, Any] | None) -> None:

@@ -81,6 +81,19 @@ class Locks(Answer):
     locks: list[Lock]
 
 
+class Held(Answer):
+    """Locks that somebody holds."""
+
+    locks: list[Lock]
+
+
+class Checked(Answer):
+    """Whether paths may be changed."""
+
+    allowed: bool
+    violations: list[dict[str, Any]]
+
+
 class Released(Answer):
     """Locks that were given back."""
 
@@ -172,3 +185,61 @@ class Status(Answer):
     locks: list[Lock]
     tasks: list[Task]
     sessions: list[dict[str, Any]]
+
+
+class Who(Answer):
+    """Who this is."""
+
+    name: str
+    sid: str | None
+    started: bool
+
+
+class Events(Answer):
+    """Events of the log, newest first."""
+
+    events: list[dict[str, Any]]
+
+
+class Pushed(Answer):
+    """What a push moved, and the locks that ended with it."""
+
+    pushed: list[dict[str, Any]]
+    released: list[Lock] = []
+
+
+class PhaseSynced(Answer):
+    """Whether the phase is closed, and whom it waits for."""
+
+    phase: str
+    closed: bool
+    waiting_for: dict[str, Any]
+
+
+class Questions(Answer):
+    """Questions of planners, with their answers."""
+
+    questions: list[dict[str, Any]] = []
+
+
+class Contract(View):
+    """A contract."""
+
+    name: str
+    type: str
+    definition: str
+    version: int
+    status: str
+    approved_by: list[str] = []
+
+
+class OneContract(Answer):
+    """A contract."""
+
+    contract: Contract
+
+
+class Contracts(Answer):
+    """The contracts of the plan."""
+
+    contracts: list[Contract]

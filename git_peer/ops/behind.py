@@ -15,7 +15,7 @@ MOST = 5  # targets that are told of one by one
 
 def of(peer: Peer, wanted: Iterable[Target]) -> list[dict[str, Any]]:
     """A notice of each file or folder that stands otherwise on the integration branch, as far as it was fetched."""
-    git, branch = peer.repo.git, peer.state.log.integration
+    git, branch = peer.repo.handle, peer.state.log.integration
     remote = peer.remote.name if peer.remote is not None else ""
     by_path = {one.real: one for one in wanted if one.kind in ("file", "dir") and one.real}
     onto = work.integration(git, branch, remote) if branch and by_path else ""

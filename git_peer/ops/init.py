@@ -7,28 +7,28 @@ import shutil
 import socket
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
 from git_peer import layout
 from git_peer.core.errors import Malformed, PeerError
 from git_peer.core.lock import record as locks
-from git_peer.core.lock.decide import Take
-from git_peer.core.lock.events import Wish
+from git_peer.core.lock.decide import Take, Wish
 from git_peer.core.lock.record import Lock
 from git_peer.core.log import record as log
-from git_peer.core.log.command import Command, Outcome
+from git_peer.core.log.command import Command, Me, Outcome, Scene
 from git_peer.core.log.state import State
 from git_peer.core.rules import carry as carrying
 from git_peer.core.session import record as sessions
-from git_peer.core.session.record import Me, Scene
 from git_peer.core.text import quoted
 from git_peer.hooks import install as hooks
 from git_peer.hooks.site import HookState
 from git_peer.ops import uninstall
 from git_peer.ops.log_repair import restored
-from git_peer.publish import loss
-from git_peer.publish.engine import Decide, Engine, receive
+from git_peer.publish import loss, snapshot
+from git_peer.publish.engine import Decide, Engine, Options, receive
+from git_peer.publish.snapshot import World
 from git_peer.store.clone.clone import Clone
 from git_peer.store.git import refs
 from git_peer.store.git.chain import Chain, Problem
@@ -50,13 +50,13 @@ FORGET = "`git peer uninstall`, then `git peer init --local`, starts one of its 
 
 
 class Setup:
-    """`git peer init` in one repository. `make_scene` gives the world to a decision."""
+    """`git peer init` in one repository."""
 
-    def __init__(
-        self, repo: Repo, clone: Clone, settings: Settings, me: Me, make_scene: Callable[[State], Scene]
-    ) -> None:
-        self.repo, self.clone, self.settings, self.me, self.make_scene = repo, clone, settings, me, make_scene
-        self.chain = Chain(repo.git)
+    def __init__(self, repo: Repo, clone: Clone, settings: Settings, me: Me, world: World, options: Options) -> None:
+        self.repo, self.clone, self.settings, self.me, self.world, self.options = (
+            repo, clone, settings, me, world, options
+        )  # fmt: skip
+        self.chain = Chain(repo.handle)
         self.patience: int = settings.get("retryTimeout")
 
     def remote_name(self, asked: str | None) -> str:
@@ -264,7 +264,7 @@ class Setup:
             self.clone.move_tip(self.repo.git, tip, old)
         self._set_up(state.log.id, at.name, writable, atomic)
         self.clone.fresh_until(time.time() + self.settings.get("maxStaleness"))
-        self.clone.saw(state)
+        self._saw(tip, state)
         if writable and self._folds and not state.log.folds:
             self._engine(at).attempt(self._outcome(log.LogFolds))
 
@@ -312,7 +312,7 @@ class Setup:
         self._set_up(ident, "", True, True)
         if alone:
             self.clone.set_up(alone=True)
-        self.clone.saw(self.chain.state(root))
+        self._saw(root, self.chain.state(root))
 
     def _found(self, at: Remote) -> bool:
         """A new log on the remote, which may refuse it: only then is anything of it here."""
@@ -343,9 +343,12 @@ class Setup:
 
     # -- publishing -------------------------------------------------------------------------------
     def _engine(self, at: Remote | None) -> Engine:
-        engine = Engine(self.chain, self.clone, at, self.make_scene, self.patience, self.settings.get("maxStaleness"))
-        engine.moves = True
-        return engine
+        return Engine(self.chain, self.clone, at, self.world, self.options)
+
+    def _saw(self, tip: str, state: State) -> None:
+        """Note what there is to be seen at a tip that was not reached by a transaction."""
+        at = snapshot.look(self.clone, self.world, tip, state)
+        self.clone.saw(state, at.sessions, at.seen)
 
     def _outcome(self, kind: type[Any], **fields: Any) -> Decide:
         def decide(state: State, scene: Scene, fresh: bool) -> Outcome:
@@ -421,11 +424,11 @@ class Setup:
         self._set_up(self.chain.state(there).log.id, at.name, writable, atomic, moving=at.name)
         self.clone.move_tip(self.repo.git, there, old)
         self.clone.set_up(moving="")
-        self.clone.saw(self.chain.state(there))
+        self._saw(there, self.chain.state(there))
 
     def _carry(self, state: State) -> None:
         """What is held, planned and told in the local log becomes tentative; what cannot be carried over is a loss."""
-        scene = self.make_scene(state)
+        scene = replace(self.world.scene, now=int(time.time()), height=state.log.height + 1)
         mine, _ = sessions.ensure(state, self.me, scene)
         for session in [mine, *(one for one in sessions.all_of(state) if one.sid != mine.sid)]:
             held = [lock for lock in locks.held_by(state, session.name) if lock.sid == session.sid]

@@ -7,7 +7,7 @@ from typing import Any
 import pygit2
 
 from git_peer.core.errors import PeerError
-from git_peer.core.plan.merge_point import Sync
+from git_peer.core.plan.phases import Sync
 from git_peer.ops.peer import Peer
 
 

@@ -17,8 +17,7 @@ from git_peer.core.debate.decide import Escalate, Open, Resolve, Speak
 from git_peer.core.debate.record import Debate
 from git_peer.core.delta import events as telling
 from git_peer.core.delta import record as deltas
-from git_peer.core.delta.decide import Answer, News, Tell
-from git_peer.core.delta.events import Work
+from git_peer.core.delta.decide import SWEPT, Answer, News, Tell, Work
 from git_peer.core.delta.record import Delta
 from git_peer.core.errors import PeerError
 from git_peer.core.plan import record as plan
@@ -78,7 +77,7 @@ def works(peer: Peer, idents: Iterable[str] = ()) -> dict[str, Work]:
     """What this clone knows of other sessions' branches, as far as deltas that may settle ask for it."""
     state = peer.state
     answered = state.entries(f"{layout.T_ABOUT}/answered") or {}
-    found = [deltas.get(state, ident) for ident in sorted({*idents, *answered})[: 2 * telling.SWEPT]]
+    found = [deltas.get(state, ident) for ident in sorted({*idents, *answered})[: 2 * SWEPT]]
     about = [delta for delta in found if delta is not None and delta.paths]
     if not about:
         return {}

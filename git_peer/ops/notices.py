@@ -16,13 +16,15 @@ from git_peer.core.session import record as sessions
 from git_peer.core.target import target as targets
 from git_peer.core.target.target import Target
 from git_peer.ops.peer import Peer
+from git_peer.publish.snapshot import Snapshot
 from git_peer.store import files
 from git_peer.store.clone import told
 
 
 def of(peer: Peer) -> list[dict[str, Any]]:
     """{code, message, hint?, ...} of each, as the contract tells them."""
-    return [*_losses(peer), *_neighbours(peer), *_news(peer), *_of_this_copy(peer), *peer.warned]
+    at = peer.engine.look()
+    return [*_losses(peer), *_neighbours(peer, at), *_news(peer, at), *_of_this_copy(peer), *peer.warned]
 
 
 def are_told(peer: Peer) -> None:
@@ -34,17 +36,17 @@ def are_told(peer: Peer) -> None:
         files.write_json(path, marker)
 
 
-def _neighbours(peer: Peer) -> Iterator[dict[str, Any]]:
-    state, scene, mine = peer.state, peer.scene(peer.state), peer.session()
-    for other in sessions.all_of(state):
-        near = sessions.same_run(other, peer.me) and sessions.is_live(other, scene)
+def _neighbours(peer: Peer, at: Snapshot) -> Iterator[dict[str, Any]]:
+    mine = peer.session()
+    for other in at.sessions:
+        near = sessions.same_run(other, peer.me) and sessions.is_live(other, at.scene)
         if near and mine and other.sid != mine.sid and other.agent and mine.agent:
             text = f"two agents work in this work tree: {other.name} and {mine.name}"
             yield {"code": "shared_worktree", "message": text, "session": other.name}
 
 
-def _news(peer: Peer) -> Iterator[dict[str, Any]]:
-    state, scene = peer.state, peer.scene(peer.state)
+def _news(peer: Peer, at: Snapshot) -> Iterator[dict[str, Any]]:
+    state, scene = at.state, at.scene
     yield from deltas.notices(state, peer.reader())
     yield from moderating.notices(state, peer.name, told.known(peer.clone.folder, peer.name), scene)
     yield from questions.notices(state, peer.name)

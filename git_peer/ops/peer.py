@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -15,29 +15,31 @@ from git_peer import layout
 from git_peer.core.delta import record as deltas
 from git_peer.core.errors import PeerError
 from git_peer.core.lock import decide as taking
-from git_peer.core.lock import events as locking
 from git_peer.core.lock import record as locks
 from git_peer.core.lock import rule as verdict
-from git_peer.core.lock.events import Wish
+from git_peer.core.lock.decide import Wish
 from git_peer.core.lock.record import Lock
-from git_peer.core.log.command import Command
+from git_peer.core.log.command import Command, Me, Scene
 from git_peer.core.log.state import State
 from git_peer.core.plan.task import record as tasks
 from git_peer.core.rules import decide as commands
 from git_peer.core.session import clock as clocks
 from git_peer.core.session import naming
 from git_peer.core.session import record as sessions
-from git_peer.core.session.record import Me, Scene, Session
+from git_peer.core.session.record import Session
 from git_peer.core.target import target as targets
 from git_peer.core.target.target import Target
-from git_peer.publish import combine, recovery
-from git_peer.publish.engine import Engine, Publish
+from git_peer.publish import combine, recovery, snapshot
+from git_peer.publish.engine import Engine, Options, Publish
+from git_peer.publish.snapshot import World
 from git_peer.store.clone.clone import Clone
 from git_peer.store.git import work
 from git_peer.store.git.chain import Chain
-from git_peer.store.git.remote import Remote
 from git_peer.store.git.repo import Repo
 from git_peer.store.settings import Settings
+
+if TYPE_CHECKING:
+    from git_peer.store.git.remote import Remote
 
 T = TypeVar("T")
 
@@ -46,53 +48,42 @@ class Peer:
     """One run of somebody in one work tree of a repository that is set up."""
 
     def __init__(
-        self, repo: Repo, clone: Clone, settings: Settings, me: Me, remote: Remote | None, scene: Scene
+        self,
+        repo: Repo,
+        clone: Clone,
+        settings: Settings,
+        me: Me,
+        remote: Remote | None,
+        world: World,
+        options: Options,
     ) -> None:
         self.repo = repo
         self.clone = clone
         self.settings = settings
         self.me = me
         self.remote = remote
-        self._scene = scene
-        self.chain = Chain(repo.git)
-        self.engine = Engine(
-            self.chain, clone, remote, self.scene, settings.get("retryTimeout"), settings.get("maxStaleness")
-        )
+        self.chain = Chain(repo.handle)
+        self.engine = Engine(self.chain, clone, remote, world, options)
         self.warned: list[dict[str, Any]] = []  # what this command has to say beside its answer, as notices
-        self._state: tuple[str, State] | None = None
 
     # -- reading ----------------------------------------------------------------------------------
     @property
     def state(self) -> State:
-        """The state at the verified tip."""
-        tip = self.engine.tip()
-        if self._state is None or self._state[0] != tip:
-            self._state = (tip, self.chain.state(tip))
-        return self._state[1]
+        """The state at the verified tip; it is not to be changed."""
+        return self.engine.look().state
 
     def scene(self, state: State) -> Scene:
-        """The world as a decision sees it now."""
-        now = int(time.time())
-        seen = self.clone.seen
-        return Scene(
-            now=now,
-            height=state.log.height + 1,
-            ident=self._scene.ident,
-            skew=self._scene.skew,
-            ttl_agent=self._scene.ttl_agent,
-            ttl_person=self._scene.ttl_person,
-            ttl_max=self._scene.ttl_max,
-            agents_may_force=self._scene.agents_may_force,
-            seen=seen,
-            watched=self.clone.watched(state),
-            at_most=self.clone.at_most(state),
-            clock_trusted=clocks.may_prove(now, state, seen, self.me.clone),
-        )
+        """The world as a decision on `state` sees it now."""
+        at = self.engine.look()
+        if state is at.state:
+            return at.scene
+        return snapshot.look(self.clone, self.engine.world, at.tip, state).scene
 
     @property
     def clock_is_off(self) -> bool:
         """Whether this clock shows to be more than five minutes off the others'."""
-        return clocks.is_off(int(time.time()), self.state, self.clone.seen, self.me.clone)
+        at = self.engine.look()
+        return clocks.is_off(at.scene.now, at.sessions, at.seen, self.me.clone)
 
     @property
     def guarantee(self) -> str:
@@ -146,7 +137,7 @@ class Peer:
                 lock = msgspec.convert(raw, Lock)
                 if wanted and not any(targets.overlap(lock.target, t, state.log.folds) for t in wanted):
                     continue
-                yield locks.describe(_with_session(self.chain.state(self.engine.tip()), session), lock, scene, "")
+                yield locks.describe(_with_session(State(state), session), lock, scene, "")
 
     def check(self, paths: Iterable[str], head: str = "HEAD") -> list[dict[str, Any]]:
         """Violations if this run changed `paths` (from the top): {path, lock: L?, why}."""
@@ -179,7 +170,7 @@ class Peer:
 
     def _contains(self, head: str, commit: str) -> bool:
         try:
-            return self.chain.descends(str(self.repo.git.revparse_single(head).id), commit)
+            return self.chain.descends(str(self.repo.handle.revparse_single(head).id), commit)
         except (KeyError, ValueError):
             return False
 
@@ -190,7 +181,7 @@ class Peer:
             view["path_encoding"] = encoding
         if raw.get("lock"):
             lock = msgspec.convert(raw["lock"], Lock)
-            where = _with_session(state, msgspec.convert(raw["session"], Session)) if not lock.token else state
+            where = _with_session(State(state), msgspec.convert(raw["session"], Session)) if not lock.token else state
             view["lock"] = locks.describe(where, lock, scene, "")
         if raw.get("dispute"):
             view |= {"debate": raw["dispute"]["id"], "topic": raw["dispute"].get("topic", "")}
@@ -229,8 +220,8 @@ class Peer:
 
     def unlanded_of(self, head: str) -> list[str] | None:
         """The same of any commit; None where this clone cannot tell."""
-        onto = work.integration(self.repo.git, self.state.log.integration, self.remote.name if self.remote else "")
-        return work.unlanded(self.repo.git, head, onto)
+        onto = work.integration(self.repo.handle, self.state.log.integration, self.remote.name if self.remote else "")
+        return work.unlanded(self.repo.handle, head, onto)
 
     # -- writing ----------------------------------------------------------------------------------
     def run(self, command: Command, publish: Publish | None = None) -> dict[str, Any]:
@@ -271,7 +262,10 @@ class Peer:
         facts = self.clone.facts
         if facts.get("remote"):
             name = str(self.settings.get("remote") or facts["remote"])
-            self.remote = self.engine.remote = Remote(self.repo.gitdir, self.repo.top, name, str(facts["branch"]))
+            from git_peer.store.git.remote import Remote
+
+            self.remote = Remote(self.repo.gitdir, self.repo.top, name, str(facts["branch"]))
+            self.engine.follow(self.remote)
         return self.remote is not None
 
     def keep_alive(self) -> bool:
@@ -323,7 +317,7 @@ class Peer:
         """
         try:
             while not answer["acquired"]:
-                self.engine.waits(f"for {answer['conflicts'][0]['target']}: {answer['why']}")
+                self.engine.options.waits(f"for {answer['conflicts'][0]['target']}: {answer['why']}")
                 left = end - time.monotonic()
                 if left <= 0:
                     raise PeerError(
@@ -353,8 +347,8 @@ class Peer:
 
     def dry_run(self, wish: Wish) -> dict[str, Any]:
         """Whether take() would be granted by the local copy; nothing is written."""
-        state = self.chain.state(self.engine.tip())
-        commands.decide(state, taking.Take(me=self.me, wish=wish), self.scene(state))
+        at = self.engine.look()
+        commands.decide(State(at.state), taking.Take(me=self.me, wish=wish), at.scene)
         return {"acquired": False, "would_acquire": True, "locks": []}
 
     def with_blobs(self, wish: Wish) -> Wish:
@@ -383,8 +377,8 @@ class Peer:
                         and targets.overlap(lock.target, target, state.log.folds)
                     ):
                         against.append((target, lock))
-                        state = _with_session(self.chain.state(self.engine.tip()), holder)
-        return locking.locked(state, against, scene) if against else None
+                        state = _with_session(State(self.state), holder)
+        return taking.locked(state, against, scene) if against else None
 
 
 def shown_path(path: str) -> tuple[str, str]:

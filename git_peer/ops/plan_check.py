@@ -8,13 +8,14 @@ from typing import Any
 
 import msgspec
 
-from git_peer.core.plan import contracts, graph
+from git_peer.core.log.txn import MAX_EVENT
+from git_peer.core.plan import contracts
 from git_peer.core.plan import record as plan
 from git_peer.core.plan.record import Phase, Plan
 from git_peer.core.plan.task import events as tasking
+from git_peer.core.plan.task import graph
 from git_peer.core.plan.task import record as tasks
 from git_peer.core.plan.task.record import Task
-from git_peer.core.rules.fold import MAX_EVENT
 from git_peer.core.session import naming
 from git_peer.formats.document import Bad, Document, Row
 from git_peer.ops.plan_names import Names, shown

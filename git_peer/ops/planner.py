@@ -13,12 +13,11 @@ import msgspec
 from git_peer import layout
 from git_peer.core import text
 from git_peer.core.errors import PeerError
-from git_peer.core.lock.events import Wish
+from git_peer.core.lock.decide import Wish
 from git_peer.core.log.state import State
 from git_peer.core.plan import draft as drafts
 from git_peer.core.plan import proposal as proposals
 from git_peer.core.plan import questions
-from git_peer.core.plan import questions_decide as asking
 from git_peer.core.plan import record as plan
 from git_peer.core.plan.draft import Draft
 from git_peer.core.plan.edits import AnyEdit, EditPlan
@@ -215,8 +214,8 @@ def _asked(peer: Peer, state: State, answer: Answer) -> tuple[Proposed | None, l
     found, problems = proposals.read_questions(answer.input, known)
     if problems:
         return None, problems
-    asked = tuple(asking.Asked(text=said, to=to) for said, to in found)
-    return Proposed(questions=peer.run(asking.Ask(me=peer.me, questions=asked))["questions"]), []
+    asked = tuple(questions.Asked(text=said, to=to) for said, to in found)
+    return Proposed(questions=peer.run(questions.Ask(me=peer.me, questions=asked))["questions"]), []
 
 
 def _drafted(peer: Peer, state: State, raw: Any, wanted: Wanted) -> tuple[Proposed | None, list[str]]:

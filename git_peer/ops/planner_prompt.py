@@ -6,13 +6,13 @@ from collections import Counter
 
 from git_peer.core import text
 from git_peer.core.delta import record as deltas
+from git_peer.core.log.command import Scene
 from git_peer.core.log.state import State
 from git_peer.core.plan import contracts, questions
 from git_peer.core.plan.task import record as tasks
 from git_peer.core.plan.task.board import Board
 from git_peer.core.plan.task.record import Task
 from git_peer.core.session import record as sessions
-from git_peer.core.session.record import Scene
 from git_peer.core.target import target as targets
 
 PLAN = 30_000  # characters of the present plan

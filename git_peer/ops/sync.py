@@ -17,8 +17,7 @@ from git_peer.core.delta.decide import Answer, Tell
 from git_peer.core.errors import PeerError
 from git_peer.core.lock import events as locking
 from git_peer.core.lock import record as locks
-from git_peer.core.lock.decide import Take
-from git_peer.core.lock.events import Wish
+from git_peer.core.lock.decide import Take, Wish
 from git_peer.core.log.command import Command
 from git_peer.core.log.state import Event, encode
 from git_peer.core.plan.edits import EditPlan

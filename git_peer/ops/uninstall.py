@@ -11,17 +11,17 @@ from typing import Any
 from git_peer import layout
 from git_peer.core.errors import Malformed, PeerError
 from git_peer.core.lock import record as locks
+from git_peer.core.log.command import Me
 from git_peer.core.log.state import State
 from git_peer.core.rules.decide import End
 from git_peer.core.session import record as sessions
-from git_peer.core.session.record import Me
 from git_peer.hooks import install as hooks
 from git_peer.hooks import mirrors, rewriting
 from git_peer.ops import sync as tentative
 from git_peer.ops.peer import Peer
 from git_peer.publish import combine, recovery
 from git_peer.store.clone.clone import Clone
-from git_peer.store.git import refs
+from git_peer.store.git import libgit2, refs
 from git_peer.store.git.chain import Chain
 from git_peer.store.git.remote import Remote, run
 from git_peer.store.git.repo import Repo
@@ -158,7 +158,7 @@ def _only_here(chain: Chain, clone: Clone) -> dict[str, str]:
     git = chain.git
     if not clone.facts.get("remote") and chain.tip is not None and _is_local(chain):
         kept[layout.TIP] = "the log itself, which is nowhere else; --purge deletes it"
-    for name in git.references:
+    for name in libgit2.whole(git).references:
         if name.startswith(_ARCHIVE):
             kept[name] = "a local log from before this clone joined another; --purge deletes it"
     notes, theirs = refs.read(git, layout.NOTES), refs.read(git, layout.NOTES_INCOMING)

@@ -2,36 +2,37 @@
 
 from __future__ import annotations
 
-import getpass
 import os
-import secrets
-import socket
 from typing import TYPE_CHECKING
 
 from git_peer.core.errors import PeerError
+from git_peer.core.log.command import Me, Scene
 from git_peer.core.session import naming
-from git_peer.core.session.record import Me, Scene
 from git_peer.ops.peer import Peer
+from git_peer.publish.engine import Options
+from git_peer.publish.snapshot import World
 from git_peer.store.clone import who as who_is
 from git_peer.store.clone.clone import Clone
 from git_peer.store.git.chain import Chain
-from git_peer.store.git.remote import Remote
 from git_peer.store.git.repo import Repo
 from git_peer.store.settings import Settings
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from git_peer.ops.init import Setup
+    from git_peer.store.git.remote import Remote
 
 
 class Parts:
-    """What a command is made of. Nothing is read before it is asked for."""
+    """What a command is made of. Nothing is read before it is asked for. `start` stands for the current directory."""
 
-    def __init__(self, name: str | None = None, writing: bool = False) -> None:
-        self.repo = Repo()
+    def __init__(self, name: str | None = None, writing: bool = False, start: str | None = None) -> None:
+        self.repo = Repo(start)
         self.clone = Clone(self.repo.common)
         if writing and self.clone.copied:
             self.clone.adopt_copy()
-        self.settings = Settings(self.repo.git, self.repo.top)
+        self.settings = Settings(self.repo.handle, self.repo.top)
         self.me = who(self.repo, self.clone, name)
         self._by_its_id = bool(self.me.agent) and name is None and not os.environ.get("GIT_PEER_SESSION")
 
@@ -42,6 +43,8 @@ class Parts:
         name = str(self.settings.get("remote") or facts.get("remote") or "")
         if not facts.get("remote"):
             return None
+        from git_peer.store.git.remote import Remote
+
         return Remote(self.repo.gitdir, self.repo.top, name, str(facts.get("branch")))
 
     @property
@@ -54,7 +57,7 @@ class Parts:
         ttl = self.settings.get("ttl")
         return Scene(
             now=0,
-            ident=lambda: secrets.token_hex(8),
+            ident=lambda: os.urandom(8).hex(),
             skew=self.settings.get("clockSkew"),
             ttl_agent=ttl or 1800,
             ttl_person=ttl or 28800,
@@ -62,31 +65,34 @@ class Parts:
             agents_may_force=self.settings.get("agentsMayForce"),
         )
 
-    def peer(self, writing: bool = False) -> Peer:
-        """The Peer of this run; PeerError("not_set_up") where `git peer init` was not here."""
+    @property
+    def world(self) -> World:
+        """The same for all of this run's decisions, and whose they are."""
+        return World(self.scene(), self.me.clone)
+
+    def options(self, **given: Any) -> Options:
+        """How its engine goes about it: by the settings, but for what is given."""
+        patience, staleness = self.settings.get("retryTimeout"), self.settings.get("maxStaleness")
+        return Options(**{"patience": patience, "staleness": staleness, **given})
+
+    def peer(self, writing: bool = False, **options: Any) -> Peer:
+        """The Peer of this run, with these options of its engine.
+
+        PeerError("not_set_up") where `git peer init` was not here.
+        """
         if not self.clone.is_set_up:
             raise PeerError("not_set_up", "git-peer is not set up in this repository", "`git peer init` sets it up")
         if writing and self.clone.facts.get("moving"):
             self.setup().init(str(self.clone.facts["moving"]), False, None)  # a publication that was cut off
         if writing and self._by_its_id:
             who_is.answers_to(self.clone.folder, *naming.agent_of(os.environ), self.me.gitdir, str(self.me.name))
-        return Peer(self.repo, self.clone, self.settings, self.me, self.remote, self.scene())
+        return Peer(self.repo, self.clone, self.settings, self.me, self.remote, self.world, self.options(**options))
 
     def setup(self) -> Setup:
         """What `git peer init` works with."""
-        from dataclasses import replace
-        from time import time
-
         from git_peer.ops.init import Setup  # with it come the hooks' files, which nothing else wants
 
-        world = self.scene()
-        return Setup(
-            self.repo,
-            self.clone,
-            self.settings,
-            self.me,
-            lambda state: replace(world, now=int(time()), height=state.log.height + 1),
-        )
+        return Setup(self.repo, self.clone, self.settings, self.me, self.world, self.options(moves=True))
 
 
 def who(repo: Repo, clone: Clone, given: str | None) -> Me:
@@ -105,7 +111,7 @@ def who(repo: Repo, clone: Clone, given: str | None) -> Me:
         agent=agent,
         clone=clone.ident,
         gitdir=gitdir,
-        host=socket.gethostname(),
+        host=os.uname().nodename,
         user=_user(),
         worktree=(repo.top or repo.gitdir).name,
         branch=repo.branch,
@@ -114,7 +120,13 @@ def who(repo: Repo, clone: Clone, given: str | None) -> Me:
 
 
 def _user() -> str:
+    """As getpass tells it, which brings a terminal's settings along."""
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        if os.environ.get(name):
+            return os.environ[name]
+    import pwd
+
     try:
-        return getpass.getuser()
-    except (KeyError, OSError):
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
         return str(os.getuid())

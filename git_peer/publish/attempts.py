@@ -24,6 +24,15 @@ class Attempt:
     answer: dict[str, Any]
     handle: int = -1
 
+    def keep(self) -> None:
+        """Make the record last: from now on something may happen elsewhere that outlives this machine's memory."""
+        if self.handle >= 0:
+            try:
+                os.fsync(self.handle)
+                files.sync(self.path.parent)
+            except OSError as why:
+                raise _cannot_write(self.path, why) from None
+
     def close(self) -> None:
         """It has ended and its requester will be told: nobody needs to settle it."""
         self.path.unlink(missing_ok=True)
@@ -46,7 +55,7 @@ class Attempt:
 
 
 def start(folder: Path, candidate: str, base: str | None, answer: dict[str, Any]) -> Attempt:
-    """Record an attempt durably, under a flock."""
+    """Record an attempt, under a flock. A kill does not take it away; for a power cut there is keep()."""
     path = folder / candidate
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -54,12 +63,14 @@ def start(folder: Path, candidate: str, base: str | None, answer: dict[str, Any]
         handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         fcntl.flock(handle, fcntl.LOCK_EX)
         os.write(handle, json.dumps({"candidate": candidate, "base": base, "answer": answer}).encode())
-        os.fsync(handle)
         os.rename(temporary, path)  # the flock goes with the file
-        files.sync(folder)
     except OSError as why:
-        raise PeerError("failed", f"cannot write {path}: {why.strerror}", "is the disk full, or read-only?") from None
+        raise _cannot_write(path, why) from None
     return Attempt(path, candidate, base, answer, handle)
+
+
+def _cannot_write(path: Path, why: OSError) -> PeerError:
+    return PeerError("failed", f"cannot write {path}: {why.strerror}", "is the disk full, or read-only?")
 
 
 def is_recorded(folder: Path, candidate: str) -> bool:

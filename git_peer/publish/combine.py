@@ -13,11 +13,10 @@ from typing import Any
 
 from git_peer import layout
 from git_peer.core.errors import PeerError
-from git_peer.core.log.command import Command, Outcome
+from git_peer.core.log.command import Command, Outcome, Scene
 from git_peer.core.log.state import State, encode
 from git_peer.core.rules import decide as commands
 from git_peer.core.rules import fold, grants
-from git_peer.core.session.record import Scene
 from git_peer.publish import inbox, recovery
 from git_peer.publish.engine import Engine, Undelivered, is_final
 
@@ -57,6 +56,7 @@ def submit(engine: Engine, command: Command) -> dict[str, Any]:
                     return _opened(answer)
                 if mine:
                     request.close()
+                    engine.look_again()  # who had the kernel lock has written
                     return _serve(engine, command)
             if time.monotonic() > deadline and request.withdraw():
                 raise PeerError(
@@ -64,7 +64,7 @@ def submit(engine: Engine, command: Command) -> dict[str, Any]:
                 )
             if time.monotonic() > deadline + engine.patience:
                 raise _unknown("the command that took this one along has not come to its end")
-            engine.waits("for the other writers of this clone")
+            engine.options.waits("for the other writers of this clone")
             time.sleep(pause)
             pause = min(1.2 * pause, _LONGEST)
     finally:
@@ -113,6 +113,7 @@ def keep_alive(engine: Engine, renewal: commands.Renew, sid: str, age: int, ttl:
 def _serve(engine: Engine, own: Command) -> dict[str, Any]:
     """Under the kernel lock: settle what is left, decide one's own command and all that wait."""
     recovery.recover(engine)
+    engine.remember()
     folder = engine.clone.folder / layout.D_INBOX
     members = [Member(inbox.OWN, own)]
     members += [Member(ident, commands.decode(raw)) for ident, raw in inbox.take(folder, MOST)]

@@ -5,29 +5,29 @@ Its three ends: lost the race (decide again), lost the answer (settle it), rejec
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
-
-import pygit2
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from git_peer import layout
 from git_peer.core.errors import PeerError
 from git_peer.core.log import record as log
-from git_peer.core.log.command import Command, Outcome
+from git_peer.core.log.command import Command, Outcome, Scene
 from git_peer.core.log.state import State
 from git_peer.core.rules import decide as commands
 from git_peer.core.rules import fold
-from git_peer.core.session.record import Scene
-from git_peer.publish import attempts, inbox, loss
+from git_peer.publish import attempts, inbox, snapshot
 from git_peer.publish.attempts import Attempt
+from git_peer.publish.snapshot import Snapshot, World
 from git_peer.store.clone import held as holdings
 from git_peer.store.clone.clone import Clone
-from git_peer.store.git import refs
-from git_peer.store.git.chain import Chain, Problem, tidy
+from git_peer.store.git import durable, refs
+from git_peer.store.git.chain import Chain, Problem
+from git_peer.store.git.libgit2 import GitError
 from git_peer.store.git.objects import Missing
-from git_peer.store.git.remote import Pushed, Remote, backoff
+
+if TYPE_CHECKING:  # with it comes what starts processes, which local mode does without
+    from git_peer.store.git.remote import Pushed, Remote
 
 # A refusal of these kinds does not depend on how fresh the state is.
 FINAL = frozenset({"usage", "invalid", "not_allowed", "unsupported", "not_set_up", "untrusted", "newer_format"})
@@ -38,7 +38,7 @@ def is_final(refusal: PeerError) -> bool:
     return refusal.code in FINAL and not refusal.stateful
 
 
-Publish = Callable[[str, "str | None", float], Pushed]
+Publish = Callable[[str, "str | None", float], "Pushed"]
 Decide = Callable[[State, Scene, bool], Outcome]  # the bool: the state was fetched by this command
 
 
@@ -63,29 +63,42 @@ class Undelivered(PeerError):
     """A member of a batch could not be left its answer: the attempt stays on record, by which it gets it later."""
 
 
+def _silent(what: str) -> None:
+    """Nobody is told."""
+
+
+class Options(NamedTuple):
+    """How an engine goes about it. Times are in seconds."""
+
+    patience: float  # how long it tries
+    staleness: float  # how long what it fetched counts as fresh
+    waits: Callable[[str], None] = _silent  # told what a command waits for
+    moves: bool = False  # whether it is the one that moves the log to a remote
+    defers: bool = False  # whether a face calls told() just before it reports; else an answer counts as told at once
+    steady: bool = False  # whether one look at the tip serves until this engine moves it: for who answers once and ends
+
+
 class Engine:
     """Publishes transactions of one clone. `remote` None: local mode. All calls stand under the kernel lock."""
 
-    def __init__(
-        self,
-        chain: Chain,
-        clone: Clone,
-        remote: Remote | None,
-        scene: Callable[[State], Scene],
-        patience: float,
-        staleness: float,
-    ) -> None:
+    def __init__(self, chain: Chain, clone: Clone, remote: Remote | None, world: World, options: Options) -> None:
         self.chain = chain
         self.clone = clone
         self.remote = remote
-        self.scene = scene
-        self.patience = patience
-        self.staleness = staleness
+        self.world = world
+        self.options = options
         self.fetched = 0  # commits that came in
-        self.moves = False  # whether this engine is the one that moves the log to a remote
-        self.waits: Callable[[str], None] = lambda what: None  # told what a command waits for
-        self.defers = False  # whether a face calls told() just before it reports; else an answer counts as told at once
+        self._at: Snapshot | None = None  # the last look
         self._telling: list[Callable[[], None]] = []
+
+    @property
+    def patience(self) -> float:
+        """Seconds for which it tries."""
+        return self.options.patience
+
+    def follow(self, remote: Remote) -> None:
+        """The log has moved to a remote: publish there from now on."""
+        self.remote = remote
 
     @property
     def attempts(self) -> Any:
@@ -94,7 +107,14 @@ class Engine:
 
     @staticmethod
     def _jitter() -> float:
-        return random.random()  # noqa: S311 - spreads retries, guards nothing
+        from random import random  # who has lost a race has the time
+
+        return random()  # noqa: S311 - spreads retries, guards nothing
+
+    def _back_off(self, turn: int, longest: float = 1.0) -> None:
+        from git_peer.store.git.remote import backoff
+
+        backoff(turn, self._jitter(), longest)
 
     # -- the tip ----------------------------------------------------------------------------------
     def tip(self) -> str:
@@ -104,7 +124,22 @@ class Engine:
             raise PeerError(
                 "untrusted", f"the log is gone here: {layout.TIP} is missing", "`git peer doctor --fix` brings it back"
             )
+        if self._at is not None and self._at.tip != tip:
+            self._at = None  # somebody else moved it
         return tip
+
+    def look(self) -> Snapshot:
+        """What the log stands on; a steady engine looks once, and again when something may have moved."""
+        if self._at is None or not self.options.steady:
+            self._at = self._look_at(self.tip())
+        return self._at
+
+    def look_again(self) -> None:
+        """Something may have moved the tip meanwhile."""
+        self._at = None
+
+    def _look_at(self, tip: str) -> Snapshot:
+        return snapshot.look(self.clone, self.world, tip, self.chain.state(tip))
 
     def advance(self, timeout: float) -> bool:
         """Fetch and verify what the remote has; True where the tip moved.
@@ -119,9 +154,11 @@ class Engine:
             if why.extra.get("verified", old) != old:
                 self.move(why.extra["verified"], old)
             raise
-        self.clone.fresh_until(time.time() + self.staleness)
+        self.clone.fresh_until(time.time() + self.options.staleness)
         if new == old:
             return False
+        from git_peer.publish import loss  # only where a remote was asked
+
         wrong = loss.astray(self.chain, self.remote, old, new)
         if wrong is not None:
             raise wrong
@@ -135,12 +172,34 @@ class Engine:
 
     def move(self, new: str, old: str | None) -> None:
         """Pin a verified tip."""
+        self._saw(self._pin(new, old))
+
+    def _pin(self, new: str, old: str | None) -> Snapshot:
+        """Move the tip; what it stands on then, for another process may have moved it further."""
+        before = self._at
+        self._at = None
         try:
             self.clone.move_tip(self.chain.git, new, old)
         except refs.Lost:
-            if not self.chain.descends(refs.read(self.chain.git, layout.TIP) or "", new):
+            tip = self.tip()
+            if not self.chain.descends(tip, new):
                 raise PeerError("busy", "another process moved the log's tip", "try again") from None
-        self.clone.saw(self.chain.state(self.chain.tip))
+            return self._look_at(tip)
+        if before is not None and before.tip == old:
+            return snapshot.after(self.clone, self.world, before, new, self.chain.state(new))
+        return self._look_at(new)
+
+    def _saw(self, at: Snapshot) -> None:
+        """Note what there is to be seen at the tip, and stand there."""
+        seen = self.clone.saw(at.state, at.sessions, at.seen)
+        self._at = snapshot.seen_anew(self.clone, self.world, at, seen)
+
+    def remember(self) -> None:
+        """After a new start of the machine: what its sessions hold may not have reached the disk, and is in the log."""
+        at = self.look()
+        if self.clone.is_new_boot(at.seen):
+            holdings.restore(self.chain, self.clone, at.tip)
+            self._saw(at)
 
     # -- one transaction --------------------------------------------------------------------------
     def transact(self, command: Command, publish: Publish | None = None) -> dict[str, Any]:
@@ -154,11 +213,10 @@ class Engine:
         fresh = self.remote is None
         try:
             for turn in range(1 << 30):
-                tip = self.tip()
-                state = self.chain.state(tip)
-                self._stays(state)
+                at = self.look()
+                self._stays(at.state)
                 try:
-                    outcome = decide(state, self.scene(state), fresh)
+                    outcome = decide(State(at.state), at.scene, fresh)
                 except PeerError as refusal:
                     if fresh or is_final(refusal):
                         landed = self.settle(mine, deadline)
@@ -173,17 +231,17 @@ class Engine:
                     fresh = True
                     continue
                 if not outcome.events:
-                    known = outcome.answer(state, self.scene(state))
+                    known = outcome.answer(at.state, at.scene)
                     self._deliver(known)
                     return known
-                answer = self._try(outcome, tip, publish, deadline, mine, turn)
+                answer = self._try(outcome, at, publish, deadline, mine, turn)
                 if answer is not None:
                     return answer
                 fresh = True
                 if time.monotonic() > deadline:
                     raise self._out_of_time(mine)
             raise AssertionError("unreachable")
-        except (PeerError, OSError, pygit2.GitError) as why:
+        except (PeerError, OSError, GitError) as why:
             sent = [attempt for attempt in mine if attempt.handle >= 0]
             if sent and not isinstance(why, Undelivered):
                 unknown = self._out_of_time(sent, str(why))  # whoever shares the batch is told no grant either
@@ -196,7 +254,7 @@ class Engine:
 
     def _stays(self, state: State) -> None:
         """PeerError("busy") with `moved` where another command is moving, or has moved, this local log to a remote."""
-        if self.remote is None and state.log.mode != "local" and not self.moves:
+        if self.remote is None and state.log.mode != "local" and not self.options.moves:
             raise PeerError("busy", "the log has just moved to a remote", "run it again", moved=True)
 
     def refresh(self, refusal: PeerError, deadline: float) -> None:
@@ -209,27 +267,29 @@ class Engine:
             raise PeerError(why.code, f"{why.message}; by the local copy, {refusal.message}", why.hint) from None
 
     def _try(
-        self, outcome: Outcome, tip: str, publish: Publish | None, deadline: float, mine: list[Attempt], turn: int
+        self, outcome: Outcome, at: Snapshot, publish: Publish | None, deadline: float, mine: list[Attempt], turn: int
     ) -> dict[str, Any] | None:
         """One publish: the answer, or None to decide again."""
-        candidate = tip
+        candidate = tip = at.tip
         for part in fold.split(outcome.events) if outcome.large else [outcome.events]:
             candidate = self.chain.append(candidate, part, int(time.time()))
-        after = self.chain.state(candidate)
-        answer = outcome.answer(after, self.scene(after))
+        after = snapshot.after(self.clone, self.world, at, candidate, self.chain.state(candidate))
+        answer = outcome.answer(after.state, after.scene)
         attempt = attempts.start(self.attempts, candidate, tip, answer)
         mine.append(attempt)
         if self.remote is None:
             try:
                 self.clone.move_tip(self.chain.git, candidate, tip)
             except refs.Lost:
+                self._at = None
                 self._closed(mine, attempt)
                 return None
             except PeerError:
                 if self.tip() == tip:
                     self._closed(mine, attempt)  # nothing was moved
                 raise
-            return self._won(mine, attempt, None)
+            return self._won(mine, attempt, after)
+        attempt.keep()
         push, began = publish or self.remote.push, time.monotonic()
         try:
             pushed = push(candidate, tip, deadline - time.monotonic())
@@ -240,7 +300,7 @@ class Engine:
                 return self._won(mine, landed, None)
             raise
         if pushed.end == "ok":
-            return self._won(mine, attempt, tip)
+            return self._won(mine, attempt, after, tip)
         if pushed.end == "unreachable":
             self._closed(mine, attempt)  # nothing was sent
             if mine:
@@ -269,7 +329,7 @@ class Engine:
         is most often that of an old copy, not a race.
         """
         assert self.remote is not None
-        self.waits(f"for {self.remote.name}: others are writing too (try {turn + 2})")
+        self.options.waits(f"for {self.remote.name}: others are writing too (try {turn + 2})")
         longest = took * 2 ** min(turn, 3) if turn else 0.0
         time.sleep(max(0.0, min(longest * self._jitter(), deadline - time.monotonic())))
 
@@ -287,28 +347,31 @@ class Engine:
                     raise
                 if time.monotonic() > deadline:
                     raise self._out_of_time(mine) from None
-                backoff(min(turn, 6), self._jitter())
+                self._back_off(min(turn, 6))
         raise AssertionError("unreachable")
 
-    def _won(self, mine: list[Attempt], winner: Attempt, tip: str | None) -> dict[str, Any]:
+    def _won(
+        self, mine: list[Attempt], winner: Attempt, after: Snapshot | None, pushed_on: str | None = None
+    ) -> dict[str, Any]:
+        """Note what was won, and leave its answers. `after`: the log with it; `pushed_on`: where the pin still is."""
         # Memory first: what is remembered as held and is gone would read as lost.
         holdings.published(self.chain, self.clone, winner.base, winner.candidate)
-        if self.remote is not None and tip is not None:
-            self.move(winner.candidate, tip)
-            self.clone.fresh_until(time.time() + self.staleness)
-        elif self.remote is None:
-            self.clone.saw(self.chain.state(winner.candidate))
+        if pushed_on is not None:
+            self.move(winner.candidate, pushed_on)
+            self.clone.fresh_until(time.time() + self.options.staleness)
+        elif after is not None:
+            self._saw(after)
         self._deliver(winner.answer)  # before the attempt is forgotten: by it others find out who was not told
         for attempt in mine:
             self.when_told(attempt.close)
         mine.clear()
-        tidy(self.chain.git, self.chain.state(winner.candidate).log.height)
+        durable.tidy(self.chain.git)
         return winner.answer
 
     def when_told(self, end: Callable[[], None]) -> None:
         """Have `end` called when the answer goes out. Who is killed before that was not told, and keeps nothing."""
         self._telling.append(end)
-        if not self.defers:
+        if not self.options.defers:
             self.told()
 
     def told(self) -> None:
@@ -364,7 +427,7 @@ class Engine:
                 if attempt.base != self.tip() or time.monotonic() > deadline:
                     break
                 if turn:  # a server that takes nothing now is not asked at full speed until time is up
-                    backoff(turn, self._jitter(), max(0.0, min(8.0, (deadline - time.monotonic()) / 2)))
+                    self._back_off(turn, max(0.0, min(8.0, (deadline - time.monotonic()) / 2)))
                 void = self.chain.append(self.tip(), [self._void(attempt)], int(time.time()))
                 assert self.remote is not None
                 pushed = self.remote.push(void, attempt.base, deadline - time.monotonic())
@@ -382,7 +445,7 @@ class Engine:
 
     def _void(self, attempt: Attempt) -> log.LogVoid:
         return log.LogVoid(
-            id=self.scene(self.chain.state(self.tip())).ident(),
+            id=self.world.scene.ident(),
             at=int(time.time()),
             by="git-peer",
             settles=attempt.candidate,

@@ -12,7 +12,6 @@ import contextlib
 import fcntl
 import json
 import os
-import secrets
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -63,7 +62,7 @@ class Request:
 
 def post(folder: Path, command: bytes) -> Request:
     """Leave a command for whoever has the kernel lock."""
-    ident = f"{time.time_ns():020d}-{secrets.token_hex(4)}"
+    ident = f"{time.time_ns():020d}-{os.urandom(4).hex()}"
     temporary = folder / f".{ident}"
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -31,7 +31,7 @@ def astray(chain: Chain, remote: Remote, tip: str, there: str | None) -> Astray 
     """What is wrong with where the log stands on the remote; None where it has all that `tip` has, or is not here."""
     if there is None:
         return gone(remote)
-    if there == tip or there not in chain.git or chain.path(tip, there) is not None:
+    if there == tip or chain.git.git_object_lookup_prefix(there) is None or chain.path(tip, there) is not None:
         return None
     message = f"it does not descend from {tip[:12]}, which this clone has verified"
     mine, theirs = _ident(chain, tip), _ident(chain, there)

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 
 from git_peer import layout
 from git_peer.core.errors import PeerError
-from git_peer.core.log.command import Outcome
+from git_peer.core.log.command import Outcome, Scene
 from git_peer.core.log.state import State
 from git_peer.core.rules import grants
 from git_peer.core.rules.grants import Fresh
-from git_peer.core.session.record import Scene
 from git_peer.publish import attempts, inbox
 from git_peer.publish.attempts import Attempt
 from git_peer.publish.engine import Engine

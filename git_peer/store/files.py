@@ -6,16 +6,12 @@ import contextlib
 import errno
 import json
 import os
-import threading
-from collections import deque
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from git_peer.core.errors import PeerError
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
-_AT_ONCE = 4  # files that are synced at a time
 _NOT_ALLOWED = (errno.EACCES, errno.EPERM)
 
 
@@ -49,38 +45,13 @@ def write(path: Path, text: str, durable: bool = True) -> None:
         raise PeerError("failed", f"cannot write {path}: {why.strerror}", "is the disk full, or read-only?") from None
 
 
-def sync(path: Path) -> None:
+def sync(path: Path | str) -> None:
     """Make a file's content, or the names in a folder, durable."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def sync_all(paths: Iterable[Path]) -> None:
-    """sync() all of them, a few at once: a file system makes what waits together durable in one go."""
-    left, failed = deque(paths), list[OSError]()
-
-    def work() -> None:
-        with contextlib.suppress(IndexError):
-            while not failed:
-                try:
-                    sync(left.popleft())
-                except OSError as why:
-                    failed.append(why)
-
-    helpers = [threading.Thread(target=work) for _ in range(min(_AT_ONCE, len(left)) - 1)]
-    started = []
-    for helper in helpers:
-        with contextlib.suppress(RuntimeError):  # where no thread more is to be had, the others do it
-            helper.start()
-            started.append(helper)
-    work()
-    for helper in started:
-        helper.join()
-    if failed:
-        raise failed[0]
 
 
 def write_json(path: Path, value: Any, durable: bool = True) -> None:

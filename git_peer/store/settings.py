@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from pathlib import Path
 from typing import Any
 
-import pygit2
-
 from git_peer.core.errors import PeerError
 from git_peer.core.log.record import is_log_id
+from git_peer.store.git import libgit2
+from git_peer.store.git.libgit2 import Repository
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -64,7 +63,7 @@ def _named(text: str) -> str:
 
 def branch_name(text: str) -> str:
     fits = all(len(part.encode("utf-8", "surrogatepass")) <= 200 for part in text.split("/"))  # a file each
-    if not fits or text.startswith("-") or len(text) > 1000 or not pygit2.reference_is_valid_name(f"refs/heads/{text}"):
+    if not fits or text.startswith("-") or len(text) > 1000 or not libgit2.is_branch_name(text):
         raise ValueError(f"not a branch name: {text!r}")
     return text
 
@@ -141,7 +140,7 @@ FILE = ".git-peer.toml"
 class Settings:
     """The values in force, read once: environment and command line of git, its config, the project's file."""
 
-    def __init__(self, git: pygit2.Repository, top: Path | None) -> None:
+    def __init__(self, git: Repository, top: Path | None) -> None:
         self.top = top  # of the work tree, if there is one
         self.warnings: list[str] = []
         self._given: dict[str, str] = {}
@@ -196,18 +195,16 @@ class Settings:
             self.get(name)
 
 
-def _config(git: pygit2.Repository) -> list[tuple[str, str]]:
+def _config(git: Repository) -> list[tuple[str, str]]:
     if "GIT_CONFIG_PARAMETERS" in os.environ or "GIT_CONFIG_COUNT" in os.environ:
         # `git -c peer.x=y`: only git itself reads it.
+        import subprocess
+
         args = ["git", f"--git-dir={git.path}", "config", "--null", "--get-regexp", r"^peer\."]
         out = subprocess.run(args, capture_output=True, check=False).stdout.decode("utf-8", "replace")
         rows = [row.partition("\n") for row in out.split("\0") if row]
         return [(name[5:].lower(), value) for name, _, value in rows]
-    return [
-        (entry.name[5:].lower(), entry.value or "")
-        for entry in git.config
-        if entry.name.startswith("peer.") and entry.name.count(".") == 1
-    ]
+    return [(name[5:].lower(), value) for name, value in libgit2.config(git, "peer.") if name.count(".") == 1]
 
 
 def _project(top: Path | None) -> dict[str, Any]:

@@ -179,14 +179,16 @@ def forged(clone: Clone, *events: dict[str, Any], whole: bool = True) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bounds, "check", lambda event: None)
         patch.setattr(targets, "DEPTH", 10**6)
-        rules: dict[Any, Any] = {**fold._APPLY, log.LogFormat: _any_format}
-        patch.setattr(fold, "_APPLY", rules)
+        patch.setattr(log.LogFormat, "apply", _any_format)
         targets._wrong.cache_clear()
         sys.setrecursionlimit(10_000)  # an attacker's is his own
         if whole:
             made: list[Event] = [msgspec.convert(one, fold.KINDS[one["kind"]]) for one in events]
             fold.apply(state, made, state.log.height + 1)
-            tree = TreeWriter(git, store=True).build(base, state.changes)
+            writer = TreeWriter(git)
+            tree = writer.build(base, state.changes)
+            for kind, body in writer.made.values():
+                git.write(kind, body)
     sys.setrecursionlimit(1000)
     targets._wrong.cache_clear()
     lines = b"\n".join(msgspec.json.encode(one, order="sorted") for one in events)
@@ -195,9 +197,9 @@ def forged(clone: Clone, *events: dict[str, Any], whole: bool = True) -> None:
     clone.git("push", "-q", "--no-verify", "origin", f"{commit}:{LOG}")
 
 
-def _any_format(state: State, event: log.LogFormat, height: int, index: int) -> None:
+def _any_format(self: log.LogFormat, state: State, height: int, index: int) -> None:
     """As earlier releases applied it."""
-    state.set_log(msgspec.structs.replace(state.log, format=event.format))
+    state.set_log(msgspec.structs.replace(state.log, format=self.format))
 
 
 def take(clone: Clone, **changes: Any) -> dict[str, Any]:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from itertools import count
 from typing import Any
 
+import msgspec
 import pytest
 
 from git_peer.core.errors import PeerError
 from git_peer.core.lock import decide as taking
-from git_peer.core.lock.events import Wish
+from git_peer.core.lock.decide import Wish
 from git_peer.core.log import record as log
-from git_peer.core.log.command import Command
-from git_peer.core.log.state import DictReader, Event, State
+from git_peer.core.log.command import Command, Me, Scene
+from git_peer.core.log.state import DictReader, Event, State, encode
 from git_peer.core.rules import decide as commands
 from git_peer.core.rules import fold
-from git_peer.core.session.record import Me, Scene
 from git_peer.core.target import target as targets
 
 
@@ -43,6 +43,8 @@ class Bench:
         return Scene(now=self.now, ident=self.ident, clock_trusted=self.trusted, height=self.height + 1)
 
     def fold(self, events: list[Event]) -> None:
+        for event in events:  # emit() takes fields by name: here each is shown to be of its type
+            assert fold.parse(encode(event)) == event
         state = self.state
         fold.apply(state, events, self.height + 1)
         self.height += 1
@@ -73,6 +75,11 @@ def agent(name: str, clone: str = "c1", gitdir: str = "") -> Me:
 
 def person(clone: str = "c1", gitdir: str = "") -> Me:
     return Me(name=None, agent="", clone=clone, gitdir=gitdir, host="h", user="u", worktree="w")
+
+
+def example(kind: type[Event]) -> Event:
+    """The event that a kind gives as its example."""
+    return msgspec.convert({"kind": kind.kind(), "id": "i", "at": 1, "by": "a", "sid": "s", **kind.example}, kind)
 
 
 A, B = agent("a"), agent("b", "c2")

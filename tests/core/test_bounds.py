@@ -178,8 +178,13 @@ def test_every_field_is_known_to_the_bounds() -> None:
         assert set(rules) <= fields, kind
 
 
+def _hints(kind: Any) -> dict[str, Any]:
+    """Field → its type."""
+    return {name: hint for name, hint in typing.get_type_hints(kind).items() if name in kind.__struct_fields__}
+
+
 def _fields(kind: Any) -> typing.Iterator[str]:
-    for name, hint in typing.get_type_hints(kind).items():
+    for name, hint in _hints(kind).items():
         yield name
         for inner in (hint, *typing.get_args(hint)):
             if isinstance(inner, type) and issubclass(inner, msgspec.Struct) and inner is not kind:
@@ -219,14 +224,14 @@ def values(hint: Any) -> st.SearchStrategy[Any]:
     if origin is dict:
         return st.dictionaries(values(args[0]), values(args[1]), max_size=2)
     assert issubclass(hint, msgspec.Struct), hint
-    return st.fixed_dictionaries({}, optional={name: values(one) for name, one in typing.get_type_hints(hint).items()})
+    return st.fixed_dictionaries({}, optional={name: values(one) for name, one in _hints(hint).items()})
 
 
 def lines(names: dict[str, str]) -> st.SearchStrategy[dict[str, Any]]:
     """Events of every kind by the sessions `names` (name → sid), the rest at random."""
 
     def of(kind: str) -> st.SearchStrategy[dict[str, Any]]:
-        hints = typing.get_type_hints(fold.KINDS[kind])
+        hints = _hints(fold.KINDS[kind])
         own = {name: values(hint) for name, hint in hints.items() if name not in ("id", "by", "sid", "at", "v")}
         required = {f.name for f in msgspec.structs.fields(fold.KINDS[kind]) if f.required}
         made = st.fixed_dictionaries(

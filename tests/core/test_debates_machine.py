@@ -18,8 +18,8 @@ from git_peer.core.debate import record as debates
 from git_peer.core.debate.decide import Escalate, Open, Resolve, Speak
 from git_peer.core.debate.record import Debate
 from git_peer.core.errors import PeerError
+from git_peer.core.log.command import Me
 from git_peer.core.log.state import Event
-from git_peer.core.session.record import Me
 from git_peer.core.target.target import of_path
 from tests.core.bench import Bench, agent, person
 

@@ -11,9 +11,9 @@ from git_peer import layout
 from git_peer.core import text
 from git_peer.core.delta import events as telling
 from git_peer.core.delta import record as deltas
-from git_peer.core.delta.decide import Answer, News, Tell
-from git_peer.core.delta.events import Work
+from git_peer.core.delta.decide import Answer, News, Tell, Work
 from git_peer.core.errors import Malformed
+from git_peer.core.log.command import Me
 from git_peer.core.log.state import DictReader, State
 from git_peer.core.plan.edits import AddContract, AddTask, EditPlan
 from git_peer.core.plan.task.claim import Claim
@@ -22,7 +22,6 @@ from git_peer.core.rules import decide as commands
 from git_peer.core.rules import fold
 from git_peer.core.session import expiry
 from git_peer.core.session import record as sessions
-from git_peer.core.session.record import Me
 from git_peer.core.target import target as targets
 from tests.core.bench import A, B, Bench, agent, person, refused
 

@@ -7,21 +7,19 @@ from typing import Any
 import pytest
 
 from git_peer import layout
-from git_peer.core.debate import events as debating
 from git_peer.core.errors import Malformed
 from git_peer.core.lock import events as locking
 from git_peer.core.lock import fence as fences
 from git_peer.core.lock import record as locks
 from git_peer.core.log import record as log
+from git_peer.core.log.command import Me
 from git_peer.core.log.state import Event, encode
-from git_peer.core.plan.task import record as tasks
 from git_peer.core.rules import decide as commands
 from git_peer.core.rules import fold
 from git_peer.core.session import expiry
 from git_peer.core.session import record as sessions
-from git_peer.core.session.record import Me
 from git_peer.core.target import target as targets
-from tests.core.bench import A, B, Bench, agent, person, refused
+from tests.core.bench import A, B, Bench, agent, example, person, refused
 
 
 @pytest.fixture
@@ -239,29 +237,12 @@ def test_tokens_are_unique_and_grow(bench: Bench) -> None:
 
 @pytest.mark.parametrize("kind", sorted(fold.KINDS))
 def test_every_kind_is_read_back_from_its_canonical_line(kind: str) -> None:
-    event = _example(fold.KINDS[kind])
+    event = example(fold.KINDS[kind])
     line = encode(event)
     assert fold.parse(line) == event
     for bad in (b" " + line, line.replace(b'"at":1', b'"at":1.0'), line[:-1] + b',"zz":1}', line[:-1], b"[]", b"\xff"):
         with pytest.raises(Malformed):
             fold.parse(bad)
-
-
-def _example(kind: type[Event]) -> Event:
-    fields: dict[str, Any] = {
-        "id": "i", "at": 1, "by": "a", "sid": "s", "log": "L", "format": 1, "mode": "local", "branch": "main",
-        "good": "g", "voids": ("v",), "clone": "c", "ttl": 60, "name": "n", "ended": "e", "lapsed": "l", "height": 2,
-        "last": 3, "target": targets.of_path("file", "f"), "priority": 5, "lock": "k", "holder": "h",
-        "evidence": expiry.Evidence(how="gone"), "patience": 9, "wait": "w",
-        "targets": (targets.of_path("file", "f"),), "reason": "r", "refs": (),
-        "head": "h", "task": "t1", "spec": tasks.Spec(title="t"), "changes": tasks.Changes(title="u"), "status": "todo",
-        "commit": "c", "passed": True, "phase": "p", "contract": "c", "type": "free", "definition": "d", "version": 1,
-        "delta": "d1", "summary": "s", "new": "d2", "topic": "t", "position": "p", "debate": "d3", "round": 1,
-        "how": "asked", "decision": "d", "question": "q", "text": "t",
-    }  # fmt: skip
-    if kind is debating.DebateOpen:  # whose evidence is addresses
-        fields["evidence"] = ("https://example.com",)
-    return kind(**{name: fields[name] for name in kind.__struct_fields__ if name in fields})
 
 
 def test_a_lock_event_leaves_the_rest_of_the_tree_alone(bench: Bench) -> None:

@@ -8,9 +8,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from git_peer.core.errors import PeerError
 from git_peer.core.lock import record as locks
+from git_peer.core.log.command import Me
 from git_peer.core.rules import decide as commands
 from git_peer.core.session import record as sessions
-from git_peer.core.session.record import Me
 from tests.core.bench import Bench, agent
 
 # What each target covers of a world of four paths: enough to decide every overlap among them.

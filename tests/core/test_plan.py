@@ -10,6 +10,7 @@ import pytest
 from git_peer import layout
 from git_peer.core.errors import Malformed, PeerError
 from git_peer.core.lock import record as locks
+from git_peer.core.log.command import Me
 from git_peer.core.log.state import Event
 from git_peer.core.plan import contracts, phases, quality
 from git_peer.core.plan import record as plan
@@ -29,7 +30,8 @@ from git_peer.core.plan.edits import (
     SetGoal,
     SetStatus,
 )
-from git_peer.core.plan.merge_point import Sync
+from git_peer.core.plan.phases import Sync
+from git_peer.core.plan.task import claim as claiming
 from git_peer.core.plan.task import events as tasking
 from git_peer.core.plan.task import record as tasks
 from git_peer.core.plan.task.board import Board
@@ -40,7 +42,6 @@ from git_peer.core.rules import decide as commands
 from git_peer.core.rules import fold, grants
 from git_peer.core.session import expiry
 from git_peer.core.session import record as sessions
-from git_peer.core.session.record import Me
 from git_peer.core.target import target as targets
 from tests.core.bench import A, B, Bench, agent, person, refused
 
@@ -233,8 +234,9 @@ def test_evidence_of_before_a_sign_of_life_is_malformed(bench: Bench) -> None:
     bench.now += DEAD
     there = sessions.get(bench.state, "b")
     assert there is not None
-    lapse = tasking.lapse(bench.state, task(bench, "t"), there, bench.scene)
-    assert lapse is not None
+    evidence = claiming.lapse(bench.state, task(bench, "t"), bench.scene)
+    assert evidence is not None
+    lapse = tasking.TaskLapse(id="x", at=bench.now, by="b", sid=there.sid, task="t", evidence=evidence)
     bench.do(commands.Renew(me=A))
     with pytest.raises(Malformed):
         fold.apply(bench.state, [lapse], bench.height + 1)

@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from git_peer import layout
 from git_peer.core.errors import PeerError
 from git_peer.core.lock import record as locks
-from git_peer.core.log.command import Command
+from git_peer.core.log.command import Command, Me, Scene
 from git_peer.core.log.state import DictReader, Event, State, encode
 from git_peer.core.plan import contracts
 from git_peer.core.plan import record as plan
@@ -26,7 +26,7 @@ from git_peer.core.plan.edits import (
     ChangeTask,
     EditPlan,
 )
-from git_peer.core.plan.merge_point import Sync
+from git_peer.core.plan.phases import Sync
 from git_peer.core.plan.task import record as tasks
 from git_peer.core.plan.task.board import Board
 from git_peer.core.plan.task.claim import Assign, Claim, GiveUp, Next
@@ -34,7 +34,6 @@ from git_peer.core.plan.task.decide import Move, Progress, Record
 from git_peer.core.plan.task.record import Changes, Spec
 from git_peer.core.rules import decide as commands
 from git_peer.core.rules import fold
-from git_peer.core.session.record import Me, Scene
 from git_peer.core.target import target as targets
 from tests.core.bench import Bench, agent
 from tests.core.plan_model import WORKED_ON, Contract, Model, No, Phase, Task

@@ -6,7 +6,7 @@ import pytest
 
 from git_peer.core.delta.decide import News, Tell
 from git_peer.core.plan.edits import AddContract, AddPhase, AddTask, EditPlan, SetGoal
-from git_peer.core.plan.questions_decide import Answer, Ask, Asked
+from git_peer.core.plan.questions import Answer, Ask, Asked
 from git_peer.core.plan.task.claim import Claim
 from git_peer.core.plan.task.record import Spec
 from git_peer.core.target import target as targets

@@ -10,7 +10,7 @@ from git_peer.core.errors import Malformed, PeerError
 from git_peer.core.log.state import Event
 from git_peer.core.plan import questions
 from git_peer.core.plan.edits import CloseQuestion, EditPlan, SetGoal
-from git_peer.core.plan.questions_decide import Answer, Ask, Asked
+from git_peer.core.plan.questions import Answer, Ask, Asked
 from tests.core.bench import A, B, Bench, agent
 
 

@@ -9,8 +9,8 @@ import pytest
 from git_peer.core.errors import PeerError
 from git_peer.core.lock import decide as taking
 from git_peer.core.lock import queue as waits
-from git_peer.core.lock.events import Wish
-from git_peer.core.session.record import Me
+from git_peer.core.lock.decide import Wish
+from git_peer.core.log.command import Me
 from git_peer.core.target import target as targets
 from tests.core.bench import Bench, agent, person, refused
 

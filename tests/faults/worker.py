@@ -22,14 +22,14 @@ from pathlib import Path
 from typing import Any
 
 import pygit2
-from pygit2.enums import Option
 
 from git_peer.cli.main import COMMANDS, main
 from git_peer.core.log.command import Command
 from git_peer.publish import attempts, combine, inbox
 from git_peer.publish.engine import Engine
 from git_peer.store.clone import clone
-from git_peer.store.git import refs, remote
+from git_peer.store.git import libgit2, refs, remote
+from git_peer.store.git.libgit2 import Repository
 
 Ask = dict[str, Any]
 CRASHED = 99  # exit status of a worker that failed by itself
@@ -47,12 +47,7 @@ def preload() -> None:
 def unsynced() -> None:
     """A kill loses nothing that was written: syncing, which is for power cuts, would take most of the tests' time."""
     os.fsync = lambda fd: None
-    real = pygit2.option
-
-    def option(which: Option, *args: Any) -> Any:
-        return None if which == Option.ENABLE_FSYNC_GITDIR else real(which, *args)
-
-    pygit2.option = option  # type: ignore[assignment]
+    libgit2._sync_refs = lambda: None
 
 
 def arm(at: int) -> None:
@@ -85,7 +80,7 @@ def arm(at: int) -> None:
 
     real = refs.swap
 
-    def swap(git: pygit2.Repository, name: str, new: str, old: str | None) -> None:
+    def swap(git: Repository, name: str, new: str, old: str | None) -> None:
         step(f"moving {name}")
         real(git, name, new, old)
 
@@ -109,8 +104,8 @@ def _no_kernel_lock() -> None:
 
 
 def _no_compare() -> None:
-    def swap(git: pygit2.Repository, name: str, new: str, old: str | None) -> None:
-        git.references.create(name, new, force=True)
+    def swap(git: Repository, name: str, new: str, old: str | None) -> None:
+        git.create_reference_direct(name, pygit2.Oid(hex=new), True)
 
     refs.swap = swap
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx2 as httpx
 from mcp import ClientSession, StdioServerParameters
+from mcp.client.session import MessageHandlerFnT
 from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
@@ -21,7 +22,7 @@ from tests.world import Clone
 Use = Callable[[ClientSession], Awaitable[Any]]
 
 
-def over_stdio(clone: Clone, use: Use, **env: str) -> Any:
+def over_stdio(clone: Clone, use: Use, heard: MessageHandlerFnT | None = None, **env: str) -> Any:
     """What `use` returns with a client that has started `git peer mcp` in the clone."""
 
     async def run() -> Any:
@@ -31,7 +32,7 @@ def over_stdio(clone: Clone, use: Use, **env: str) -> Any:
             cwd=str(clone.path),
             env={**os.environ, **env},
         )
-        async with stdio_client(server) as (read, write), ClientSession(read, write) as session:
+        async with stdio_client(server) as (read, write), ClientSession(read, write, message_handler=heard) as session:
             await session.initialize()
             return await use(session)
 
@@ -69,7 +70,7 @@ async def served(clone: Clone, **env: str) -> AsyncIterator[tuple[str, str]]:
         await asyncio.to_thread(running.finish)
 
 
-def over_http(clone: Clone, use: Use, **env: str) -> Any:
+def over_http(clone: Clone, use: Use, heard: MessageHandlerFnT | None = None, **env: str) -> Any:
     """The same over streamable HTTP with the server's token."""
 
     async def run() -> Any:
@@ -78,7 +79,7 @@ def over_http(clone: Clone, use: Use, **env: str) -> Any:
             async with (
                 httpx.AsyncClient(headers=headers, timeout=60) as http,
                 streamable_http_client(url, http_client=http) as streams,
-                ClientSession(streams[0], streams[1]) as session,
+                ClientSession(streams[0], streams[1], message_handler=heard) as session,
             ):
                 await session.initialize()
                 return await use(session)

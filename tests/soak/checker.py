@@ -18,6 +18,7 @@ from git_peer.core.lock import landing
 from git_peer.core.lock import record as locks
 from git_peer.core.lock.landing import RefUpdate
 from git_peer.core.target.target import Target, overlap, show
+from git_peer.store.git import refs
 from git_peer.store.git.chain import Chain
 from tests.soak.journal import Asked
 from tests.soak.model import Model, Step, Waiting
@@ -29,7 +30,7 @@ TRUSTED = 302  # seconds by which the clock of one who takes a lapsed lock may b
 def check(repository: Path, ref: str, asked: Sequence[Asked]) -> list[str]:
     """Violations in words, each beginning with the number of the invariant; none where the log explains all."""
     chain = Chain(pygit2.Repository(str(repository)))
-    tip = str(chain.git.references[ref].target)
+    tip = str(chain.git.lookup_reference(ref).target)
     model, wrong = Model(), list[str]()
     commits = _walk(chain, tip, wrong)
     for number, commit in enumerate(commits):
@@ -44,7 +45,7 @@ def _walk(chain: Chain, tip: str, wrong: list[str]) -> list[str]:
     found, at = [], tip
     while at:
         found.append(at)
-        parents = chain.git[at].peel(pygit2.Commit).parent_ids
+        parents = chain.git.git_object_lookup_prefix(at).peel(pygit2.Commit).parent_ids
         if len(parents) > 1:
             wrong.append(f"2: {at[:12]} has {len(parents)} parents")
         at = str(parents[0]) if parents else ""
@@ -240,5 +241,5 @@ class _Told:
                     yield f"9: {step.event.by} landed {update.new[:12]}, and {update.ref} does not have it"
 
     def _has(self, update: RefUpdate) -> bool:
-        ref = self.chain.git.references.get(update.ref)
-        return ref is not None and update.new in self.chain.git and self.chain.descends(str(ref.target), update.new)
+        tip = refs.read(self.chain.git, update.ref)
+        return tip is not None and self.chain.descends(tip, update.new)

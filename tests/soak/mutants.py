@@ -19,11 +19,10 @@ from git_peer.core.lock import queue as waits
 from git_peer.core.lock import record as locks
 from git_peer.core.lock.events import LockExpire, LockTake
 from git_peer.core.log import command
+from git_peer.core.log.command import Scene
 from git_peer.core.log.state import State
-from git_peer.core.rules import fold
 from git_peer.core.session import clock as clocks
 from git_peer.core.session.expiry import Evidence
-from git_peer.core.session.record import Scene
 from git_peer.ops import sync as tentative
 from git_peer.ops.peer import Peer
 from git_peer.publish import attempts, combine, recovery
@@ -98,7 +97,7 @@ def _overlap() -> None:
     def against(*_: Any) -> tuple[()]:
         return ()
 
-    locking.against = locks.against = against  # type: ignore[attr-defined, assignment]
+    locks.against = against  # type: ignore[assignment]
 
 
 def _expires_the_living() -> None:
@@ -109,13 +108,13 @@ def _expires_the_living() -> None:
         assert session is not None
         return Evidence(how="watch", height=session.height, at=session.at, watched=lock.ttl + 1)
 
-    locking.lapse = lapse
+    taking.lapse = lapse
 
 
 def _believes_its_clock() -> None:
     """It asks neither the others' clocks nor the monotonic one."""
     clocks.may_prove = lambda *_: True
-    clone.Clone.at_most = lambda self, state: {}  # type: ignore[method-assign]
+    clone.Clone.at_most = lambda self, among, seen: {}  # type: ignore[method-assign]
 
 
 def _old_evidence() -> None:
@@ -124,21 +123,23 @@ def _old_evidence() -> None:
     def lapse(state: State, lock: locks.Lock, scene: Scene) -> Evidence | None:
         return Evidence(how="wall", height=lock.token >> locks.TOKEN_SHIFT, at=lock.at)
 
-    def apply_expire(state: State, event: LockExpire, height: int, index: int) -> None:
-        locking._lose(state, event, locking._find(state, event.holder, event.lock), height)
+    def apply(self: LockExpire, state: State, height: int, index: int) -> None:
+        locking._lose(state, self, locking._find(state, self.holder, self.lock), height)
 
-    locking.lapse = lapse
-    fold._APPLY[LockExpire] = apply_expire
+    taking.lapse = lapse
+    LockExpire.apply = apply  # type: ignore[method-assign]
 
 
 def _tokens_begin_anew() -> None:
-    def apply_take(state: State, event: LockTake, height: int, index: int) -> None:
-        locking.apply_take(state, event, height, index)
-        lock = locks.by_pointer(state, event.by, event.id)
+    real = LockTake.apply
+
+    def apply(self: LockTake, state: State, height: int, index: int) -> None:
+        real(self, state, height, index)
+        lock = locks.by_pointer(state, self.by, self.id)
         assert lock is not None
         state.put(locks.place(lock.id, lock.target), msgspec.structs.replace(lock, token=index + 1))
 
-    fold._APPLY[LockTake] = apply_take
+    LockTake.apply = apply  # type: ignore[method-assign]
 
 
 def _no_attempt() -> None:
@@ -163,7 +164,7 @@ def _twice() -> None:
         return real(state, scene, fresh, [*members, *members])
 
     combine._batch = batch
-    locking.already = lambda *_: (None, None)
+    taking.already = lambda *_: (None, None)
 
 
 def _undecided() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from git_peer.store.git.durable import PACK_FROM
+from git_peer.store.git import durable
 from git_peer.store.git.objects import Objects, TreeReader, TreeWriter
 
 # Names whose order differs as files and as folders, and one with a newline.
@@ -52,9 +52,9 @@ def test_the_same_tree_as_git_itself(
         after = {path: raw for path, raw in {**model, **changes}.items() if raw is not None}
         if not _compatible({**after, **dict.fromkeys(changes, b""), **model}):
             return
-        dry = TreeWriter(git, store=False).build(base, changes) if base or changes else None
-        base = TreeWriter(git, store=True).build(base, changes)
-        assert dry in (None, base)
+        writer = TreeWriter(git)
+        base = writer.build(base, changes)
+        durable.pack(git, writer.made)
         model = after
         assert base == _by_git(git, model, tmp_path / "index")
     reader = TreeReader(Objects(git), base)
@@ -69,8 +69,10 @@ def test_many_objects_make_one_pack(tmp_path: Path) -> None:
     git = pygit2.init_repository(str(tmp_path / "r"))
     sizes = [0, 1, 15, 16, 17, 2047, 2048, 2049, 300_000]
     model = {f"d{number % 7}/f{number}": b"%d " % number + b"x" * size for number, size in enumerate(sizes)}
-    model |= {f"d{number % 7}/e{number}": b"%d" % number for number in range(PACK_FROM)}
-    tree = TreeWriter(git, store=True).build(None, model)
+    model |= {f"d{number % 7}/e{number}": b"%d" % number for number in range(200)}
+    writer = TreeWriter(git)
+    tree = writer.build(None, model)
+    durable.pack(git, writer.made)
     folder = tmp_path / "r" / ".git" / "objects"
     assert {path.suffix for path in (folder / "pack").iterdir()} >= {".pack", ".idx"}
     assert [path.name for path in folder.iterdir() if len(path.name) == 2] == []

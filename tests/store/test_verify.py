@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from git_peer.core.log import record as log
+from git_peer.core.log.command import Scene
 from git_peer.core.log.state import State
 from git_peer.core.rules import decide as commands
-from git_peer.core.rules import fold
 from git_peer.core.session import record as sessions
 from git_peer.store.git.chain import Chain
 from tests.core.bench import A, B
@@ -36,7 +36,7 @@ class Log:
         self.tip = self.chain.append(None, [root], 1)
         for me in (A, B):
             state = self.chain.state(self.tip)
-            scene = sessions.Scene(now=1_000_000, ident=lambda: next(ids), height=state.log.height + 1)
+            scene = Scene(now=1_000_000, ident=lambda: next(ids), height=state.log.height + 1)
             outcome = commands.decide(state, commands.Start(me=me), scene)
             self.tip = self.chain.append(self.tip, outcome.events, 1)
         self.sids = {one.name: one.sid for one in sessions.all_of(self.chain.state(self.tip))}
@@ -108,12 +108,11 @@ def test_a_repair_is_followed_by_who_took_its_void_for_good(made: Log, monkeypat
     """A clone whose newest verified commit breaks a bound of today follows the repair that voids it."""
     event = log.LogFormat(id="0001", at=1, by="git-peer", format=99)
 
-    def earlier(state: State, event: log.LogFormat, height: int, index: int) -> None:
-        state.set_log(msgspec.structs.replace(state.log, format=event.format))
+    def earlier(self: log.LogFormat, state: State, height: int, index: int) -> None:
+        state.set_log(msgspec.structs.replace(state.log, format=self.format))
 
     with monkeypatch.context() as patch:
-        rules: dict[Any, Any] = {**fold._APPLY, log.LogFormat: earlier}
-        patch.setattr(fold, "_APPLY", rules)
+        patch.setattr(log.LogFormat, "apply", earlier)
         pinned = made.chain.append(made.tip, [event], 1)
     repair = log.LogRepair(id="0002", at=1, by="git-peer", good=made.tip, voids=(pinned,))
     mended = made.chain.append(pinned, [repair], 1, tree_of=made.tip)

@@ -1,4 +1,4 @@
-"""Debates: `record` has sides, rounds and turns, `events` how a debate goes on, `decide` who may speak.
+"""Debates: `record` has sides, rounds and turns, `events` what happens to a debate, `decide` has the commands.
 
-`view` is how it is told.
+`view` is how it is shown.
 """

@@ -1,28 +1,32 @@
-"""Arguing: commands that open a debate, speak in it and end it, and their decide()."""
+"""How a debate is opened, held and ended: the commands, and how each is decided."""
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 
+from git_peer import layout
 from git_peer.core.debate import events as debating
 from git_peer.core.debate import record as debates
-from git_peer.core.debate import view as moderating
+from git_peer.core.debate import view
+from git_peer.core.debate.events import DebateEscalate, DebateLapse, DebateOpen, DebateResolve, DebateTurn
 from git_peer.core.debate.record import Debate
-from git_peer.core.delta import decide as answering
-from git_peer.core.delta import events as telling
+from git_peer.core.delta import decide as telling
 from git_peer.core.delta import record as deltas
+from git_peer.core.delta.events import DeltaSettle
 from git_peer.core.errors import PeerError
-from git_peer.core.log.command import Command, Outcome, envelope
-from git_peer.core.log.state import Event, State
+from git_peer.core.log.command import Answer, Command, Scene
+from git_peer.core.log.state import State
+from git_peer.core.log.txn import Txn
 from git_peer.core.plan import contracts
 from git_peer.core.plan import record as plan
-from git_peer.core.plan.task import events as tasking
 from git_peer.core.plan.task import record as tasks
+from git_peer.core.plan.task.events import TaskAdd
 from git_peer.core.plan.task.record import Spec
-from git_peer.core.rules.opening import opened, proven
 from git_peer.core.session import record as sessions
-from git_peer.core.session.record import Me, Scene
 from git_peer.core.target.target import Target
+
+SWEPT = 20  # debates that one command may move on its way
 
 
 class Open(Command, tag="debate-open", frozen=True, kw_only=True):
@@ -39,6 +43,33 @@ class Open(Command, tag="debate-open", frozen=True, kw_only=True):
     paths: tuple[Target, ...] = ()
     idle: int = debates.IDLE
 
+    def decide(self, txn: Txn) -> Answer:
+        """A debate, maybe about a delta or a contract; the delta's author is a side of it."""
+        name = txn.session.name
+        delta = deltas.find(txn.state, self.delta) if self.delta else None
+        contract, paths = self.contract, self.paths
+        sides = [side for side in self.sides if side != name]
+        if delta is not None:
+            sides += [delta.session] if delta.session not in (*sides, name) else []
+            paths = tuple(dict.fromkeys((*paths, *delta.paths)))[: deltas.MOST]
+            contract = contract or (delta.contracts[0] if len(delta.contracts) == 1 else "")
+        if self.contract:
+            contracts.find(txn.state, self.contract)
+        opening = txn.emit(
+            DebateOpen,
+            topic=self.topic,
+            position=self.position,
+            constraints=self.constraints,
+            alternatives=self.alternatives,
+            sides=tuple(dict.fromkeys(sides)),
+            delta=delta.id if delta is not None else "",
+            contract=contract,
+            evidence=self.evidence,
+            paths=paths,
+            idle=self.idle,
+        )
+        return _shown(txn, opening.id)
+
 
 class Speak(Command, tag="debate-turn", frozen=True, kw_only=True):
     """A turn. `seen` is the proposal (a turn's id) that stood in the copy which the user read."""
@@ -52,12 +83,54 @@ class Speak(Command, tag="debate-turn", frozen=True, kw_only=True):
     alternatives: tuple[str, ...] = ()
     tasks: tuple[str, ...] = ()  # titles, for the case that this turn makes it agreed
 
+    def decide(self, txn: Txn) -> Answer:
+        """A turn, and what it leads to: the agreement of all, or the end of the rounds."""
+        txn.begin()  # where it begins here, what it sweeps may be this debate
+        debate = debates.find(txn.state, self.debate)
+        if debates.status(debate, txn.scene) != debate.status:
+            raise _refused(
+                f"nobody has spoken in debate {debate.id[:8]} for too long: a person has to decide it",
+                f"`git peer debate show {debate.id[:8]}`",
+            )
+        txn.emit(
+            DebateTurn,
+            debate=debate.id,
+            round=debate.round,
+            message=self.message,
+            propose=self.propose,
+            verdict=self.verdict,
+            proposal=self.seen if self.verdict else "",
+            constraints=self.constraints,
+            alternatives=self.alternatives,
+        )
+        debate = debating.find(txn.state, debate.id)
+        if debates.agreed(debate):
+            standing = debates.turn_of(debate, debate.proposal)
+            assert standing is not None
+            _resolve(txn, debate, "agreed", standing.propose, standing.propose, False, self.tasks)
+        elif self.tasks:
+            raise _refused("not every side agrees yet: there is nothing to make tasks of", "leave out --task")
+        elif debates.exhausted(debate):
+            _escalate(txn, debate, "rounds")
+        return _shown(txn, debate.id)
+
 
 class Escalate(Command, tag="debate-escalate", frozen=True, kw_only=True):
     """Put a debate before a person."""
 
     debate: str
     reason: str = ""
+
+    def decide(self, txn: Txn) -> Answer:
+        """At the wish of a side or of a person."""
+        txn.begin()
+        debate = debates.find(txn.state, self.debate)
+        if any(isinstance(event, DebateEscalate) and event.debate == debate.id for event in txn.events):
+            txn.opens()  # the session's own beginning has recorded it
+        else:
+            how = "idle" if debates.is_idle(debate, txn.scene.now - txn.scene.skew) else "asked"
+            _escalate(txn, debate, how, self.reason)
+        return _shown(txn, debate.id)
 
 
 class Resolve(Command, tag="debate-resolve", frozen=True, kw_only=True):
@@ -69,6 +142,25 @@ class Resolve(Command, tag="debate-resolve", frozen=True, kw_only=True):
     asserted: bool = False
     tasks: tuple[str, ...] = ()
 
+    def decide(self, txn: Txn) -> Answer:
+        """A person's word on an escalated debate; what is idle is recorded as escalated first."""
+        session = sessions.find(txn.state, self.me)
+        if not self.me.person or (session is not None and session.agent):
+            raise PeerError("not_allowed", "an agent may not decide a debate", "ask a person")
+        txn.begin()
+        debate = debates.find(txn.state, self.debate)
+        if debates.status(debate, txn.scene) == "active":
+            raise _refused(
+                f"debate {debate.id[:8]} goes on: its sides may still agree",
+                f"`git peer debate escalate {debate.id[:8]}` puts it before a person",
+            )
+        if debate.status == "active":
+            _escalate(txn, debate, "idle")
+            debate = debating.find(txn.state, debate.id)
+        definition = self.definition or self.decision
+        _resolve(txn, debate, "decided", self.decision, definition, self.asserted, self.tasks)
+        return _shown(txn, debate.id)
+
 
 def _refused(message: str, hint: str) -> PeerError:
     """What may not be done now: later it may."""
@@ -77,141 +169,64 @@ def _refused(message: str, hint: str) -> PeerError:
     return refusal
 
 
-class _Bench:
-    """The state with one's events folded in as they come."""
+def _shown(txn: Txn, ident: str) -> Answer:
+    """What is swept on the way, and the debate as the answer."""
+    sweep(txn)
+    telling.sweep(txn, {})
 
-    def __init__(self, state: State, me: Me, scene: Scene) -> None:
-        self.state = state
-        self.scene = scene
-        self.session, opening = opened(state, me, scene)
-        self.events: list[Event] = list(opening)
+    def answer(after: State, scene: Scene) -> dict[str, Any]:
+        debate = debates.get(after, ident)
+        assert debate is not None
+        return {"debate": view.describe(debate, scene)}
 
-    def what(self) -> dict[str, Any]:
-        """The envelope of one event."""
-        return envelope(self.session, self.scene)
-
-    def fold(self, *events: Event) -> None:
-        """Take events on; PeerError where the rules refuse them."""
-        proven(self.state, list(events), self.scene, len(self.events))
-        self.events += events
-
-    def done(self, ident: str) -> Outcome:
-        """The events, with what was swept on the way; the answer is the debate."""
-        self.fold(*debating.swept(self.state, self.session, self.scene))
-        self.events += answering.swept(self.state, self.session, {}, self.scene, len(self.events))
-
-        def answer(after: State, scene: Scene) -> dict[str, Any]:
-            debate = debates.get(after, ident)
-            assert debate is not None
-            return {"debate": moderating.describe(debate, scene)}
-
-        return Outcome(self.events, answer)
+    return answer
 
 
-def decide_open(state: State, command: Open, scene: Scene) -> Outcome:
-    """A debate, maybe about a delta or a contract; the delta's author is a side of it."""
-    bench = _Bench(state, command.me, scene)
-    delta = deltas.find(state, command.delta) if command.delta else None
-    contract = command.contract
-    sides = [name for name in command.sides if name != bench.session.name]
-    paths = command.paths
-    if delta is not None:
-        sides += [delta.session] if delta.session not in (*sides, bench.session.name) else []
-        paths = tuple(dict.fromkeys((*paths, *delta.paths)))[: deltas.MOST]
-        contract = contract or (delta.contracts[0] if len(delta.contracts) == 1 else "")
-    if command.contract:
-        contracts.find(state, command.contract)
-    opening = debating.DebateOpen(
-        **bench.what(),
-        topic=command.topic,
-        position=command.position,
-        constraints=command.constraints,
-        alternatives=command.alternatives,
-        sides=tuple(dict.fromkeys(sides)),
-        delta=delta.id if delta is not None else "",
-        contract=contract,
-        evidence=command.evidence,
-        paths=paths,
-        idle=command.idle,
-    )
-    bench.fold(opening)
-    return bench.done(opening.id)
+# -- escalation -----------------------------------------------------------------------------------
+def about(state: State, debate: Debate) -> tuple[Target, ...]:
+    """What cannot land while a debate is escalated: its paths, and those of the tasks that provide its contract."""
+    named = dict.fromkeys(debate.paths)
+    if debate.contract:
+        for task in tasks.all_of(state):
+            if debate.contract in task.provides and task.status != "dropped":
+                named.update(dict.fromkeys(task.paths))
+    return tuple(islice((target for target in named if target.kind != "name"), deltas.MOST))
 
 
-def decide_speak(state: State, command: Speak, scene: Scene) -> Outcome:
-    """A turn, and what it leads to: the agreement of all, or the end of the rounds."""
-    bench = _Bench(state, command.me, scene)
-    debate = debates.find(state, command.debate)
-    if debates.status(debate, scene) != debate.status:
-        raise _refused(
-            f"nobody has spoken in debate {debate.id[:8]} for too long: a person has to decide it",
-            f"`git peer debate show {debate.id[:8]}`",
-        )
-    turn = debating.DebateTurn(
-        **bench.what(),
-        debate=debate.id,
-        round=debate.round,
-        message=command.message,
-        propose=command.propose,
-        verdict=command.verdict,
-        proposal=command.seen if command.verdict else "",
-        constraints=command.constraints,
-        alternatives=command.alternatives,
-    )
-    bench.fold(turn)
-    debate = debating.find(state, debate.id)
-    if debates.agreed(debate):
-        standing = debates.turn_of(debate, debate.proposal)
-        assert standing is not None
-        _resolve(bench, debate, "agreed", standing.propose, standing.propose, False, command.tasks)
-    elif command.tasks:
-        raise _refused("not every side agrees yet: there is nothing to make tasks of", "leave out --task")
-    elif debates.exhausted(debate):
-        bench.fold(debating.escalation(state, debate, "rounds", "", bench.session, scene))
-    return bench.done(debate.id)
+def _escalate(txn: Txn, debate: Debate, how: str, reason: str = "") -> None:
+    """Put a debate before a person."""
+    txn.emit(DebateEscalate, debate=debate.id, how=how, reason=reason, paths=about(txn.state, debate))
 
 
-def decide_escalate(state: State, command: Escalate, scene: Scene) -> Outcome:
-    """At the wish of a side or of a person."""
-    bench = _Bench(state, command.me, scene)
-    debate = debates.find(state, command.debate)
-    idle = debates.is_idle(debate, scene.now - scene.skew)
-    if not any(isinstance(event, debating.DebateEscalate) and event.debate == debate.id for event in bench.events):
-        how = "idle" if idle else "asked"  # where the session's own beginning has not recorded it
-        bench.fold(debating.escalation(state, debate, how, command.reason, bench.session, scene))
-    return bench.done(debate.id)
+def sweep(txn: Txn) -> None:
+    """Whoever writes records which debates nobody has spoken in for too long, and lets go of old ones."""
+    if not txn.scene.clock_trusted:
+        return
+    state, now, moved = txn.state, txn.scene.now - txn.scene.skew, 0
+    for ident in sorted(state.entries(f"{layout.T_ABOUT}/debated") or ()):
+        debate = debates.get(state, ident)
+        if debate is not None and debates.is_idle(debate, now) and moved < SWEPT:
+            _escalate(txn, debate, "idle")
+            moved += 1
+    root, last = f"{layout.T_ABOUT}/over", deltas.day(now - debates.KEEP)
+    days = [name for name in sorted(state.entries(root) or ()) if name <= last]
+    for ident in [ident for day in days for ident in sorted(state.entries(f"{root}/{day}") or ())]:
+        debate = debates.get(state, ident)
+        if debate is not None and debating.is_old(debate, now) and moved < SWEPT:
+            txn.emit(DebateLapse, debate=debate.id)
+            moved += 1
 
 
-def decide_resolve(state: State, command: Resolve, scene: Scene) -> Outcome:
-    """A person's word on an escalated debate; what is idle is recorded as escalated first."""
-    session = sessions.find(state, command.me)
-    if not command.me.person or (session is not None and session.agent):
-        raise PeerError("not_allowed", "an agent may not decide a debate", "ask a person")
-    bench = _Bench(state, command.me, scene)
-    debate = debates.find(state, command.debate)
-    if debates.status(debate, scene) == "active":
-        raise _refused(
-            f"debate {debate.id[:8]} goes on: its sides may still agree",
-            f"`git peer debate escalate {debate.id[:8]}` puts it before a person",
-        )
-    if debate.status == "active":
-        bench.fold(debating.escalation(state, debate, "idle", "", bench.session, scene))
-        debate = debating.find(state, debate.id)
-    definition = command.definition or command.decision
-    _resolve(bench, debate, "decided", command.decision, definition, command.asserted, command.tasks)
-    return bench.done(debate.id)
-
-
+# -- resolution -----------------------------------------------------------------------------------
 def _resolve(
-    bench: _Bench, debate: Debate, how: str, decision: str, definition: str, asserted: bool, titles: tuple[str, ...]
+    txn: Txn, debate: Debate, how: str, decision: str, definition: str, asserted: bool, titles: tuple[str, ...]
 ) -> None:
     """The end, and what it brings: the contract's new version, the delta settled, tasks."""
-    state = bench.state
-    contract = contracts.get(state, debate.contract) if debate.contract else None
+    contract = contracts.get(txn.state, debate.contract) if debate.contract else None
     version = contract.version + 1 if contract is not None else 0
-    names = _free_ids(state, len(titles))
-    end = debating.DebateResolve(
-        **bench.what(),
+    names = _free_ids(txn.state, len(titles))
+    txn.emit(
+        DebateResolve,
         debate=debate.id,
         how=how,
         decision=decision,
@@ -220,28 +235,29 @@ def _resolve(
         version=version,
         tasks=names,
     )
-    bench.fold(end)
     if contract is not None:
-        bench.fold(
-            contracts.ContractChange(
-                **bench.what(), contract=contract.name, version=version, definition=definition, debate=debate.id
-            )
+        txn.emit(
+            contracts.ContractChange,
+            contract=contract.name,
+            version=version,
+            definition=definition,
+            debate=debate.id,
         )
-    delta = deltas.get(state, debate.delta) if debate.delta else None
+    delta = deltas.get(txn.state, debate.delta) if debate.delta else None
     if delta is not None:
-        bench.fold(telling.DeltaSettle(**bench.what(), delta=delta.id, debate=debate.id))
+        txn.emit(DeltaSettle, delta=delta.id, debate=debate.id)
     uses = (contract.name,) if contract is not None else ()
     for name, title in zip(names, titles, strict=True):
-        bench.fold(tasking.TaskAdd(**bench.what(), task=name, spec=Spec(title=title, uses=uses)))
+        txn.emit(TaskAdd, task=name, spec=Spec(title=title, uses=uses))
 
 
 def _free_ids(state: State, count: int) -> tuple[str, ...]:
     """So many ids of new tasks, given in turn as the plan gives them."""
     taken = {name.casefold() for name in tasks.names(state)}
-    found: list[str] = []
+    free: list[str] = []
     number = plan.get(state).count
-    while len(found) < count:
+    while len(free) < count:
         number += 1
         if f"t{number}" not in taken:
-            found.append(f"t{number}")
-    return tuple(found)
+            free.append(f"t{number}")
+    return tuple(free)

@@ -1,12 +1,9 @@
-"""Debating: how a debate opens, goes on and ends. Events and apply(), and what whoever writes records on the way."""
+"""What happens to debates: one opens, goes on, and ends."""
 
 from __future__ import annotations
 
-from itertools import islice
-
 from msgspec.structs import replace
 
-from git_peer import layout
 from git_peer.core import text
 from git_peer.core.debate import record as debates
 from git_peer.core.debate.record import Debate, Escalation, Resolution, Side, Turn
@@ -14,22 +11,20 @@ from git_peer.core.delta import events as telling
 from git_peer.core.delta import record as deltas
 from git_peer.core.delta.record import Ack
 from git_peer.core.errors import Malformed
-from git_peer.core.log.command import envelope
 from git_peer.core.log.state import Event, State
 from git_peer.core.plan import record as plan
-from git_peer.core.plan.task import record as tasks
 from git_peer.core.session import naming
 from git_peer.core.session import record as sessions
-from git_peer.core.session.record import Scene, Session
 from git_peer.core.target import target as targets
 from git_peer.core.target.target import Target
 
-SWEPT = 20  # debates that one command may move on its way
 MAX_IDLE = 30 * 86400
 
 
 class DebateOpen(Event, tag="debate.open", frozen=True, kw_only=True):
     """A debate begins. The event's id is its id and that of the first turn; `sides` are the others invited."""
+
+    example = {"topic": "t", "position": "p"}
 
     topic: str
     position: str
@@ -42,9 +37,63 @@ class DebateOpen(Event, tag="debate.open", frozen=True, kw_only=True):
     paths: tuple[Target, ...] = ()
     idle: int = debates.IDLE
 
+    def apply(self, state: State, height: int, index: int) -> None:
+        """The opening is its side's turn of round 1; a delta that it is about counts as answered by it."""
+        sessions.touch(state, self, height)
+        if not plan.is_id(self.id) or debates.get(state, self.id) is not None:
+            raise Malformed(f"no new debate: {self.id!r}")
+        text.check_line(self.topic)
+        text.check(self.position, text.MESSAGE)
+        _check_lists(self.constraints, self.alternatives, self.evidence)
+        names = (self.by, *self.sides)
+        if len(set(names)) != len(names) or len(names) > debates.SIDES or not all(map(naming.is_name, names)):
+            raise Malformed(f"a debate has at most {debates.SIDES} sides, each once")
+        if not self.position or not 0 < self.idle <= MAX_IDLE or len(self.paths) > deltas.MOST:
+            raise Malformed("a debate needs a position, and a time after which it is idle")
+        if self.contract and not plan.is_id(self.contract):
+            raise Malformed("a name that is none")
+        for target in self.paths:
+            targets.check(target)
+        sides = (
+            Side(session=self.by, position=self.position, constraints=self.constraints, alternatives=self.alternatives),
+            *(Side(session=name) for name in self.sides),
+        )
+        turn = Turn(id=self.id, session=self.by, round=1, message=self.position, at=self.at)
+        debate = Debate(
+            id=self.id,
+            height=height,
+            topic=self.topic,
+            sides=sides,
+            turns=(turn,),
+            delta=self.delta,
+            contract=self.contract,
+            evidence=self.evidence,
+            paths=self.paths,
+            idle=self.idle,
+            session=self.by,
+            at=self.at,
+            last=self.at,
+        )
+        if self.delta:
+            delta = telling.find(state, self.delta)
+            if delta.debate:
+                raise Malformed(
+                    f"there is a debate about {delta.id[:8]} already",
+                    "exists",
+                    f"`git peer debate respond {delta.debate[:8]}` takes a side in it",
+                )
+            deltas.put(state, replace(delta, debate=self.id), delta)
+        debates.put(state, debate)
+        _answered(state, debate, self)
+
+    def about(self) -> str:
+        return self.topic
+
 
 class DebateTurn(Event, tag="debate.turn", frozen=True, kw_only=True):
     """A side speaks. The event's id is the turn's; a verdict is on the proposal of the turn `proposal`."""
+
+    example = {"debate": "d", "round": 1, "message": "m"}
 
     debate: str
     round: int
@@ -55,18 +104,69 @@ class DebateTurn(Event, tag="debate.turn", frozen=True, kw_only=True):
     constraints: tuple[str, ...] = ()
     alternatives: tuple[str, ...] = ()
 
+    def apply(self, state: State, height: int, index: int) -> None:
+        """By the rules of the machine; a debate that is idle by the event's own clock waits for a person."""
+        sessions.touch(state, self, height)
+        debate = find(state, self.debate)
+        text.check(self.message, text.MESSAGE)
+        text.check(self.propose, text.MESSAGE)
+        _check_lists(self.constraints, self.alternatives)
+        if not (self.message or self.propose or self.verdict):
+            raise Malformed("a turn that says nothing", "usage")
+        if debates.turn_of(debate, self.id) is not None:
+            raise Malformed("a turn that was there already")
+        turn = Turn(
+            id=self.id,
+            session=self.by,
+            round=self.round,
+            message=self.message,
+            propose=self.propose,
+            verdict=self.verdict,
+            proposal=self.proposal if self.verdict else "",
+            at=self.at,
+        )
+        debates.put(state, debates.spoken(debate, turn, self.constraints, self.alternatives), debate)
+        _answered(state, debate, self)
+
 
 class DebateEscalate(Event, tag="debate.escalate", frozen=True, kw_only=True):
     """A person has to decide: a side `asked`, the `rounds` are over, or nobody spoke (`idle`)."""
+
+    example = {"debate": "d", "how": "asked"}
 
     debate: str
     how: str
     reason: str = ""
     paths: tuple[Target, ...] = ()
 
+    def apply(self, state: State, height: int, index: int) -> None:
+        """Once, of a debate that goes on; a side may ask for it, or a person."""
+        actor = sessions.touch(state, self, height)
+        debate = find(state, self.debate)
+        ident = debate.id[:8]
+        if debate.status != "active" or debates.agreed(debate):
+            raise Malformed(f"debate {ident} is {debate.status}", "not_allowed", f"`git peer debate show {ident}`")
+        if self.how == "asked" and debates.side_of(debate, self.by) is None and actor.agent:
+            raise Malformed(
+                f"{self.by} has no side in debate {ident}", "not_allowed", "its sides, or a person, may ask"
+            )
+        if self.how == "rounds" and not debates.exhausted(debate):
+            raise Malformed("its rounds are not over")
+        if self.how == "idle" and not debates.is_idle(debate, self.at):
+            raise Malformed("it is not idle")
+        if self.how not in ("asked", "rounds", "idle") or len(self.paths) > deltas.MOST:
+            raise Malformed("a debate is escalated because somebody asks, by its rounds, or by time")
+        text.check(self.reason, text.MESSAGE)
+        for target in self.paths:
+            targets.check(target)
+        why = Escalation(how=self.how, by=self.by, at=self.at, reason=self.reason, paths=self.paths)
+        debates.put(state, replace(debate, status="escalated", escalation=why), debate)
+
 
 class DebateResolve(Event, tag="debate.resolve", frozen=True, kw_only=True):
     """The end: every side accepted that proposal (`agreed`), or a person `decided`. `version`: of the contract."""
+
+    example = {"debate": "d", "how": "decided", "decision": "so"}
 
     debate: str
     how: str
@@ -76,55 +176,62 @@ class DebateResolve(Event, tag="debate.resolve", frozen=True, kw_only=True):
     version: int = 0
     tasks: tuple[str, ...] = ()
 
+    def apply(self, state: State, height: int, index: int) -> None:
+        """Agreed: the very proposal that every side has accepted. Decided: a person's word on an escalated one."""
+        actor = sessions.touch(state, self, height)
+        debate = find(state, self.debate)
+        text.check(self.decision, text.MESSAGE)
+        if self.how == "agreed":
+            standing = debates.turn_of(debate, debate.proposal)
+            if debate.status != "active" or not debates.agreed(debate) or standing is None:
+                raise Malformed("not every side has accepted")
+            if (self.proposal, self.decision) != (standing.id, standing.propose):
+                raise Malformed("another proposal than the one that was accepted")
+        elif self.how == "decided":
+            if debate.status != "escalated":
+                raise Malformed(f"debate {debate.id[:8]} is {debate.status}", "not_allowed")
+            if actor.agent or self.proposal or not self.decision:
+                raise Malformed("a person decides what is escalated", "not_allowed")
+        else:
+            raise Malformed("a debate is agreed or decided")
+        if len(self.tasks) > text.ITEMS or not all(map(plan.is_id, self.tasks)):
+            raise Malformed("tasks that are none")
+        if self.version and not debate.contract:
+            raise Malformed("it is about no contract")
+        end = Resolution(
+            how=self.how,
+            decision=self.decision,
+            by=self.by,
+            at=self.at,
+            proposal=self.proposal,
+            asserted=self.asserted,
+            version=self.version,
+            tasks=self.tasks,
+        )
+        debates.put(state, replace(debate, status="resolved", resolution=end), debate)
+
 
 class DebateLapse(Event, tag="debate.lapse", frozen=True, kw_only=True):
     """A debate that was resolved 14 days ago leaves the tree."""
 
+    example = {"debate": "d"}
+
     debate: str
 
-
-# -- what is concluded before it is recorded --------------------------------------------------------
-def about(state: State, debate: Debate) -> tuple[Target, ...]:
-    """What cannot land while a debate is escalated: its paths, and those of the tasks that provide its contract."""
-    found = dict.fromkeys(debate.paths)
-    if debate.contract:
-        for task in tasks.all_of(state):
-            if debate.contract in task.provides and task.status != "dropped":
-                found.update(dict.fromkeys(task.paths))
-    return tuple(islice((target for target in found if target.kind != "name"), deltas.MOST))
+    def apply(self, state: State, height: int, index: int) -> None:
+        """By the event's own clock."""
+        sessions.touch(state, self, height)
+        debate = find(state, self.debate)
+        if not is_old(debate, self.at):
+            raise Malformed(f"debate {debate.id[:8]} was not resolved 14 days ago")
+        debates.remove(state, debate)
 
 
-def escalation(state: State, debate: Debate, how: str, reason: str, session: Session, scene: Scene) -> DebateEscalate:
-    """The event that puts a debate before a person."""
-    paths = about(state, debate)
-    return DebateEscalate(**envelope(session, scene), debate=debate.id, how=how, reason=reason, paths=paths)
-
-
-def swept(state: State, session: Session, scene: Scene) -> list[Event]:
-    """Whoever writes records which debates nobody has spoken in for too long, and lets go of old ones."""
-    events: list[Event] = []
-    if not scene.clock_trusted:
-        return events
-    for ident in sorted(state.entries(f"{layout.T_ABOUT}/debated") or ()):
-        debate = debates.get(state, ident)
-        if debate is not None and debates.is_idle(debate, scene.now - scene.skew):
-            events.append(escalation(state, debate, "idle", "", session, scene))
-    root, last = f"{layout.T_ABOUT}/over", deltas.day(scene.now - debates.KEEP - scene.skew)
-    for name in sorted(state.entries(root) or ()):
-        if name > last:
-            break
-        for ident in sorted(state.entries(f"{root}/{name}") or ()):
-            debate = debates.get(state, ident)
-            if debate is not None and _is_old(debate, scene.now - scene.skew):
-                events.append(DebateLapse(**envelope(session, scene), debate=debate.id))
-    return events[:SWEPT]
-
-
-def _is_old(debate: Debate, now: int) -> bool:
+def is_old(debate: Debate, now: int) -> bool:
+    """Whether a debate was resolved 14 days ago."""
     return debate.resolution is not None and now > debate.resolution.at + debates.KEEP
 
 
-# -- applying -------------------------------------------------------------------------------------
 def find(state: State, ident: str) -> Debate:
     """The debate of that very id; Malformed where there is none."""
     debate = debates.get(state, ident)
@@ -141,149 +248,8 @@ def _check_lists(*lists: tuple[str, ...]) -> None:
             text.check_line(entry, text.ITEM)
 
 
-def apply_open(state: State, event: DebateOpen, height: int, index: int) -> None:
-    """The opening is its side's turn of round 1; a delta that it is about counts as answered by it."""
-    sessions.touch(state, event, height)
-    if not plan.is_id(event.id) or debates.get(state, event.id) is not None:
-        raise Malformed(f"no new debate: {event.id!r}")
-    text.check_line(event.topic)
-    text.check(event.position, text.MESSAGE)
-    _check_lists(event.constraints, event.alternatives, event.evidence)
-    names = (event.by, *event.sides)
-    if len(set(names)) != len(names) or len(names) > debates.SIDES or not all(map(naming.is_name, names)):
-        raise Malformed(f"a debate has at most {debates.SIDES} sides, each once")
-    if not event.position or not 0 < event.idle <= MAX_IDLE or len(event.paths) > deltas.MOST:
-        raise Malformed("a debate needs a position, and a time after which it is idle")
-    if event.contract and not plan.is_id(event.contract):
-        raise Malformed("a name that is none")
-    for target in event.paths:
-        targets.check(target)
-    sides = (
-        Side(session=event.by, position=event.position, constraints=event.constraints, alternatives=event.alternatives),
-        *(Side(session=name) for name in event.sides),
-    )
-    turn = Turn(id=event.id, session=event.by, round=1, message=event.position, at=event.at)
-    debate = Debate(
-        id=event.id,
-        height=height,
-        topic=event.topic,
-        sides=sides,
-        turns=(turn,),
-        delta=event.delta,
-        contract=event.contract,
-        evidence=event.evidence,
-        paths=event.paths,
-        idle=event.idle,
-        session=event.by,
-        at=event.at,
-        last=event.at,
-    )
-    if event.delta:
-        delta = telling.find(state, event.delta)
-        if delta.debate:
-            raise Malformed(
-                f"there is a debate about {delta.id[:8]} already",
-                "exists",
-                f"`git peer debate respond {delta.debate[:8]}` takes a side in it",
-            )
-        deltas.put(state, replace(delta, debate=event.id), delta)
-    debates.put(state, debate)
-    _answered(state, debate, event)
-
-
 def _answered(state: State, debate: Debate, event: Event) -> None:
     """Who speaks in a debate about a delta has answered the delta."""
     delta = deltas.get(state, debate.delta) if debate.delta else None
     if delta is not None and delta.session != event.by and not any(ack.sid == event.sid for ack in delta.acks):
         telling.answer(state, delta, Ack(sid=event.sid, session=event.by, at=event.at, debate=debate.id))
-
-
-def apply_turn(state: State, event: DebateTurn, height: int, index: int) -> None:
-    """By the rules of the machine; a debate that is idle by the event's own clock waits for a person."""
-    sessions.touch(state, event, height)
-    debate = find(state, event.debate)
-    text.check(event.message, text.MESSAGE)
-    text.check(event.propose, text.MESSAGE)
-    _check_lists(event.constraints, event.alternatives)
-    if not (event.message or event.propose or event.verdict):
-        raise Malformed("a turn that says nothing", "usage")
-    if debates.turn_of(debate, event.id) is not None:
-        raise Malformed("a turn that was there already")
-    turn = Turn(
-        id=event.id,
-        session=event.by,
-        round=event.round,
-        message=event.message,
-        propose=event.propose,
-        verdict=event.verdict,
-        proposal=event.proposal if event.verdict else "",
-        at=event.at,
-    )
-    debates.put(state, debates.spoken(debate, turn, event.constraints, event.alternatives), debate)
-    _answered(state, debate, event)
-
-
-def apply_escalate(state: State, event: DebateEscalate, height: int, index: int) -> None:
-    """Once, of a debate that goes on; a side may ask for it, or a person."""
-    actor = sessions.touch(state, event, height)
-    debate = find(state, event.debate)
-    ident = debate.id[:8]
-    if debate.status != "active" or debates.agreed(debate):
-        raise Malformed(f"debate {ident} is {debate.status}", "not_allowed", f"`git peer debate show {ident}`")
-    if event.how == "asked" and debates.side_of(debate, event.by) is None and actor.agent:
-        raise Malformed(f"{event.by} has no side in debate {ident}", "not_allowed", "its sides, or a person, may ask")
-    if event.how == "rounds" and not debates.exhausted(debate):
-        raise Malformed("its rounds are not over")
-    if event.how == "idle" and not debates.is_idle(debate, event.at):
-        raise Malformed("it is not idle")
-    if event.how not in ("asked", "rounds", "idle") or len(event.paths) > deltas.MOST:
-        raise Malformed("a debate is escalated because somebody asks, by its rounds, or by time")
-    text.check(event.reason, text.MESSAGE)
-    for target in event.paths:
-        targets.check(target)
-    why = Escalation(how=event.how, by=event.by, at=event.at, reason=event.reason, paths=event.paths)
-    debates.put(state, replace(debate, status="escalated", escalation=why), debate)
-
-
-def apply_resolve(state: State, event: DebateResolve, height: int, index: int) -> None:
-    """Agreed: the very proposal that every side has accepted. Decided: a person's word on an escalated one."""
-    actor = sessions.touch(state, event, height)
-    debate = find(state, event.debate)
-    text.check(event.decision, text.MESSAGE)
-    if event.how == "agreed":
-        standing = debates.turn_of(debate, debate.proposal)
-        if debate.status != "active" or not debates.agreed(debate) or standing is None:
-            raise Malformed("not every side has accepted")
-        if (event.proposal, event.decision) != (standing.id, standing.propose):
-            raise Malformed("another proposal than the one that was accepted")
-    elif event.how == "decided":
-        if debate.status != "escalated":
-            raise Malformed(f"debate {debate.id[:8]} is {debate.status}", "not_allowed")
-        if actor.agent or event.proposal or not event.decision:
-            raise Malformed("a person decides what is escalated", "not_allowed")
-    else:
-        raise Malformed("a debate is agreed or decided")
-    if len(event.tasks) > text.ITEMS or not all(map(plan.is_id, event.tasks)):
-        raise Malformed("tasks that are none")
-    if event.version and not debate.contract:
-        raise Malformed("it is about no contract")
-    end = Resolution(
-        how=event.how,
-        decision=event.decision,
-        by=event.by,
-        at=event.at,
-        proposal=event.proposal,
-        asserted=event.asserted,
-        version=event.version,
-        tasks=event.tasks,
-    )
-    debates.put(state, replace(debate, status="resolved", resolution=end), debate)
-
-
-def apply_lapse(state: State, event: DebateLapse, height: int, index: int) -> None:
-    """By the event's own clock."""
-    sessions.touch(state, event, height)
-    debate = find(state, event.debate)
-    if not _is_old(debate, event.at):
-        raise Malformed(f"debate {debate.id[:8]} was not resolved 14 days ago")
-    debates.remove(state, debate)

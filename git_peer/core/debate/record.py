@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from git_peer import layout
 from git_peer.core import text
 from git_peer.core.errors import Malformed, PeerError
+from git_peer.core.log.command import Scene
 from git_peer.core.log.state import Kept, Record, State, decode
-from git_peer.core.session.record import Scene
 from git_peer.core.target.target import Target, root_path
 
 ROUNDS = 5
@@ -174,36 +174,6 @@ def of_side(state: State, name: str) -> list[Debate]:
     folder = f"{layout.T_ABOUT}/sides/{layout.component(name)}"
     found = [get(state, ident) for ident in state.entries(folder) or ()]
     return sorted((one for one in found if one is not None), key=lambda debate: (debate.height, debate.id))
-
-
-def disputing(state: State, contract: str) -> Debate | None:
-    """The escalated debate about a contract, if there is one: it cannot change but by that."""
-    folder = f"{layout.T_ABOUT}/disputed/{layout.component(contract)}"
-    for ident in sorted(state.entries(folder) or ()):
-        debate = get(state, ident)
-        if debate is not None:
-            return debate
-    return None
-
-
-def refuse_change(state: State, contract: str) -> None:
-    """Malformed with the code `disputed` while a person has to decide about a contract."""
-    debate = disputing(state, contract)
-    if debate is not None:
-        topic = text.quoted(debate.topic)
-        raise Malformed(
-            f"contract {contract} is in dispute, in debate {debate.id[:8]}: {topic}",
-            "disputed",
-            f"a person decides it with `git peer debate resolve {debate.id[:8]}`",
-        )
-
-
-def check_version(state: State, ident: str, contract: str, version: int) -> None:
-    """Malformed unless that debate's resolution made this version of the contract."""
-    debate = get(state, ident)
-    end = debate.resolution if debate is not None and debate.contract == contract else None
-    if end is None or end.version != version:
-        raise Malformed(f"no debate {text.line(ident, 64)} made version {version} of contract {contract}")
 
 
 def is_idle(debate: Debate, now: int) -> bool:

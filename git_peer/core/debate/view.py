@@ -7,8 +7,8 @@ from typing import Any
 from git_peer.core import text
 from git_peer.core.debate.record import Debate, Turn, of_side, status, turn_of, waited_for
 from git_peer.core.lock.record import rfc3339
+from git_peer.core.log.command import Scene
 from git_peer.core.log.state import State
-from git_peer.core.session.record import Scene
 from git_peer.core.target.target import show
 
 

@@ -1,4 +1,4 @@
-"""News for the others: `record` is a delta and whom it concerns, `events` how it comes and settles.
+"""News for the others: `record` is a delta and whom it concerns, `events` what happens to it.
 
-`decide` has the commands that tell news and answer it.
+`decide` has the commands that tell news and answer it, and says when a delta has settled.
 """

@@ -1,28 +1,81 @@
-"""Taking: how a session asks for locks, and waits for them in turn. The commands and decide()."""
+"""How locks are taken, waited for in turn, and given back: the commands, and how each is decided."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from git_peer.core.errors import PeerError
-from git_peer.core.lock import events as locking
 from git_peer.core.lock import queue as waits
 from git_peer.core.lock import record as locks
-from git_peer.core.lock.events import Wish
-from git_peer.core.log.command import Command, Outcome, envelope
-from git_peer.core.log.state import Event, State
-from git_peer.core.rules import fold
-from git_peer.core.rules.opening import opened
+from git_peer.core.lock.events import (
+    AGENT_CEILING,
+    PERSON_CEILING,
+    LockBreak,
+    LockExpire,
+    LockPreempt,
+    LockRelease,
+    LockRenew,
+    LockTake,
+)
+from git_peer.core.lock.record import Lock
+from git_peer.core.log.command import Answer, Command, Me, Scene
+from git_peer.core.log.state import Record, State
+from git_peer.core.log.txn import MAX_BATCH, Txn, too_large
+from git_peer.core.session import expiry
 from git_peer.core.session import record as sessions
-from git_peer.core.session.record import Me, Scene, Session
+from git_peer.core.session.expiry import Evidence
+from git_peer.core.session.record import Session
 from git_peer.core.target import target as targets
 from git_peer.core.target.target import Target
+
+AGENT_PRIORITY, PERSON_PRIORITY = 3, 8  # what a lock has unasked: both may be outranked
+
+
+class Wish(Record, frozen=True, kw_only=True):
+    """What `lock` asks for. `blobs`: path → blob at HEAD."""
+
+    targets: tuple[Target, ...]
+    mode: str = "exclusive"
+    ttl: int | None = None
+    priority: int | None = None
+    reason: str | None = None
+    task: str | None = None
+    preempt: bool = False
+    wait: int | None = None  # seconds to wait for it
+    blobs: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class Take(Command, tag="lock", frozen=True, kw_only=True):
     """Take locks, all or none."""
 
     wish: Wish
+
+    def decide(self, txn: Txn) -> Answer:
+        """The locks, or a place in the queue for them."""
+        size = sum(len(target.path) for target in self.wish.targets)
+        if size > MAX_BATCH:  # before each of them is looked up
+            raise too_large(size)
+        place = waits.own(txn.state, txn.session, self.wish.targets, self.wish.mode)
+        try:
+            grant = judge(txn, self.wish, place)
+        except PeerError as why:
+            if why.code != "locked" or self.wish.wait is None:
+                raise
+            return _wait(txn, self.wish, place, why)
+        ids = take(txn, grant)
+        if place is not None:
+            txn.emit(waits.LockUnwait, wait=place.id)
+        holder = txn.session.name
+
+        def answer(after: State, scene: Scene) -> dict[str, Any]:
+            taken = [locks.by_pointer(after, holder, ident) or locks.by_id(after, ident) for ident in ids]
+            views = [locks.describe(after, lock, scene, "") for lock in taken]
+            return {"acquired": True, "locks": views}
+
+        return answer
 
 
 class Unwait(Command, tag="unwait", frozen=True, kw_only=True):
@@ -31,93 +84,265 @@ class Unwait(Command, tag="unwait", frozen=True, kw_only=True):
     targets: tuple[Target, ...]
     mode: str
 
-
-def decide_take(state: State, command: Take, scene: Scene) -> Outcome:
-    size = sum(len(target.path) for target in command.wish.targets)
-    if size > fold.MAX_BATCH:  # before each of them is looked up
-        raise fold.too_large(size)
-    session, opening = opened(state, command.me, scene)
-    wish, place = command.wish, waits.own(state, session, command.wish.targets, command.wish.mode)
-    events: list[Event] = []
-    try:
-        events, ids = granted(state, wish, session, command.me, place, scene)
-    except PeerError as why:
-        if why.code != "locked" or wish.wait is None:
-            raise
-        return _wait(state, command, session, opening, place, why, scene)
-    if place is not None:
-        events.append(waits.LockUnwait(**envelope(session, scene), wait=place.id))
-
-    def answer(after: State, scene: Scene) -> dict[str, Any]:
-        found = [locks.by_pointer(after, session.name, ident) or locks.by_id(after, ident) for ident in ids]
-        views = [locks.describe(after, lock, scene, "") for lock in found]
-        return {"acquired": True, "locks": views}
-
-    return Outcome(opening + events if events else [], answer)
+    def decide(self, txn: Txn) -> Answer:
+        """Nothing where one has none."""
+        session = sessions.find(txn.state, self.me)
+        place = waits.own(txn.state, session, self.targets, self.mode) if session is not None else None
+        if place is not None:
+            txn.emit(waits.LockUnwait, wait=place.id)
+        return lambda after, scene: {"waiting": False}
 
 
-def granted(
-    state: State, wish: Wish, session: Session, me: Me, place: waits.Wait | None, scene: Scene
-) -> tuple[list[Event], list[str]]:
-    """Events that grant `wish`, and the ids of the locks; PeerError("locked") where somebody has it, or comes first."""
-    _queue(state, wish, session, me, place, scene)
-    return locking.take(state, wish, session, me, scene)
+class Release(Command, tag="unlock", frozen=True, kw_only=True):
+    """Give locks back: exact targets, ids, or all of one's own. `force` is the reason for breaking another's."""
+
+    targets: tuple[Target, ...] = ()
+    ids: tuple[str, ...] = ()
+    all: bool = False
+    force: str | None = None
+
+    def decide(self, txn: Txn) -> Answer:
+        """One's own session need not have started: a person gives back what an agent held, or breaks another's."""
+        session = sessions.find(txn.state, self.me)
+        chosen = self._chosen(txn.state, session, txn.scene)
+        views = [locks.describe(txn.state, lock, txn.scene, "") for lock in chosen]
+        if chosen:
+            release(txn, chosen, self.force)
+        return lambda after, scene: {"released": views}
+
+    def _chosen(self, state: State, session: Session | None, scene: Scene) -> list[Lock]:
+        if self.all:
+            return [] if session is None else list(locks.held_by(state, session.name))
+        chosen = [locks.by_id(state, ident) for ident in self.ids]
+        for target in self.targets:
+            there = [lock for lock in locks.near(state, target) if lock.target == target]
+            own = [lock for lock in there if _owns(state, session, self.me, lock)]
+            if not there:
+                raise _no_such(state, target)
+            if not own and self.force is None:
+                raise PeerError(
+                    "not_yours",
+                    f"{targets.show(target)} is locked by {there[0].session}, not by this session",
+                    f"ask {there[0].session} to unlock it",
+                    lock=locks.describe(state, there[0], scene, ""),
+                )
+            chosen.extend(own or there)
+        return list({lock.id: lock for lock in chosen}.values())
 
 
-def _queue(state: State, wish: Wish, session: Session, me: Me, place: waits.Wait | None, scene: Scene) -> None:
+def _owns(state: State, session: Session | None, me: Me, lock: Lock) -> bool:
+    holder = locks.holder_of(state, lock)
+    return holder is not None and sessions.owns(session, me, holder)
+
+
+def _no_such(state: State, target: Target) -> PeerError:
+    near = [targets.show(lock.target) for lock in locks.overlapping(state, target)][:3]
+    hint = f"`unlock` takes exact targets; there is a lock on {', '.join(near)}" if near else "`git peer locks --mine`"
+    return PeerError("not_found", f"there is no lock on {targets.show(target)}", hint)
+
+
+# -- taking -------------------------------------------------------------------------------------
+@dataclass
+class Grant:
+    """How a wish is to be granted. Nothing has happened yet."""
+
+    wish: Wish
+    ttl: int
+    priority: int
+    # By id: locks of others that end for it, with the evidence that their lease ran out, or None: it outranks them.
+    ends: dict[str, tuple[Lock, Evidence | None]] = field(default_factory=dict)
+    # For each target one's own lock on it, and that of an agent of one's own that answers for it.
+    found: dict[Target, tuple[Lock | None, Lock | None]] = field(default_factory=dict)
+
+
+def judge(txn: Txn, wish: Wish, place: waits.Wait | None) -> Grant:
+    """How `wish` is granted: all of it; PeerError("locked") with `conflicts` where somebody has it, or comes first.
+
+    `place` is what the session has in the queue for it.
+    """
+    _queue(txn, wish, place)
+    state, session, scene = txn.state, txn.session, txn.scene
+    person = sessions.is_person(session, txn.me)
+    ttl = min(wish.ttl or (scene.ttl_person if person else scene.ttl_agent), scene.ttl_max)
+    grant = Grant(wish, ttl, priority_of(wish, session, txn.me))
+    conflicts: list[tuple[Target, Lock]] = []
+    for target in dict.fromkeys(wish.targets):
+        mine, agents = grant.found[target] = already(state, target, session, txn.me, scene)
+        if agents is not None or (mine is not None and wish.mode in (mine.mode, "shared")):
+            continue
+        for lock in locks.against(state, target, wish.mode, session.sid):
+            evidence = lapse(state, lock, scene)
+            if evidence is not None or (wish.preempt and lock.priority < grant.priority):
+                grant.ends[lock.id] = lock, evidence
+            else:
+                conflicts.append((target, lock))
+    if conflicts:
+        raise locked(state, conflicts, scene)
+    return grant
+
+
+def take(txn: Txn, grant: Grant) -> list[str]:
+    """Grant it: the ids of the locks that it comes to. One's own are renewed."""
+    for lock, evidence in grant.ends.values():
+        if evidence is not None:
+            txn.emit(LockExpire, lock=lock.id, holder=lock.session, evidence=evidence)
+        else:
+            txn.emit(LockPreempt, lock=lock.id, holder=lock.session, priority=grant.priority)
+    ids = []
+    for target, (mine, agents) in grant.found.items():
+        if mine is not None:
+            _renew(txn, mine, grant)
+            ids.append(mine.id)
+        elif agents is not None:
+            ids.append(agents.id)
+        else:
+            ids.append(_take(txn, target, grant))
+    return ids
+
+
+def _take(txn: Txn, target: Target, grant: Grant) -> str:
+    wish, path = grant.wish, target.path if target.kind == "file" else ""
+    granted = txn.emit(
+        LockTake,
+        target=target,
+        mode=wish.mode,
+        ttl=grant.ttl,
+        priority=grant.priority,
+        reason=wish.reason or "",
+        task=wish.task or "",
+        head=txn.me.head,
+        blobs={path: wish.blobs[path]} if path in wish.blobs else {},
+    )
+    return granted.id
+
+
+def _renew(txn: Txn, lock: Lock, grant: Grant) -> None:
+    def news(given: Any, had: Any) -> Any:
+        return given if given is not None and given != had else None
+
+    wish = grant.wish
+    txn.emit(
+        LockRenew,
+        lock=lock.id,
+        mode=news(wish.mode, lock.mode),
+        ttl=news(grant.ttl if wish.ttl else None, lock.ttl),
+        reason=news(wish.reason, lock.reason),
+        priority=news(wish.priority, lock.priority),
+        task=news(wish.task, lock.task),
+    )
+
+
+def lapse(state: State, lock: Lock, scene: Scene) -> Evidence | None:
+    """The evidence by which anyone may end this lock; None while it must be taken for alive."""
+    return expiry.evidence(locks.holder_of(state, lock), lock.ttl, scene)
+
+
+def priority_of(wish: Wish, session: Session, me: Me) -> int:
+    """The priority of a wish: what it asks for, within what its kind of session may have."""
+    person = sessions.is_person(session, me)
+    ceiling = PERSON_CEILING if person else AGENT_CEILING
+    if wish.priority is None:
+        return PERSON_PRIORITY if person else AGENT_PRIORITY
+    if not 0 <= wish.priority <= ceiling:
+        raise PeerError("not_allowed", f"priority {wish.priority} is not yours: at most {ceiling} here")
+    return wish.priority
+
+
+def already(state: State, target: Target, session: Session, me: Me, scene: Scene) -> tuple[Lock | None, Lock | None]:
+    """(one's own lock on this very target, an agent's live lock that a person may answer with)."""
+    agents = None
+    for lock in locks.near(state, target):
+        if lock.sid == session.sid:
+            if lock.target == target:
+                return lock, None
+            continue
+        holder = locks.holder_of(state, lock)
+        if holder is None or lock.mode != "exclusive" or not sessions.owns(session, me, holder):
+            continue
+        if locks.is_live(state, lock, scene) and targets.contains(lock.target, target):
+            agents = lock
+    return None, agents
+
+
+def locked(state: State, conflicts: list[tuple[Target, Lock]], scene: Scene) -> PeerError:
+    """The refusal that names what stands in the way."""
+    target, lock = conflicts[0]
+    view = locks.describe(state, lock, scene, "")
+    until = "its lease has run out, and may be taken a little later" if not view["live"] else view["expires_at"]
+    why = f": {lock.reason}" if lock.reason else ""
+    more = f", and {len(conflicts) - 1} more" if len(conflicts) > 1 else ""
+    return PeerError(
+        "locked",
+        f"{targets.show(target)} is locked by {lock.session} ({lock.mode}, {targets.show(lock.target)}, "
+        f"until {until}){why}{more}",
+        f"ask {lock.session}, work on something else, or try again later; `git peer locks` shows what is taken",
+        acquired=False,
+        conflicts=[{"target": targets.show(t), "lock": locks.describe(state, c, scene, "")} for t, c in conflicts],
+    )
+
+
+# -- waiting ------------------------------------------------------------------------------------
+def _queue(txn: Txn, wish: Wish, place: waits.Wait | None) -> None:
     """Who asked earlier comes first: PeerError("locked") that names the waiter."""
+    state, session, me, scene = txn.state, txn.session, txn.me, txn.scene
     wanted = []
     for target in wish.targets:
-        mine, agents = locking.already(state, target, session, me, scene)
+        mine, agents = already(state, target, session, me, scene)
         if agents is None and (mine is None or (wish.mode == "exclusive" and mine.mode == "shared")):
             wanted.append(target)
-    over = locking.priority_of(wish, session, me) if wish.preempt else None
+    over = priority_of(wish, session, me) if wish.preempt else None
     turn = place.turn if place is not None else None
-    found = list(waits.ahead(state, tuple(wanted), wish.mode, session.sid, turn, over, scene))
-    if found:
-        target, first = found[0]
+    earlier = list(waits.ahead(state, tuple(wanted), wish.mode, session.sid, turn, over, scene))
+    if earlier:
+        target, first = earlier[0]
         raise PeerError(
             "locked",
             f"{targets.show(target)} is free for {first.session} first, who has been waiting for it",
             "`git peer lock --wait 10m` takes a place in the queue",
             acquired=False,
-            conflicts=[{"target": targets.show(t), "lock": None, "waiter": w.session, "sid": w.sid} for t, w in found],
+            conflicts=[
+                {"target": targets.show(t), "lock": None, "waiter": w.session, "sid": w.sid} for t, w in earlier
+            ],
         )
 
 
-def _wait(
-    state: State,
-    command: Take,
-    session: Session,
-    opening: list[Event],
-    place: waits.Wait | None,
-    why: PeerError,
-    scene: Scene,
-) -> Outcome:
+def _wait(txn: Txn, wish: Wish, place: waits.Wait | None, why: PeerError) -> Answer:
     """A place in the queue, or the news that one still has it."""
-    wish, conflicts = command.wish, why.extra["conflicts"]
+    conflicts = why.extra["conflicts"]
     blockers = {one["sid"] if one.get("lock") is None else one["lock"]["sid"] for one in conflicts}
-    waits.refuse_cycle(state, session, blockers, scene)
-    events: list[Event] = []
+    waits.refuse_cycle(txn.state, txn.session, blockers, txn.scene)
     if place is None:
-        gone = waits.swept(state, scene, lambda: envelope(session, scene))
-        priority = locking.priority_of(wish, session, command.me)
-        asked = waits.LockWait(
-            **envelope(session, scene),
-            targets=wish.targets,
-            mode=wish.mode,
-            priority=priority,
-            patience=wish.wait or 1,
-        )
-        events = [*opening, *gone, asked]
-    told = {"acquired": False, "waiting": True, "conflicts": conflicts, "why": why.message}
-    return Outcome(events, lambda after, scene: told)
+        priority = priority_of(wish, txn.session, txn.me)
+        waits.sweep(txn)
+        txn.emit(waits.LockWait, targets=wish.targets, mode=wish.mode, priority=priority, patience=wish.wait or 1)
+    answer = {"acquired": False, "waiting": True, "conflicts": conflicts, "why": why.message}
+    return lambda after, scene: answer
 
 
-def decide_unwait(state: State, command: Unwait, scene: Scene) -> Outcome:
-    session = sessions.find(state, command.me)
-    place = waits.own(state, session, command.targets, command.mode) if session is not None else None
-    if session is None or place is None:
-        return Outcome([], lambda after, scene: {"waiting": False})
-    over = waits.LockUnwait(**envelope(session, scene), wait=place.id)
-    return Outcome([over], lambda after, scene: {"waiting": False})
+# -- giving back --------------------------------------------------------------------------------
+def release(txn: Txn, chosen: list[Lock], force: str | None = None) -> None:
+    """End the chosen locks: one's own by release, another's by force with its reason, or because its lease ran out."""
+    session = txn.begin()
+    for lock in chosen:
+        if locks.by_pointer(txn.state, lock.session, lock.id) is None:
+            txn.opens()  # the session's beginning swept it: that it ended was asked for
+        elif _owns(txn.state, session, txn.me, lock):
+            txn.emit(LockRelease, lock=lock.id)
+        elif force is not None:
+            sessions.may_force(session, txn.me, txn.scene, "break another's lock")
+            txn.emit(LockBreak, lock=lock.id, holder=lock.session, reason=force)
+        elif not expire(txn, lock):
+            raise PeerError(
+                "not_yours",
+                f"{targets.show(lock.target)} is locked by {lock.session}, not by {session.name}",
+                f"ask {lock.session} to unlock it",
+                lock=locks.describe(txn.state, lock, txn.scene, ""),
+            )
+
+
+def expire(txn: Txn, lock: Lock) -> bool:
+    """End a lock whose lease ran out; whether it did."""
+    evidence = lapse(txn.state, lock, txn.scene)
+    if evidence is not None:
+        txn.emit(LockExpire, lock=lock.id, holder=lock.session, evidence=evidence)
+    return evidence is not None

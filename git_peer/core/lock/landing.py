@@ -11,10 +11,13 @@ from git_peer.core.lock import events as locking
 from git_peer.core.lock import fence as fences
 from git_peer.core.lock import record as locks
 from git_peer.core.lock.record import Lock
+from git_peer.core.log.command import Answer, Command, Me
 from git_peer.core.log.state import Event, State
+from git_peer.core.log.txn import Txn
 from git_peer.core.session import record as sessions
-from git_peer.core.session.record import Me, Scene, Session
+from git_peer.core.session.record import Session
 from git_peer.core.target.glob import covers
+from git_peer.layout import unpercent
 
 
 class RefUpdate(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
@@ -28,21 +31,27 @@ class RefUpdate(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_
 class PushLand(Event, tag="push.land", frozen=True, kw_only=True):
     """Code landed on the remote in the same atomic push as this event (or, `atomic` false, just before it)."""
 
+    example = {"refs": [{"ref": "refs/heads/main", "new": "1a"}]}
+    part = "land"
+
     refs: tuple[RefUpdate, ...]
     atomic: bool = True
     kept: tuple[str, ...] = ()  # ids of locks that go on, and whose work in this push others have to bring in
 
+    def line(self, state: State) -> str:
+        """That code landed; which, its refs say."""
+        return f"push: {self.by} landed work"
 
-def apply_land(state: State, event: PushLand, height: int, index: int) -> None:
-    """A sign of life; the releases that go with it are events of their own. What is kept has landed all the same."""
-    branch = f"refs/heads/{state.log.integration}"
-    commit = next((update.new for update in event.refs if update.ref == branch), "")
-    for ident in event.kept:
-        lock = locking.owned(state, event, ident)
-        if not commit:
-            raise Malformed(f"nothing landed on {branch}")
-        fences.landed(state, lock.target, lock.sid, commit)
-    sessions.touch(state, event, height)
+    def apply(self, state: State, height: int, index: int) -> None:
+        """A sign of life. Releases that go with it are events of their own; what is kept has landed all the same."""
+        branch = f"refs/heads/{state.log.integration}"
+        commit = next((update.new for update in self.refs if update.ref == branch), "")
+        for ident in self.kept:
+            lock = locking.owned(state, self, ident)
+            if not commit:
+                raise Malformed(f"nothing landed on {branch}")
+            fences.landed(state, lock.target, lock.sid, commit)
+        sessions.touch(state, self, height)
 
 
 def ends(
@@ -62,19 +71,24 @@ def ends(
     return done, [lock for lock in met if lock not in done]
 
 
-def events(
-    refs: tuple[RefUpdate, ...],
-    freed: list[Lock],
-    kept: Iterable[str],
-    landed: str,
-    atomic: bool,
-    session: Session,
-    scene: Scene,
-) -> list[Event]:
-    """The landing and the releases it brings; `kept` are the ids of locks that go on."""
-    envelope = {"at": scene.now, "by": session.name, "sid": session.sid}
-    land = PushLand(id=scene.ident(), **envelope, refs=refs, atomic=atomic, kept=tuple(kept))  # type: ignore[arg-type]
-    return [
-        land,
-        *(locking.LockRelease(id=scene.ident(), **envelope, lock=lock.id, landed=landed) for lock in freed),  # type: ignore[arg-type]
-    ]
+class Land(Command, tag="push", frozen=True, kw_only=True):
+    """Record code that lands in the same push, and release what it finishes."""
+
+    refs: tuple[RefUpdate, ...]
+    changed: tuple[str, ...] = ()  # percent-encoded paths that reach the integration branch
+    dirty: tuple[str, ...] = ()  # percent-encoded paths with uncommitted change
+    landed: str = ""  # the commit that the integration branch comes to stand on
+    atomic: bool = True
+    keep: bool = False  # release nothing
+
+    def decide(self, txn: Txn) -> Answer:
+        """The landing, and the releases that it brings; a kept lock of which others wait for the work is named."""
+        changed, dirty = ([unpercent(path) for path in paths] for paths in (self.changed, self.dirty))
+        done, going = ends(txn.state, changed, dirty, txn.session, self.me) if changed else ([], [])
+        freed, kept = ([], done + going) if self.keep else (done, going)
+        awaited = tuple(lock.id for lock in kept if fences.awaits(txn.state, lock.target, lock.sid))
+        views = [locks.describe(txn.state, lock, txn.scene, "") for lock in freed]
+        txn.emit(PushLand, refs=self.refs, atomic=self.atomic, kept=awaited)
+        for lock in freed:
+            txn.emit(locking.LockRelease, lock=lock.id, landed=self.landed)
+        return lambda after, scene: {"released": views}

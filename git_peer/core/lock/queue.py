@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from git_peer import layout
 from git_peer.core.errors import Malformed, PeerError
 from git_peer.core.lock import record as locks
+from git_peer.core.log.command import Scene
 from git_peer.core.log.state import Event, Record, State, decode
+from git_peer.core.log.txn import Txn
 from git_peer.core.session import expiry
 from git_peer.core.session import record as sessions
-from git_peer.core.session.record import Scene, Session
+from git_peer.core.session.record import Session
 from git_peer.core.target import target as targets
 from git_peer.core.target.target import Target
 
@@ -35,16 +36,56 @@ class Wait(Record, frozen=True, kw_only=True):
 class LockWait(Event, tag="lock.wait", frozen=True, kw_only=True):
     """A session takes its place in the queue; the event's id is the wait's."""
 
+    example = {
+        "targets": [{"kind": "file", "path": "f"}],
+        "mode": "exclusive",
+        "priority": 5,
+        "patience": 9,
+    }
+
     targets: tuple[Target, ...]
     mode: str
     priority: int
     patience: int
 
+    def apply(self, state: State, height: int, index: int) -> None:
+        """A place in the queue."""
+        sessions.acting(state, self)
+        for target in self.targets:
+            targets.check(target)
+        if not self.targets or self.patience <= 0 or self.mode not in locks.MODES:
+            raise Malformed("a wait needs targets, a mode and a time")
+        wait = Wait(
+            id=self.id,
+            targets=self.targets,
+            mode=self.mode,
+            sid=self.sid,
+            session=self.by,
+            priority=self.priority,
+            patience=self.patience,
+            at=self.at,
+            turn=(height << locks.TOKEN_SHIFT) + index,
+        )
+        state.put(place(self.id), wait)
+        sessions.touch(state, self, height)
+
 
 class LockUnwait(Event, tag="lock.unwait", frozen=True, kw_only=True):
     """A wait is over: served, given up, or, of another, past its time."""
 
+    example = {"wait": "w"}
+
     wait: str
+
+    def apply(self, state: State, height: int, index: int) -> None:
+        """One's own, or one that is over by the event's own clock."""
+        wait = state.get(place(self.wait), Wait)
+        if wait is None:
+            raise Malformed(f"there is no wait {self.wait}")
+        if wait.sid != self.sid and not _is_over(state, wait, self.at):
+            raise Malformed(f"{wait.session} still waits")
+        state.delete(place(self.wait))
+        sessions.touch(state, self, height)
 
 
 def place(ident: str) -> str:
@@ -139,48 +180,13 @@ def refuse_cycle(state: State, session: Session, blockers: set[str], scene: Scen
         raise PeerError("cycle", f"waiting would never end: {round_}", "unlock what the others wait for", cycle=names)
 
 
-def swept(state: State, scene: Scene, envelope: Any) -> list[Event]:
-    """Waits that are past their time, where everybody can check that: whoever asks next takes them out of the queue."""
-    return [
-        LockUnwait(**envelope(), wait=wait.id)
-        for wait in all_of(state)
-        if not is_live(state, wait, scene) and _is_over(state, wait, scene.now)
-    ]
+def sweep(txn: Txn) -> None:
+    """Whoever asks takes waits out of the queue that are past their time, where everybody can check that."""
+    for wait in all_of(txn.state):
+        if not is_live(txn.state, wait, txn.scene) and _is_over(txn.state, wait, txn.scene.now):
+            txn.emit(LockUnwait, wait=wait.id)
 
 
 def _is_over(state: State, wait: Wait, now: int) -> bool:
     session = sessions.get(state, wait.session)
     return session is None or session.sid != wait.sid or now > wait.at + wait.patience
-
-
-def apply_wait(state: State, event: LockWait, height: int, index: int) -> None:
-    """A place in the queue."""
-    sessions.acting(state, event)
-    for target in event.targets:
-        targets.check(target)
-    if not event.targets or event.patience <= 0 or event.mode not in locks.MODES:
-        raise Malformed("a wait needs targets, a mode and a time")
-    wait = Wait(
-        id=event.id,
-        targets=event.targets,
-        mode=event.mode,
-        sid=event.sid,
-        session=event.by,
-        priority=event.priority,
-        patience=event.patience,
-        at=event.at,
-        turn=(height << locks.TOKEN_SHIFT) + index,
-    )
-    state.put(place(event.id), wait)
-    sessions.touch(state, event, height)
-
-
-def apply_unwait(state: State, event: LockUnwait, height: int, index: int) -> None:
-    """One's own, or one that is over by the event's own clock."""
-    wait = state.get(place(event.wait), Wait)
-    if wait is None:
-        raise Malformed(f"there is no wait {event.wait}")
-    if wait.sid != event.sid and not _is_over(state, wait, event.at):
-        raise Malformed(f"{wait.session} still waits")
-    state.delete(place(event.wait))
-    sessions.touch(state, event, height)

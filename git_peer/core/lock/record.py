@@ -10,9 +10,10 @@ import msgspec
 
 from git_peer import layout
 from git_peer.core.errors import PeerError
+from git_peer.core.log.command import Scene
 from git_peer.core.log.state import Kept, State, decode
 from git_peer.core.session import record as sessions
-from git_peer.core.session.record import Scene, Session
+from git_peer.core.session.record import Session
 from git_peer.core.target import target as targets
 from git_peer.core.target import tree_index as trie
 from git_peer.core.target.target import Target

@@ -1,5 +1,5 @@
-"""The log as data: events, the state that they make, and the commands that ask for more.
+"""The log as data: events, the state that they make, the commands that ask for more, and how they are decided.
 
-`state` reads a tree lazily and collects what changes; `command` is what a session asks; `record` is the log's own
-record. Everything else in the core builds on these.
+`state` has the state and what an event is; `command` what a session asks, and on what scene; `txn` is the one way from
+a command to events. `record` has the events of the log itself.
 """

@@ -1,35 +1,84 @@
-"""What every command is: data that asks for something, and the outcome of deciding it."""
+"""What every command is: data that asks for something, who asks for it, and on what scene it is decided."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
 from git_peer.core.log.state import Event, Record, State
-from git_peer.core.session.record import Me, Scene, Session
+
+if TYPE_CHECKING:
+    from git_peer.core.log.txn import Txn
+
+
+class Me(Record, frozen=True, kw_only=True):
+    """Who asks: what the environment says of this run."""
+
+    name: str | None = None  # None: the unnamed person of the work tree
+    agent: str = ""
+    clone: str
+    gitdir: str = ""
+    host: str = ""
+    user: str = ""
+    worktree: str = ""
+    branch: str = ""
+    head: str = ""
+    doing: str = ""
+    capabilities: tuple[str, ...] = ()
+    takeover: bool = False
+
+    @property
+    def person(self) -> bool:
+        """Whether a person runs this: TTL, priority and the right to force go by it."""
+        return not self.agent
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a decision needs to know of the world, as arguments: clock, ids, what this clone has seen."""
+
+    now: int
+    ident: Callable[[], str]
+    height: int = 0  # that the commit will have
+    index: int = 0  # of the decision's first event in it
+    skew: int = 60
+    ttl_agent: int = 1800
+    ttl_person: int = 28800
+    ttl_max: int = 86400
+    agents_may_force: bool = False
+    clock_trusted: bool = True  # False: more than five minutes off the others; steals by watching only
+    seen: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    watched: Mapping[str, int] = field(default_factory=dict)  # sid → seconds without news, monotonic
+    at_most: Mapping[str, int] = field(default_factory=dict)  # sid → seconds that its silence cannot exceed, monotonic
+
+
+Answer = Callable[[State, Scene], dict[str, Any]]  # a decision's answer, as the state after its events tells it
 
 
 class Command(Record, tag_field="do", frozen=True, kw_only=True):
-    """Something to be decided for `me`."""
+    """Something to be decided for `me`. A kind of command is a class with a tag of its own, and says how it is decided.
+
+    `large`: its events may need several commits, published together. `stateful`: another state might decide it
+    otherwise, so neither its refusal nor that there is nothing to do is final.
+    """
+
+    large: ClassVar[bool] = False
+    stateful: ClassVar[bool] = False
 
     me: Me
 
+    def decide(self, txn: Txn) -> Answer:
+        """Emit what this comes to; its answer, or PeerError where it is refused."""
+        raise NotImplementedError
+
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What a decision comes to: events to publish, and the answer as the state after them tells it.
-
-    `large`: the events may need several commits, published together. `stateful`: that there is nothing to do is true
-    of this state only, as a refusal is.
-    """
+    """What a decision comes to: events to publish, and the answer. `large` and `stateful` are its command's."""
 
     events: list[Event]
-    answer: Callable[[State, Scene], dict[str, Any]]
+    answer: Answer
     large: bool = False
     stateful: bool = False
-
-
-def envelope(session: Session, scene: Scene) -> dict[str, Any]:
-    """What every event of `session` carries."""
-    return {"id": scene.ident(), "at": scene.now, "by": session.name, "sid": session.sid}

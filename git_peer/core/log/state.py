@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import Protocol, TypeVar
+from typing import ClassVar, Protocol, TypeVar
 
 import msgspec
 
@@ -13,6 +13,7 @@ from git_peer.core.errors import Malformed, PeerError
 
 T = TypeVar("T")
 WORK = 1 << 23  # steps of comparing globs that one commit may take: some seconds
+S = TypeVar("S", bound=msgspec.Struct)
 
 
 class Reader(Protocol):
@@ -51,13 +52,57 @@ def _defaults(kind: type[Kept]) -> tuple[tuple[str, object], ...]:
 
 
 class Event(Record, tag_field="kind", frozen=True, kw_only=True):
-    """What happened, as one line of a log commit: `by` and `sid` did it, `at` their raw clock (epoch seconds)."""
+    """What happened, as one line of a log commit: `by` and `sid` did it, `at` their raw clock (epoch seconds).
+
+    A kind of event is a class with a tag of its own (`lock.take`); kinds() finds it. It says what it does to the
+    state, how people read it, and what one looks like.
+    """
+
+    # The least that an event of this kind has beside what every event has, as JSON.
+    example: ClassVar[Mapping[str, object]] = {}
+    # What the event does for the subject of its commit: "land", "plan", "grant", "end" or nothing. See rules.subject.
+    part: ClassVar[str] = ""
 
     id: str
     at: int
     by: str
     sid: str = ""
     v: int = 1
+
+    @classmethod
+    def kind(cls) -> str:
+        """The name of this kind in the log."""
+        return str(cls.__struct_config__.tag)
+
+    def apply(self, state: State, height: int, index: int) -> None:
+        """Fold this event, the `index`th of the commit at `height`, into the state; Malformed where it does not fit.
+
+        It reads nothing but the state, and what it means never changes: every clone comes to the same tree.
+        """
+        raise NotImplementedError
+
+    def line(self, state: State) -> str:
+        """The event for people, as the subject of a commit that has only this; `state` is the one after it."""
+        return f"{self.kind().replace('.', ': ', 1)} {self.by}"
+
+    def about(self) -> str:
+        """What the event is about, for a line of `git peer log`; "" where its kind says it all."""
+        return ""
+
+
+def kinds(base: type[S]) -> dict[str, type[S]]:
+    """Tag → class of every struct below `base` whose module has been imported; those in between have no tag."""
+    named: dict[str, type[S]] = {}
+    for kind in _leaves(base):
+        other = named.setdefault(str(kind.__struct_config__.tag), kind)
+        if other is not kind:
+            raise TypeError(f"{other.__name__} and {kind.__name__} are both {kind.__struct_config__.tag}")
+    return named
+
+
+def _leaves(base: type[S]) -> Iterator[type[S]]:
+    for below in base.__subclasses__():
+        yield from _leaves(below) if below.__subclasses__() else (below,)
 
 
 class Log(Record, frozen=True, kw_only=True):

@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 
 from git_peer import layout
-from git_peer.core.debate import record as debates
+from git_peer.core import text
 from git_peer.core.errors import Malformed, PeerError
 from git_peer.core.lock.record import rfc3339
-from git_peer.core.log.state import Event, Kept, State, decode
+from git_peer.core.log.state import Kept, State, decode
 from git_peer.core.plan import record as plan
 from git_peer.core.session import record as sessions
 
@@ -33,40 +33,132 @@ class Contract(Kept, frozen=True, kw_only=True):
     force: str = ""  # the reason with which a person made it
 
 
-class ContractAdd(Event, tag="contract.add", frozen=True, kw_only=True):
-    """A contract, in its first version unless it comes from elsewhere."""
+class ContractEvent(plan.PlanEvent, frozen=True, kw_only=True):
+    """What happens to a contract."""
 
     contract: str
+
+    def named(self, state: State) -> str:
+        """Its name."""
+        return self.contract
+
+
+class ContractAdd(ContractEvent, tag="contract.add", frozen=True, kw_only=True):
+    """A contract, in its first version unless it comes from elsewhere."""
+
+    example = {"contract": "c", "type": "free", "definition": "d"}
+    does = "added contract"
+
     type: str
     definition: str
     version: int = 1
     status: str = "draft"
     approved: tuple[str, ...] = ()
 
+    def apply(self, state: State, height: int, index: int) -> None:
+        """A new name."""
+        sessions.touch(state, self, height)
+        _check(self.type, self.definition)
+        if not plan.is_id(self.contract) or get(state, self.contract) is not None:
+            raise Malformed(f"no new contract: {self.contract!r}")
+        if self.version < 1 or self.status not in ("draft", "approved", "locked") or len(self.approved) > 500:
+            raise Malformed("a contract's version begins at 1; it is draft, approved or locked")
+        _keep(
+            state,
+            Contract(
+                name=self.contract,
+                type=self.type,
+                definition=self.definition,
+                version=self.version,
+                status=self.status,
+                approved=self.approved,
+                author=self.by,
+                at=self.at,
+            ),
+        )
 
-class ContractChange(Event, tag="contract.change", frozen=True, kw_only=True):
+    def about(self) -> str:
+        return f"{self.contract} {self.type}"
+
+
+class ContractChange(ContractEvent, tag="contract.change", frozen=True, kw_only=True):
     """The next version. A locked one changes only by a debate's resolution, or with a person's reason `force`."""
 
-    contract: str
+    example = {"contract": "c", "version": 2, "definition": "e"}
+    does = "changed contract"
+
     version: int
     definition: str
     type: str = ""  # "": as it was
     debate: str = ""
     force: str = ""
 
+    def apply(self, state: State, height: int, index: int) -> None:
+        """One version on; what had been approved is to be approved again, what was locked stays so."""
+        sessions.touch(state, self, height)
+        old = _find(state, self.contract, self.version - 1)
+        if self.debate:
+            _check_version(state, self.debate, self.contract, self.version)
+        else:
+            _refuse_change(state, self.contract)
+        kind = self.type or old.type
+        _check(kind, self.definition)
+        if old.status == "locked" and not (self.debate or self.force):
+            raise Malformed(f"contract {old.name} is locked")
+        changed = msgspec.structs.replace(
+            old,
+            type=kind,
+            definition=self.definition,
+            version=self.version,
+            status="locked" if old.status == "locked" else "draft",
+            approved=(),
+            author=self.by,
+            at=self.at,
+            debate=self.debate,
+            force=self.force,
+        )
+        _keep(state, changed)
 
-class ContractApprove(Event, tag="contract.approve", frozen=True, kw_only=True):
+    def about(self) -> str:
+        return f"{self.contract}@{self.version} {self.force}"
+
+
+class ContractApprove(ContractEvent, tag="contract.approve", frozen=True, kw_only=True):
     """The session agrees to that version."""
 
-    contract: str
+    example = {"contract": "c", "version": 1}
+    does = "approved contract"
+
     version: int
 
+    def apply(self, state: State, height: int, index: int) -> None:
+        """Once for each session."""
+        sessions.touch(state, self, height)
+        contract = _find(state, self.contract, self.version)
+        if self.by in contract.approved:
+            raise Malformed(f"{self.by} has approved {self.contract} already")
+        status = "locked" if contract.status == "locked" else "approved"
+        _keep(state, msgspec.structs.replace(contract, status=status, approved=(*contract.approved, self.by)))
 
-class ContractDrop(Event, tag="contract.drop", frozen=True, kw_only=True):
+    def about(self) -> str:
+        return f"{self.contract}@{self.version}"
+
+
+class ContractDrop(ContractEvent, tag="contract.drop", frozen=True, kw_only=True):
     """A contract that is not locked goes."""
 
-    contract: str
+    part = ""
+    example = {"contract": "c", "version": 1}
+
     version: int
+
+    def apply(self, state: State, height: int, index: int) -> None:
+        """What is locked stays."""
+        sessions.touch(state, self, height)
+        if _find(state, self.contract, self.version).status == "locked":
+            raise Malformed(f"contract {self.contract} is locked")
+        _refuse_change(state, self.contract)
+        state.delete(layout.contract(self.contract))
 
 
 # -- reading --------------------------------------------------------------------------------------
@@ -127,73 +219,37 @@ def _keep(state: State, contract: Contract) -> None:
     state.put(layout.contract(contract.name), contract)
 
 
-def apply_add(state: State, event: ContractAdd, height: int, index: int) -> None:
-    """A new name."""
-    sessions.touch(state, event, height)
-    _check(event.type, event.definition)
-    if not plan.is_id(event.contract) or get(state, event.contract) is not None:
-        raise Malformed(f"no new contract: {event.contract!r}")
-    if event.version < 1 or event.status not in ("draft", "approved", "locked") or len(event.approved) > 500:
-        raise Malformed("a contract's version begins at 1; it is draft, approved or locked")
-    _keep(
-        state,
-        Contract(
-            name=event.contract,
-            type=event.type,
-            definition=event.definition,
-            version=event.version,
-            status=event.status,
-            approved=event.approved,
-            author=event.by,
-            at=event.at,
-        ),
-    )
+class _Resolution(msgspec.Struct):
+    version: int = 0
 
 
-def apply_change(state: State, event: ContractChange, height: int, index: int) -> None:
-    """One version on; what had been approved is to be approved again, what was locked stays so."""
-    sessions.touch(state, event, height)
-    old = _find(state, event.contract, event.version - 1)
-    if event.debate:
-        debates.check_version(state, event.debate, event.contract, event.version)
-    else:
-        debates.refuse_change(state, event.contract)
-    kind = event.type or old.type
-    _check(kind, event.definition)
-    if old.status == "locked" and not (event.debate or event.force):
-        raise Malformed(f"contract {old.name} is locked")
-    changed = msgspec.structs.replace(
-        old,
-        type=kind,
-        definition=event.definition,
-        version=event.version,
-        status="locked" if old.status == "locked" else "draft",
-        approved=(),
-        author=event.by,
-        at=event.at,
-        debate=event.debate,
-        force=event.force,
-    )
-    _keep(state, changed)
+class _Debate(msgspec.Struct):
+    """What a contract has to know of a debate about it."""
+
+    id: str
+    topic: str
+    contract: str = ""
+    resolution: _Resolution | None = None
 
 
-def apply_approve(state: State, event: ContractApprove, height: int, index: int) -> None:
-    """Once for each session."""
-    sessions.touch(state, event, height)
-    contract = _find(state, event.contract, event.version)
-    if event.by in contract.approved:
-        raise Malformed(f"{event.by} has approved {event.contract} already")
-    status = "locked" if contract.status == "locked" else "approved"
-    _keep(state, msgspec.structs.replace(contract, status=status, approved=(*contract.approved, event.by)))
+def _refuse_change(state: State, contract: str) -> None:
+    """Malformed with the code `disputed` while a person has to decide about a contract."""
+    for ident in sorted(state.entries(f"{layout.T_ABOUT}/disputed/{layout.component(contract)}") or ()):
+        debate = state.get(f"{layout.T_DEBATES}/{ident}.json", _Debate)
+        if debate is not None:
+            raise Malformed(
+                f"contract {contract} is in dispute, in debate {debate.id[:8]}: {text.quoted(debate.topic)}",
+                "disputed",
+                f"a person decides it with `git peer debate resolve {debate.id[:8]}`",
+            )
 
 
-def apply_drop(state: State, event: ContractDrop, height: int, index: int) -> None:
-    """What is locked stays."""
-    sessions.touch(state, event, height)
-    if _find(state, event.contract, event.version).status == "locked":
-        raise Malformed(f"contract {event.contract} is locked")
-    debates.refuse_change(state, event.contract)
-    state.delete(layout.contract(event.contract))
+def _check_version(state: State, ident: str, contract: str, version: int) -> None:
+    """Malformed unless that debate's resolution made this version of the contract."""
+    debate = state.get(f"{layout.T_DEBATES}/{ident}.json", _Debate)
+    end = debate.resolution if debate is not None and debate.contract == contract else None
+    if end is None or end.version != version:
+        raise Malformed(f"no debate {text.line(ident, 64)} made version {version} of contract {contract}")
 
 
 def lock(state: State, name: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from git_peer.core import text
-from git_peer.core.plan import contracts, graph, quality
+from git_peer.core.plan import contracts, quality
 from git_peer.core.plan.contracts import Contract
 from git_peer.core.plan.edits import (
     KEY,
@@ -23,6 +23,7 @@ from git_peer.core.plan.edits import (
 )
 from git_peer.core.plan.proposal import Proposal
 from git_peer.core.plan.record import MAX_PHASES, Phase, Plan
+from git_peer.core.plan.task import graph
 from git_peer.core.plan.task.board import Board
 from git_peer.core.plan.task.record import FIELDS, OVER, Changes, Spec, Task
 

@@ -1,124 +1,168 @@
-"""Merge points: when a phase may close, whom it waits for, and what closing it brings about."""
+"""Merge points: sessions say that they stand on the integration head; the last one closes the phase."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
-from git_peer.core.errors import Malformed
-from git_peer.core.log.state import Event, State
+from git_peer.core.errors import Malformed, PeerError
+from git_peer.core.lock.events import LockRelease
+from git_peer.core.log.command import Answer, Command, Scene
+from git_peer.core.log.state import State
+from git_peer.core.log.txn import Txn
 from git_peer.core.plan import contracts
 from git_peer.core.plan import record as plan
 from git_peer.core.plan.record import Phase
 from git_peer.core.plan.task import events as tasking
 from git_peer.core.plan.task import record as tasks
-from git_peer.core.plan.task.record import Task
+from git_peer.core.plan.task.board import members, unfinished, waiting_for, workers
+from git_peer.core.plan.task.claim import its_locks
 from git_peer.core.session import expiry
 from git_peer.core.session import record as sessions
 from git_peer.core.session.expiry import Evidence
-from git_peer.core.session.record import Scene
 
 
-class PhaseSync(Event, tag="phase.sync", frozen=True, kw_only=True):
+class PhaseSync(plan.PhaseEvent, tag="phase.sync", frozen=True, kw_only=True):
     """The session stands on the integration head `head`."""
 
-    phase: str
+    example = {"phase": "p", "head": "1a"}
+    does = "stands on the head of phase"
+
     head: str
 
+    def apply(self, state: State, height: int, index: int) -> None:
+        """Kept with the phase until it closes."""
+        sessions.touch(state, self, height)
+        phase = plan.phase_of(state, self.phase)
+        if phase.status != "open" or not self.head:
+            raise Malformed(f"phase {self.phase} is {phase.status}")
+        plan.change(state, msgspec.structs.replace(phase, synced={**phase.synced, self.by: self.head}))
 
-class PhaseClose(Event, tag="phase.close", frozen=True, kw_only=True):
+
+class PhaseClose(plan.PhaseEvent, tag="phase.close", frozen=True, kw_only=True):
     """A merge point: every task is accepted, and who works there stands on `head`, or is dead, by this evidence."""
 
-    phase: str
+    example = {"phase": "p", "head": "1a"}
+    does = "closed phase"
+
     head: str
     dead: dict[str, Evidence] = msgspec.field(default_factory=dict)
 
+    def apply(self, state: State, height: int, index: int) -> None:
+        """Tasks are done, their contracts locked, the next phase opens."""
+        phase = plan.phase_of(state, self.phase)
+        among = members(state, phase)
+        if phase.status != "open" or unfinished(among):
+            raise Malformed(f"phase {self.phase} is not at its merge point")
+        for name in workers(among):
+            if name in self.dead:
+                worker = sessions.get(state, name)
+                expiry.check(self.dead[name], worker, worker.ttl if worker else 0, self)
+            elif phase.synced.get(name) != self.head:
+                raise Malformed(f"{name} does not stand on {self.head[:12]}")
+        sessions.touch(state, self, height)
+        for task in among:
+            if task.status == "merge_point":
+                move = tasking.TaskMove(id=self.id, at=self.at, by=self.by, sid=self.sid, task=task.id, status="done")
+                move.apply(state, height, index)
+            for name in (*task.provides, *task.uses):
+                contracts.lock(state, name)
+        there = plan.get(state)
+        closed = msgspec.structs.replace(phase, status="closed", head=self.head, synced={})
+        phases = tuple(closed if one.id == phase.id else one for one in there.phases)
+        plan.put(state, msgspec.structs.replace(there, phases=plan.opened_next(phases)))
 
-class PhaseDrop(Event, tag="phase.drop", frozen=True, kw_only=True):
+
+class PhaseDrop(plan.PhaseEvent, tag="phase.drop", frozen=True, kw_only=True):
     """A phase without tasks goes; where it was the open one, the next opens."""
 
-    phase: str
+    part = ""
+    example = {"phase": "p"}
+
+    def apply(self, state: State, height: int, index: int) -> None:
+        """Only where nothing is in it."""
+        sessions.touch(state, self, height)
+        plan.phase_of(state, self.phase)
+        if any(task.phase == self.phase for task in tasks.all_of(state)):
+            raise Malformed(f"phase {self.phase} has tasks")
+        there = plan.get(state)
+        left = tuple(phase for phase in there.phases if phase.id != self.phase)
+        plan.put(state, msgspec.structs.replace(there, phases=plan.opened_next(left)))
 
 
-def members(state: State, phase: Phase, known: Iterable[Task] | None = None) -> list[Task]:
-    """The tasks of a phase, of all or of those `known`, dropped ones left out."""
-    every = tasks.all_of(state) if known is None else known
-    return [task for task in every if task.phase == phase.id and task.status != "dropped"]
+class Sync(Command, tag="phase-sync", frozen=True, kw_only=True):
+    """This session stands on the integration head `head`; no phase: the one that is open."""
+
+    stateful = True
+
+    head: str
+    phase: str = ""
+
+    def decide(self, txn: Txn) -> Answer:
+        """The word of one, and the closing of the phase where it was the last."""
+        session = txn.session
+        phase = _phase(txn.state, self.phase)
+        if phase.synced.get(session.name) != self.head:
+            txn.emit(PhaseSync, phase=phase.id, head=self.head)
+            phase = plan.phase_of(txn.state, phase.id)
+        dead = self._dead(txn, phase)
+        if dead is not None:
+            txn.emit(PhaseClose, phase=phase.id, head=self.head, dead=dead)
+            _free(txn)
+
+        def answer(after: State, scene: Scene) -> dict[str, Any]:
+            there = plan.phase_of(after, phase.id)
+            waits = waiting_for(after, there, self.head, scene) if there.status == "open" else None
+            opens = next((one.id for one in plan.get(after).phases if one.status == "open"), None)
+            return {
+                "phase": there.id,
+                "status": there.status,
+                "closed": there.status == "closed",
+                "head": self.head,
+                "waiting_for": waits,
+                "open": opens,
+            }
+
+        return answer
+
+    def _dead(self, txn: Txn, phase: Phase) -> dict[str, Evidence] | None:
+        """Who is dead of those that work in the phase; None while it waits for a task, or for one of them.
+
+        An empty phase closes only when it is named.
+        """
+        among = members(txn.state, phase)
+        if unfinished(among) or not (among or self.phase):
+            return None
+        dead: dict[str, Evidence] = {}
+        for name in workers(among):
+            if phase.synced.get(name) == self.head:
+                continue
+            worker = sessions.get(txn.state, name)
+            proof = expiry.evidence(worker, worker.ttl if worker else 0, txn.scene)
+            if proof is None:
+                return None
+            dead[name] = proof
+        return dead
 
 
-def unfinished(among: Iterable[Task]) -> list[Task]:
-    """Those that are not accepted yet; a parent is what its subtasks are."""
-    return [task for task in among if task.status not in ("merge_point", "done") and not task.children]
-
-
-def workers(among: Iterable[Task]) -> list[str]:
-    """The names of the sessions that have work among these tasks."""
-    return sorted({task.assignee for task in among if task.assignee and task.status in (*tasks.WORKED_ON, "done")})
-
-
-def waiting_for(
-    state: State, phase: Phase, head: str, scene: Scene, known: Iterable[Task] | None = None
-) -> dict[str, Any]:
-    """Whom and what a phase waits for: {tasks, sessions, dead}; `head` "" takes what most of them stand on."""
-    among = members(state, phase, known)
-    live: list[str] = []
-    dead: list[str] = []
-    for name in workers(among):
-        session = sessions.get(state, name)
-        (live if session is not None and sessions.is_live(session, scene) else dead).append(name)
-    heads = [phase.synced[name] for name in live if name in phase.synced]
-    wanted = head or (max(heads, key=heads.count) if heads else "")
-    late = [name for name in live if not wanted or phase.synced.get(name) != wanted]
-    return {
-        "tasks": [{"id": t.id, "status": t.status, "assignee": t.assignee or None} for t in unfinished(among)],
-        "sessions": late,
-        "dead": dead,
-    }
-
-
-# -- applying -------------------------------------------------------------------------------------
-def apply_sync(state: State, event: PhaseSync, height: int, index: int) -> None:
-    """Kept with the phase until it closes."""
-    sessions.touch(state, event, height)
-    phase = plan.phase_of(state, event.phase)
-    if phase.status != "open" or not event.head:
-        raise Malformed(f"phase {event.phase} is {phase.status}")
-    plan.change(state, msgspec.structs.replace(phase, synced={**phase.synced, event.by: event.head}))
-
-
-def apply_close(state: State, event: PhaseClose, height: int, index: int) -> None:
-    """Tasks are done, their contracts locked, the next phase opens."""
-    phase = plan.phase_of(state, event.phase)
-    among = members(state, phase)
-    if phase.status != "open" or unfinished(among):
-        raise Malformed(f"phase {event.phase} is not at its merge point")
-    for name in workers(among):
-        if name in event.dead:
-            worker = sessions.get(state, name)
-            expiry.check(event.dead[name], worker, worker.ttl if worker else 0, event)
-        elif phase.synced.get(name) != event.head:
-            raise Malformed(f"{name} does not stand on {event.head[:12]}")
-    sessions.touch(state, event, height)
-    for task in among:
-        if task.status == "merge_point":
-            move = tasking.TaskMove(id=event.id, at=event.at, by=event.by, sid=event.sid, task=task.id, status="done")
-            tasking.apply_move(state, move, height, index)
-        for name in (*task.provides, *task.uses):
-            contracts.lock(state, name)
+def _phase(state: State, text: str) -> Phase:
     there = plan.get(state)
-    closed = msgspec.structs.replace(phase, status="closed", head=event.head, synced={})
-    phases = tuple(closed if one.id == phase.id else one for one in there.phases)
-    plan.put(state, msgspec.structs.replace(there, phases=plan.opened_next(phases)))
+    if text:
+        phase = plan.find_phase(there, text)
+    else:
+        found = next((one for one in there.phases if one.status == "open"), None)
+        if found is None:
+            what = "every phase is closed" if there.phases else "the plan has no phases"
+            raise PeerError("not_found", f"no phase is open: {what}", "`git peer phase list`")
+        phase = found
+    if phase.status != "open":
+        raise PeerError("invalid", f"phase {phase.id} is {phase.status}, not open", "`git peer phase list`")
+    return phase
 
 
-def apply_drop(state: State, event: PhaseDrop, height: int, index: int) -> None:
-    """Only where nothing is in it."""
-    sessions.touch(state, event, height)
-    plan.phase_of(state, event.phase)
-    if any(task.phase == event.phase for task in tasks.all_of(state)):
-        raise Malformed(f"phase {event.phase} has tasks")
-    there = plan.get(state)
-    left = tuple(phase for phase in there.phases if phase.id != event.phase)
-    plan.put(state, msgspec.structs.replace(there, phases=plan.opened_next(left)))
+def _free(txn: Txn) -> None:
+    """End the locks of the tasks that the closing made done; two of them may share one."""
+    done = [task for task in tasks.all_of(txn.state) if task.status == "done" and task.assignee]
+    for ident in dict.fromkeys(lock.id for task in done for lock in its_locks(txn.state, task)):
+        txn.emit(LockRelease, lock=ident)

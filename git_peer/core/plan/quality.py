@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from git_peer.core.plan import contracts, graph
+from git_peer.core.plan import contracts
+from git_peer.core.plan.task import graph
 from git_peer.core.plan.task.board import Board
 from git_peer.core.plan.task.record import OVER, Task
 from git_peer.core.target import target as targets

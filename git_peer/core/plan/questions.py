@@ -1,4 +1,4 @@
-"""Questions: what a planner asks the team before it plans. The record, its events and apply(), how it is told."""
+"""Questions: what a planner asks the team before it plans. The record, its events, its commands, how it is told."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from git_peer import layout
 from git_peer.core import text
 from git_peer.core.errors import Malformed, PeerError
 from git_peer.core.lock.record import rfc3339
+from git_peer.core.log import command
+from git_peer.core.log.command import Command, Scene
 from git_peer.core.log.state import Event, Record, State, decode
+from git_peer.core.log.txn import Txn
 from git_peer.core.session import naming
 from git_peer.core.session import record as sessions
 
@@ -44,21 +47,65 @@ class Question(Record, frozen=True, kw_only=True):
 class QuestionAsk(Event, tag="question.ask", frozen=True, kw_only=True):
     """A question to everybody, or to the session `to`. The event's id is the question's."""
 
+    example = {"text": "t"}
+
     text: str
     to: str = ""
+
+    def apply(self, state: State, height: int, index: int) -> None:
+        """To everybody, or to a name that a session may have."""
+        sessions.touch(state, self, height)
+        _check(self.text, SHORT)
+        if self.to and not naming.is_name(self.to):
+            raise Malformed(f"not a session's name: {self.to!r}")
+        if len(state.entries(layout.T_QUESTIONS) or ()) >= OPEN:
+            raise Malformed(
+                f"{OPEN} questions are open", "invalid", "`git peer plan questions` lists them; answer first"
+            )
+        question = Question(
+            id=self.id,
+            order=(height << 20) + index,
+            text=self.text,
+            to=self.to,
+            session=self.by,
+            sid=self.sid,
+            at=self.at,
+        )
+        state.put(place(self.id), question)
 
 
 class QuestionAnswer(Event, tag="question.answer", frozen=True, kw_only=True):
     """A session's answer; a second one stands in place of its first."""
 
+    example = {"question": "q", "text": "t"}
+
     question: str
     text: str
+
+    def apply(self, state: State, height: int, index: int) -> None:
+        """One for each session: its last."""
+        sessions.touch(state, self, height)
+        _check(self.text, text.MESSAGE)
+        question = _find(state, self.question)
+        others = tuple(reply for reply in question.replies if reply.session != self.by)
+        if len(others) >= ANSWERS:
+            raise Malformed(f"{ANSWERS} sessions have answered already")
+        reply = Reply(session=self.by, sid=self.sid, at=self.at, text=self.text)
+        state.put(place(question.id), msgspec.structs.replace(question, replies=(*others, reply)))
 
 
 class QuestionClose(Event, tag="question.close", frozen=True, kw_only=True):
     """A question leaves the tree: a plan was made with what was answered to it."""
 
+    example = {"question": "q"}
+
     question: str
+
+    def apply(self, state: State, height: int, index: int) -> None:
+        """The record goes; the history keeps it."""
+        sessions.touch(state, self, height)
+        _find(state, self.question)
+        state.delete(place(self.question))
 
 
 # -- reading --------------------------------------------------------------------------------------
@@ -129,40 +176,44 @@ def _check(said: str, most: int) -> None:
         raise Malformed("a text that says nothing")
 
 
-def apply_ask(state: State, event: QuestionAsk, height: int, index: int) -> None:
-    """To everybody, or to a name that a session may have."""
-    sessions.touch(state, event, height)
-    _check(event.text, SHORT)
-    if event.to and not naming.is_name(event.to):
-        raise Malformed(f"not a session's name: {event.to!r}")
-    if len(state.entries(layout.T_QUESTIONS) or ()) >= OPEN:
-        raise Malformed(f"{OPEN} questions are open", "invalid", "`git peer plan questions` lists them; answer first")
-    question = Question(
-        id=event.id,
-        order=(height << 20) + index,
-        text=event.text,
-        to=event.to,
-        session=event.by,
-        sid=event.sid,
-        at=event.at,
-    )
-    state.put(place(event.id), question)
+# -- asking ---------------------------------------------------------------------------------------
+class Asked(Record, frozen=True, kw_only=True):
+    """A question that is to be asked."""
+
+    text: str
+    to: str = ""
 
 
-def apply_answer(state: State, event: QuestionAnswer, height: int, index: int) -> None:
-    """One for each session: its last."""
-    sessions.touch(state, event, height)
-    _check(event.text, text.MESSAGE)
-    question = _find(state, event.question)
-    others = tuple(reply for reply in question.replies if reply.session != event.by)
-    if len(others) >= ANSWERS:
-        raise Malformed(f"{ANSWERS} sessions have answered already")
-    reply = Reply(session=event.by, sid=event.sid, at=event.at, text=event.text)
-    state.put(place(question.id), msgspec.structs.replace(question, replies=(*others, reply)))
+class Ask(Command, tag="question-ask", frozen=True, kw_only=True):
+    """Put questions, all or none."""
+
+    questions: tuple[Asked, ...]
+
+    def decide(self, txn: Txn) -> command.Answer:
+        """One event for each; the text is clean and bounded then."""
+        ids = [
+            txn.emit(QuestionAsk, text=text.taken(asked.text, "a question", SHORT), to=asked.to).id
+            for asked in self.questions
+        ]
+        return _shown(ids)
 
 
-def apply_close(state: State, event: QuestionClose, height: int, index: int) -> None:
-    """The record goes; the history keeps it."""
-    sessions.touch(state, event, height)
-    _find(state, event.question)
-    state.delete(place(event.question))
+class Answer(Command, tag="question-answer", frozen=True, kw_only=True):
+    """Answer the question whose id begins with `question`."""
+
+    question: str
+    text: str
+
+    def decide(self, txn: Txn) -> command.Answer:
+        """Anybody may answer: whom it was put to may be away."""
+        question = find(txn.state, self.question)
+        txn.emit(QuestionAnswer, question=question.id, text=text.taken(self.text, "an answer"))
+        return _shown([question.id])
+
+
+def _shown(ids: list[str]) -> command.Answer:
+    def answer(after: State, scene: Scene) -> dict[str, Any]:
+        there = [get(after, ident) for ident in ids]
+        return {"questions": [describe(question) for question in there if question is not None]}
+
+    return answer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import ClassVar
 
 import msgspec
 
@@ -44,27 +45,106 @@ class Plan(Record, frozen=True, kw_only=True):
         return next((at for at, phase in enumerate(self.phases) if phase.id == ident), -1)
 
 
-class PlanSet(Event, tag="plan.set", frozen=True, kw_only=True):
+class PlanEvent(Event, frozen=True, kw_only=True):
+    """What happens to a plan. `does` is the verb of its subject; one without a verb is not told of by name."""
+
+    part = "plan"
+    does: ClassVar[str] = ""
+
+    def line(self, state: State) -> str:
+        """The noun, who did it, the verb, and what it was done to."""
+        if not self.does:
+            return super().line(state)
+        return f"{self.kind().partition('.')[0]}: {self.by} {self.does} {self.named(state)}".rstrip()
+
+    def named(self, state: State) -> str:
+        """What it was done to, in a subject."""
+        return ""
+
+
+class PhaseEvent(PlanEvent, frozen=True, kw_only=True):
+    """What happens to a phase."""
+
+    phase: str
+
+    def named(self, state: State) -> str:
+        """The id of the phase."""
+        return self.phase
+
+    def about(self) -> str:
+        """The id of the phase."""
+        return self.phase
+
+
+class PlanSet(PlanEvent, tag="plan.set", frozen=True, kw_only=True):
     """The plan's goal, and the order of all its phases where that changes."""
+
+    does = "set the goal"
 
     goal: str | None = None
     order: tuple[str, ...] | None = None
 
+    def apply(self, state: State, height: int, index: int) -> None:
+        """The goal and the order; a closed phase stays before every other."""
+        sessions.touch(state, self, height)
+        plan = get(state)
+        if self.goal is not None:
+            plan = msgspec.structs.replace(plan, goal=_text(self.goal, "a goal"))
+        if self.order is not None:
+            by_id = {phase.id: phase for phase in plan.phases}
+            if sorted(self.order) != sorted(by_id):
+                raise Malformed("an order that is not of the plan's phases")
+            phases = tuple(by_id[ident] for ident in self.order)
+            closed = [phase.status == "closed" for phase in phases]
+            if closed != sorted(closed, reverse=True):
+                raise Malformed("a closed phase stays before the others")
+            plan = msgspec.structs.replace(plan, phases=opened_next(phases))
+            state.relinked.add("")  # every task's place may have changed
+        put(state, plan)
 
-class PhaseAdd(Event, tag="phase.add", frozen=True, kw_only=True):
+    def about(self) -> str:
+        return self.goal or ""
+
+
+class PhaseAdd(PhaseEvent, tag="phase.add", frozen=True, kw_only=True):
     """A phase at the end of the plan; `closed` where a file says so of it."""
 
-    phase: str
+    example = {"phase": "p", "name": "P"}
+    does = "added phase"
+
     name: str
     closed: bool = False
     head: str = ""
 
+    def apply(self, state: State, height: int, index: int) -> None:
+        """At the end; the first one that is not closed is open."""
+        sessions.touch(state, self, height)
+        plan = get(state)
+        if not is_id(self.phase) or plan.phase(self.phase) is not None or len(plan.phases) >= MAX_PHASES:
+            raise Malformed(f"no new phase: {self.phase!r}")
+        if self.closed and any(phase.status != "closed" for phase in plan.phases):
+            raise Malformed("a closed phase stays before the others")
+        status = "closed" if self.closed else "pending"
+        phase = Phase(id=self.phase, name=_text(self.name, "a name"), status=status, head=self.head)
+        phases = (*plan.phases, phase)
+        put(state, msgspec.structs.replace(plan, phases=opened_next(phases)))
 
-class PhaseEdit(Event, tag="phase.edit", frozen=True, kw_only=True):
+    def about(self) -> str:
+        return f"{self.phase} {self.name}"
+
+
+class PhaseEdit(PhaseEvent, tag="phase.edit", frozen=True, kw_only=True):
     """Another name for a phase."""
 
-    phase: str
+    part = ""
+    example = {"phase": "p", "name": "Q"}
+
     name: str
+
+    def apply(self, state: State, height: int, index: int) -> None:
+        """Only its name."""
+        sessions.touch(state, self, height)
+        change(state, msgspec.structs.replace(phase_of(state, self.phase), name=_text(self.name, "a name")))
 
 
 # -- names ----------------------------------------------------------------------------------------
@@ -143,48 +223,9 @@ def _text(text: str, what: str) -> str:
     return text
 
 
-def apply_set(state: State, event: PlanSet, height: int, index: int) -> None:
-    """The goal and the order; a closed phase stays before every other."""
-    sessions.touch(state, event, height)
-    plan = get(state)
-    if event.goal is not None:
-        plan = msgspec.structs.replace(plan, goal=_text(event.goal, "a goal"))
-    if event.order is not None:
-        by_id = {phase.id: phase for phase in plan.phases}
-        if sorted(event.order) != sorted(by_id):
-            raise Malformed("an order that is not of the plan's phases")
-        phases = tuple(by_id[ident] for ident in event.order)
-        closed = [phase.status == "closed" for phase in phases]
-        if closed != sorted(closed, reverse=True):
-            raise Malformed("a closed phase stays before the others")
-        plan = msgspec.structs.replace(plan, phases=opened_next(phases))
-        state.relinked.add("")  # every task's place may have changed
-    put(state, plan)
-
-
-def apply_phase_add(state: State, event: PhaseAdd, height: int, index: int) -> None:
-    """At the end; the first one that is not closed is open."""
-    sessions.touch(state, event, height)
-    plan = get(state)
-    if not is_id(event.phase) or plan.phase(event.phase) is not None or len(plan.phases) >= MAX_PHASES:
-        raise Malformed(f"no new phase: {event.phase!r}")
-    if event.closed and any(phase.status != "closed" for phase in plan.phases):
-        raise Malformed("a closed phase stays before the others")
-    status = "closed" if event.closed else "pending"
-    phase = Phase(id=event.phase, name=_text(event.name, "a name"), status=status, head=event.head)
-    phases = (*plan.phases, phase)
-    put(state, msgspec.structs.replace(plan, phases=opened_next(phases)))
-
-
 def phase_of(state: State, ident: str) -> Phase:
     """The phase of that id; Malformed where there is none."""
     phase = get(state).phase(ident)
     if phase is None:
         raise Malformed(f"no phase {ident!r}")
     return phase
-
-
-def apply_phase_edit(state: State, event: PhaseEdit, height: int, index: int) -> None:
-    """Only its name."""
-    sessions.touch(state, event, height)
-    change(state, msgspec.structs.replace(phase_of(state, event.phase), name=_text(event.name, "a name")))

@@ -1,5 +1,5 @@
-"""The registries: `fold` applies every kind of event, `decide` decides every kind of command, `subject` names them.
+"""What knows all nouns: `fold` reads and applies every kind of event, `decide` decides every kind of command.
 
-`opening` starts a session inside its first transaction, `grants` gives back what nobody was told of, `carry` moves
-a local log into another. Only these know all nouns.
+`subject` names events for people, `lifetime` begins and ends a session, `grants` gives back what nobody was told of,
+`carry` moves a local log into another.
 """

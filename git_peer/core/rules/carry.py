@@ -9,15 +9,14 @@ import msgspec
 from git_peer.core.debate import record as debates
 from git_peer.core.delta import record as deltas
 from git_peer.core.delta.decide import News, Tell
-from git_peer.core.log.command import Command
+from git_peer.core.log.command import Command, Me
 from git_peer.core.log.state import State
 from git_peer.core.plan import contracts
 from git_peer.core.plan import record as plan
-from git_peer.core.plan.edits import KEY, AddContract, AddPhase, AddTask, AnyEdit, EditPlan, SetGoal
+from git_peer.core.plan.edits import AddContract, AddPhase, AddTask, AnyEdit, EditPlan, SetGoal
 from git_peer.core.plan.task import record as tasks
 from git_peer.core.plan.task.record import Spec, Task
 from git_peer.core.session import record as sessions
-from git_peer.core.session.record import Me
 
 
 def commands(state: State, me: Me) -> Iterator[Command]:
@@ -75,37 +74,3 @@ def _task(task: Task, taken: dict[str, Task]) -> AddTask:
         result=task.result,
         **working,
     )
-
-
-def unless_there(state: State, edits: tuple[AnyEdit, ...]) -> tuple[AnyEdit, ...]:
-    """The edits of a plan that was carried over, without what the log has: deciding them twice adds nothing twice.
-
-    A task whose id is another's here gets one in turn.
-    """
-    there = plan.get(state)
-    ids = {name.casefold() for name in tasks.names(state)}
-    renamed: dict[str, str] = {}
-    kept: list[AnyEdit] = []
-    for edit in edits:
-        if isinstance(edit, AddTask) and edit.id.casefold() in ids:
-            known = tasks.get(state, edit.id)
-            if known is not None and known.title == edit.spec.title:
-                continue
-            renamed[edit.id] = KEY + edit.id
-        elif (
-            (isinstance(edit, SetGoal) and there.goal)
-            or (isinstance(edit, AddPhase) and there.phase(edit.id) is not None)
-            or (isinstance(edit, AddContract) and contracts.get(state, edit.name) is not None)
-        ):
-            continue
-        kept.append(edit)
-    return tuple(_renamed(edit, renamed) if isinstance(edit, AddTask) else edit for edit in kept)
-
-
-def _renamed(edit: AddTask, renamed: dict[str, str]) -> AddTask:
-    spec = msgspec.structs.replace(
-        edit.spec,
-        depends_on=tuple(renamed.get(one, one) for one in edit.spec.depends_on),
-        parent=renamed.get(edit.spec.parent, edit.spec.parent),
-    )
-    return msgspec.structs.replace(edit, id=renamed.get(edit.id, edit.id), spec=spec)

@@ -2,83 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
-from typing import Any
 
 import msgspec
 
-from git_peer.core.debate import events as debating
-from git_peer.core.delta import events as telling
+import git_peer.core.debate.events
+import git_peer.core.delta.events
+import git_peer.core.lock.events
+import git_peer.core.lock.landing
+import git_peer.core.lock.queue
+import git_peer.core.log.record
+import git_peer.core.plan.contracts
+import git_peer.core.plan.phases
+import git_peer.core.plan.questions
+import git_peer.core.plan.task.events  # noqa: F401 - every module that has events: kinds() finds them then
 from git_peer.core.errors import Malformed, PeerError
-from git_peer.core.lock import events as locking
-from git_peer.core.lock import landing
-from git_peer.core.lock import queue as waits
-from git_peer.core.log import record as log
-from git_peer.core.log.state import Event, State, encode
-from git_peer.core.plan import contracts, graph, phases, questions
-from git_peer.core.plan import record as plan
-from git_peer.core.plan.task import events as tasking
+from git_peer.core.log.state import Event, State, encode, kinds
+from git_peer.core.log.txn import MAX_BATCH, MAX_EVENT
+from git_peer.core.plan.task import graph
 from git_peer.core.rules import bounds
-from git_peer.core.session import record as sessions
 
-_APPLY: dict[type[Event], Callable[[State, Any, int, int], None]] = {
-    log.LogCreate: log.apply_create,
-    log.LogMode: log.apply_mode,
-    log.LogFolds: log.apply_folds,
-    log.LogIntegration: log.apply_integration,
-    log.LogFormat: log.apply_format,
-    log.LogVoid: log.apply_void,
-    log.LogRepair: log.apply_repair,
-    sessions.SessionStart: sessions.apply_start,
-    sessions.SessionRenew: sessions.apply_renew,
-    sessions.SessionEnd: sessions.apply_end,
-    sessions.SessionLapse: sessions.apply_lapse,
-    locking.LockTake: locking.apply_take,
-    locking.LockRenew: locking.apply_renew,
-    locking.LockRelease: locking.apply_release,
-    locking.LockExpire: locking.apply_expire,
-    locking.LockBreak: locking.apply_break,
-    locking.LockPreempt: locking.apply_preempt,
-    waits.LockWait: waits.apply_wait,
-    waits.LockUnwait: waits.apply_unwait,
-    landing.PushLand: landing.apply_land,
-    plan.PlanSet: plan.apply_set,
-    plan.PhaseAdd: plan.apply_phase_add,
-    plan.PhaseEdit: plan.apply_phase_edit,
-    phases.PhaseDrop: phases.apply_drop,
-    phases.PhaseSync: phases.apply_sync,
-    phases.PhaseClose: phases.apply_close,
-    tasking.TaskAdd: tasking.apply_add,
-    tasking.TaskEdit: tasking.apply_edit,
-    tasking.TaskAssign: tasking.apply_assign,
-    tasking.TaskClaim: tasking.apply_claim,
-    tasking.TaskRelease: tasking.apply_release,
-    tasking.TaskLapse: tasking.apply_lapse,
-    tasking.TaskMove: tasking.apply_move,
-    tasking.TaskProgress: tasking.apply_progress,
-    tasking.TaskResult: tasking.apply_result,
-    contracts.ContractAdd: contracts.apply_add,
-    contracts.ContractChange: contracts.apply_change,
-    contracts.ContractApprove: contracts.apply_approve,
-    contracts.ContractDrop: contracts.apply_drop,
-    questions.QuestionAsk: questions.apply_ask,
-    questions.QuestionAnswer: questions.apply_answer,
-    questions.QuestionClose: questions.apply_close,
-    telling.DeltaPush: telling.apply_push,
-    telling.DeltaAck: telling.apply_ack,
-    telling.DeltaSupersede: telling.apply_supersede,
-    telling.DeltaSettle: telling.apply_settle,
-    telling.DeltaLapse: telling.apply_lapse,
-    debating.DebateOpen: debating.apply_open,
-    debating.DebateTurn: debating.apply_turn,
-    debating.DebateEscalate: debating.apply_escalate,
-    debating.DebateResolve: debating.apply_resolve,
-    debating.DebateLapse: debating.apply_lapse,
-}
-KINDS: dict[str, type[Event]] = {str(kind.__struct_config__.tag): kind for kind in _APPLY}
-
-MAX_EVENT, MAX_BATCH = 64 * 1024, 512 * 1024  # bytes
+KINDS: dict[str, type[Event]] = kinds(Event)
 
 
 class _Head(msgspec.Struct):
@@ -119,7 +64,7 @@ def apply(state: State, events: Sequence[Event], height: int, start: int = 0) ->
         raise Malformed("a commit without events")
     for index, event in enumerate(events, start):
         bounds.check(event)
-        _APPLY[type(event)](state, event, height, index)
+        event.apply(state, height, index)
     graph.check(state)
     state.set_log(msgspec.structs.replace(state.log, height=height))
 
@@ -136,12 +81,3 @@ def split(events: Sequence[Event]) -> list[list[Event]]:
         parts[-1].append(event)
         size += length
     return parts
-
-
-def too_large(size: int) -> PeerError:
-    """The refusal of a batch of `size` bytes."""
-    return PeerError(
-        "invalid",
-        f"too much at once: {size // 1024} KiB of events, {MAX_BATCH // 1024} are allowed",
-        "split it into several commands, or lock a folder or a glob",
-    )

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from git_peer.core.lock import record as locks
 from git_peer.core.lock.events import LockRelease, LockTake
+from git_peer.core.log.command import Me, Scene
 from git_peer.core.log.state import Event, State
+from git_peer.core.log.txn import Txn
+from git_peer.core.plan.task import graph
 from git_peer.core.plan.task import record as tasks
 from git_peer.core.plan.task.events import TaskClaim, TaskRelease
-from git_peer.core.session.record import Scene
+from git_peer.core.rules import lifetime
+from git_peer.core.session import record as sessions
 
 Fresh = tuple[str, str, str]  # (session, sid, the lock's id, or `task/` and the task's)
 _TASK = "task/"
@@ -18,26 +21,29 @@ _TASK = "task/"
 
 def fresh(events: Iterable[Event]) -> list[Fresh]:
     """The locks and claims that these events grant."""
-    found: list[Fresh] = []
+    granted: list[Fresh] = []
     for event in events:
         if isinstance(event, LockTake):
-            found.append((event.by, event.sid, event.id))
+            granted.append((event.by, event.sid, event.id))
         elif isinstance(event, TaskClaim):
-            found.append((event.by, event.sid, _TASK + event.task))
-    return found
+            granted.append((event.by, event.sid, _TASK + event.task))
+    return granted
 
 
 def back(state: State, granted: Sequence[Fresh], scene: Scene) -> list[Event]:
     """Events that give back, in the name of the sessions that have them, those that they still have."""
-    events: list[Event] = []
-    for by, sid, ident in granted:
-        what: dict[str, Any] = {"id": scene.ident(), "at": scene.now, "by": by, "sid": sid}
+    txn = Txn(state, Me(clone=""), scene, lifetime.begin, graph.check)
+    for name, sid, ident in granted:
+        session = sessions.get(state, name)
+        if session is None or session.sid != sid:
+            continue
+        txn.acts(session)
         if ident.startswith(_TASK):
             task = tasks.get(state, ident.removeprefix(_TASK))
             if task is not None and (task.sid, task.status) == (sid, "in_progress"):
-                events.append(TaskRelease(**what, task=task.id, note="its claim was never told"))
+                txn.emit(TaskRelease, task=task.id, note="its claim was never told")
             continue
-        lock = locks.by_pointer(state, by, ident)
+        lock = locks.by_pointer(state, name, ident)
         if lock is not None and lock.sid == sid:
-            events.append(LockRelease(**what, lock=ident))
-    return events
+            txn.emit(LockRelease, lock=ident)
+    return txn.events

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from git_peer.core.log.state import State
-from git_peer.core.session import record as sessions
 from git_peer.core.session.record import Session
 
 OFF = 300  # seconds between clocks that agree
 
 
-def may_prove(now: int, state: State, seen: Mapping[str, Mapping[str, int]], clone: str) -> bool:
-    """Whether this clock (`now`, epoch seconds) may prove that another clone's lease has run out."""
-    return not is_off(now, state, seen, clone) and _borne_out(state, seen, clone)
+def may_prove(now: int, among: Sequence[Session], seen: Mapping[str, Mapping[str, int]], clone: str) -> bool:
+    """Whether this clock (`now`, epoch seconds) may prove that another clone's lease has run out.
+
+    `among` are all sessions of a state.
+    """
+    return not is_off(now, among, seen, clone) and _borne_out(among, seen, clone)
 
 
-def is_off(now: int, state: State, seen: Mapping[str, Mapping[str, int]], clone: str) -> bool:
+def is_off(now: int, among: Sequence[Session], seen: Mapping[str, Mapping[str, int]], clone: str) -> bool:
     """Whether this clock shows to be more than five minutes off what other clones' clocks said.
 
     Behind them it shows at once. Ahead of them it shows in events that came while we were looking: those cannot
     be older than the gap since we looked before (`gap`), so what their writer's clock lacks beyond it is our error.
     """
-    others = _others(state, clone)
+    others = _others(among, clone)
     ats = sorted(s.at for s in others)
     if ats and ats[len(ats) // 2] > now + OFF:
         return True
@@ -32,13 +33,13 @@ def is_off(now: int, state: State, seen: Mapping[str, Mapping[str, int]], clone:
     return bool(ahead) and ahead[len(ahead) // 2] > OFF
 
 
-def _borne_out(state: State, seen: Mapping[str, Mapping[str, int]], clone: str) -> bool:
+def _borne_out(among: Sequence[Session], seen: Mapping[str, Mapping[str, int]], clone: str) -> bool:
     """Whether some other clone's clock bears out that ours is not ahead: no evidence is none for a theft.
 
     It does where an event of its was new when we saw it, or came after one of ours and is not the older by its date.
     """
-    others = _others(state, clone)
-    own = [s for s in sessions.all_of(state) if s.clone == clone]
+    others = _others(among, clone)
+    own = [s for s in among if s.clone == clone]
     return (
         not others
         or any(s.sid in seen and seen[s.sid]["at"] - s.at <= OFF for s in others)
@@ -46,5 +47,5 @@ def _borne_out(state: State, seen: Mapping[str, Mapping[str, int]], clone: str) 
     )
 
 
-def _others(state: State, clone: str) -> list[Session]:
-    return [s for s in sessions.all_of(state) if s.clone != clone and not s.skewed]
+def _others(among: Sequence[Session], clone: str) -> list[Session]:
+    return [s for s in among if s.clone != clone and not s.skewed]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from git_peer.core.errors import Malformed
+from git_peer.core.log.command import Scene
 from git_peer.core.log.state import Event
-from git_peer.core.session.record import Scene, Session
+from git_peer.core.session.record import Session
 
 
 class Evidence(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from itertools import islice
 
 import msgspec
 
 from git_peer import layout
 from git_peer.core.errors import Malformed, PeerError
+from git_peer.core.log.command import Me, Scene
 from git_peer.core.log.state import Event, Record, State, decode
 from git_peer.core.session import lease as leases
 from git_peer.core.session import naming
@@ -43,6 +43,8 @@ class Session(Record, frozen=True, kw_only=True):
 class SessionStart(Event, tag="session.start", frozen=True, kw_only=True):
     """A session begins; with `takeover` it replaces the live session `takeover` (a sid) of that name."""
 
+    example = {"clone": "c", "ttl": 60}
+
     clone: str
     gitdir: str = ""
     host: str = ""
@@ -56,6 +58,15 @@ class SessionStart(Event, tag="session.start", frozen=True, kw_only=True):
     ttl: int
     takeover: str = ""
 
+    def apply(self, state: State, height: int, index: int) -> None:
+        """A name is free, or its bearer is replaced by name."""
+        if not naming.is_name(self.by) or not self.sid:
+            raise Malformed(f"not a session's name: {self.by!r}")
+        there = get(state, self.by)
+        if (there.sid if there else "") != self.takeover:
+            raise Malformed(f"{self.by} is another session")
+        state.put(layout.session(self.by), _from_start(self, height))
+
 
 class SessionRenew(Event, tag="session.renew", frozen=True, kw_only=True):
     """A sign of life; what is given replaces what was known."""
@@ -64,62 +75,55 @@ class SessionRenew(Event, tag="session.renew", frozen=True, kw_only=True):
     head: str | None = None
     doing: str | None = None
 
+    def apply(self, state: State, height: int, index: int) -> None:
+        """The lease starts again."""
+        given = {key: getattr(self, key) for key in ("branch", "head", "doing") if getattr(self, key) is not None}
+        touch(state, self, height, **given)
+
 
 class SessionEnd(Event, tag="session.end", frozen=True, kw_only=True):
     """A session is over: its own word, or that of the person who owns it."""
 
+    example = {"name": "a", "ended": "s"}
+
     name: str
     ended: str
 
-
-class Me(Record, frozen=True, kw_only=True):
-    """Who asks: what the environment says of this run."""
-
-    name: str | None = None  # None: the unnamed person of the work tree
-    agent: str = ""
-    clone: str
-    gitdir: str = ""
-    host: str = ""
-    user: str = ""
-    worktree: str = ""
-    branch: str = ""
-    head: str = ""
-    doing: str = ""
-    capabilities: tuple[str, ...] = ()
-    takeover: bool = False
-
-    @property
-    def person(self) -> bool:
-        """Whether a person runs this: TTL, priority and the right to force go by it."""
-        return not self.agent
+    def apply(self, state: State, height: int, index: int) -> None:
+        """The record goes; its locks must have gone before."""
+        actor = acting(state, self)
+        ended = get(state, self.name)
+        if ended is None or ended.sid != self.ended:
+            raise Malformed(f"{self.name} ({self.ended}) is not a session")
+        mine = actor.sid == ended.sid or (actor.default and (actor.clone, actor.gitdir) == (ended.clone, ended.gitdir))
+        if not mine:
+            raise Malformed(f"{self.by} does not own {self.name}")
+        if holds(state, self.name):
+            raise Malformed(f"{self.name} still holds locks or tasks")
+        if actor.sid != ended.sid:
+            touch(state, self, height)
+        state.delete(layout.session(self.name))
 
 
 class SessionLapse(Event, tag="session.lapse", frozen=True, kw_only=True):
     """A session that was silent for a week and holds nothing leaves the tree; its last event is the evidence."""
+
+    example = {"name": "b", "lapsed": "s2", "height": 2, "last": 3}
 
     name: str
     lapsed: str
     height: int
     last: int
 
-
-@dataclass(frozen=True)
-class Scene:
-    """What a decision needs to know of the world, as arguments: clock, ids, what this clone has seen."""
-
-    now: int
-    ident: Callable[[], str]
-    height: int = 0  # that the commit will have
-    index: int = 0  # of the decision's first event in it
-    skew: int = 60
-    ttl_agent: int = 1800
-    ttl_person: int = 28800
-    ttl_max: int = 86400
-    agents_may_force: bool = False
-    clock_trusted: bool = True  # False: more than five minutes off the others; steals by watching only
-    seen: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    watched: Mapping[str, int] = field(default_factory=dict)  # sid → seconds without news, monotonic
-    at_most: Mapping[str, int] = field(default_factory=dict)  # sid → seconds that its silence cannot exceed, monotonic
+    def apply(self, state: State, height: int, index: int) -> None:
+        """The evidence must fit; a lock keeps its session in the tree."""
+        touch(state, self, height)
+        gone = get(state, self.name)
+        if gone is None or (gone.sid, gone.height, gone.at) != (self.lapsed, self.height, self.last):
+            raise Malformed(f"{self.name} has given a sign of life since")
+        if self.at <= gone.at + SILENT or gone.sid == self.sid or holds(state, self.name):
+            raise Malformed(f"{self.name} has not lapsed")
+        state.delete(layout.session(self.name))
 
 
 def get(state: State, name: str) -> Session | None:
@@ -158,6 +162,12 @@ def owns(mine: Session | None, me: Me, other: Session) -> bool:
 def is_person(session: Session, me: Me) -> bool:
     """Whether a person acts: not an agent by the environment, nor a session that was started with --agent."""
     return me.person and not session.agent
+
+
+def may_force(session: Session, me: Me, scene: Scene, what: str) -> None:
+    """PeerError("not_allowed") unless this is a person, whose right it is."""
+    if not is_person(session, me) and not scene.agents_may_force:
+        raise PeerError("not_allowed", f"an agent may not {what}", "ask a person, or whoever has it")
 
 
 def name_for(state: State, me: Me) -> str:
@@ -261,33 +271,6 @@ def holds(state: State, name: str) -> bool:
     )
 
 
-def apply_start(state: State, event: SessionStart, height: int, index: int) -> None:
-    """A name is free, or its bearer is replaced by name."""
-    if not naming.is_name(event.by) or not event.sid:
-        raise Malformed(f"not a session's name: {event.by!r}")
-    there = get(state, event.by)
-    if (there.sid if there else "") != event.takeover:
-        raise Malformed(f"{event.by} is another session")
-    state.put(layout.session(event.by), _from_start(event, height))
-
-
-def apply_renew(state: State, event: SessionRenew, height: int, index: int) -> None:
-    """The lease starts again."""
-    given = {key: getattr(event, key) for key in ("branch", "head", "doing") if getattr(event, key) is not None}
-    touch(state, event, height, **given)
-
-
-def apply_lapse(state: State, event: SessionLapse, height: int, index: int) -> None:
-    """The evidence must fit; a lock keeps its session in the tree."""
-    touch(state, event, height)
-    gone = get(state, event.name)
-    if gone is None or (gone.sid, gone.height, gone.at) != (event.lapsed, event.height, event.last):
-        raise Malformed(f"{event.name} has given a sign of life since")
-    if event.at <= gone.at + SILENT or gone.sid == event.sid or holds(state, event.name):
-        raise Malformed(f"{event.name} has not lapsed")
-    state.delete(layout.session(event.name))
-
-
 def silent(state: State, scene: Scene, most: int) -> list[Session]:
     """At most `most` sessions that nothing was heard of for a week, by a clock that may prove it."""
     if not scene.clock_trusted:
@@ -300,19 +283,3 @@ def silent(state: State, scene: Scene, most: int) -> list[Session]:
         and scene.now > s.at + max(SILENT, s.ttl) + scene.skew
     )
     return list(islice(found, most))
-
-
-def apply_end(state: State, event: SessionEnd, height: int, index: int) -> None:
-    """The record goes; its locks must have gone before."""
-    actor = acting(state, event)
-    ended = get(state, event.name)
-    if ended is None or ended.sid != event.ended:
-        raise Malformed(f"{event.name} ({event.ended}) is not a session")
-    mine = actor.sid == ended.sid or (actor.default and (actor.clone, actor.gitdir) == (ended.clone, ended.gitdir))
-    if not mine:
-        raise Malformed(f"{event.by} does not own {event.name}")
-    if holds(state, event.name):
-        raise Malformed(f"{event.name} still holds locks or tasks")
-    if actor.sid != ended.sid:
-        touch(state, event, height)
-    state.delete(layout.session(event.name))

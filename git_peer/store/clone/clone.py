@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
-import secrets
-import shutil
-import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
-
-import pygit2
 
 from git_peer import layout
 from git_peer.core.errors import PeerError
@@ -24,8 +21,13 @@ from git_peer.core.log.state import State, encode
 from git_peer.core.session import record as sessions
 from git_peer.store import files
 from git_peer.store.clone import who
-from git_peer.store.git import notes, refs
+from git_peer.store.git import refs
+from git_peer.store.git.libgit2 import Repository
 
+Seen = Mapping[str, Mapping[str, Any]]
+"""sid → height and first sight (wall and monotonic seconds) of that session's last event; `gap` before it."""
+
+_LOOK = 0.01  # seconds between two looks at the kernel lock
 _LAST = "*"  # in seen.json: when this clone looked last
 
 
@@ -66,7 +68,7 @@ class Clone:
 
     def set_up(self, **facts: Any) -> None:
         """Write clone.json: what is given replaces what was known."""
-        fresh = {"clone": secrets.token_hex(8), "host": socket.gethostname()}
+        fresh = {"clone": _ident(), "host": os.uname().nodename}
         known = {**fresh, **self.facts, **facts, "inode": self.common.stat().st_ino}
         files.write_json(self.folder / layout.F_CLONE, known)
         self._facts = known
@@ -75,31 +77,28 @@ class Clone:
         """Give a copied clone an id of its own, and drop what belongs to the other: sessions, attempts, tentatives."""
         if not self.copied:
             return False
+        import shutil
+
         for name in (layout.D_ATTEMPTS, layout.D_HELD, layout.D_FENCED, layout.D_TENTATIVE, layout.D_AGENTS):
             shutil.rmtree(self.folder / name, ignore_errors=True)
         (self.folder / layout.F_COMMITS).unlink(missing_ok=True)
-        self.set_up(clone=secrets.token_hex(8))
+        self.set_up(clone=_ident())
         return True
 
     # -- one writer at a time ---------------------------------------------------------------------
     @contextmanager
     def try_writing(self, timeout: float = 0, name: str = layout.F_LOCK) -> Iterator[bool]:
         """Try for the kernel lock of this clone's writers: whether it was to be had. Safety is the swap of the ref."""
-        import filelock
-
         try:
             self.folder.mkdir(exist_ok=True)
-            lock = filelock.FileLock(self.folder / name, poll_interval=0.01, mode=0o666)  # less what the umask takes
-            lock.acquire(timeout=timeout)
-        except filelock.Timeout:
-            yield False
-            return
+            handle = _locked(os.fspath(self.folder / name), time.monotonic() + timeout)
         except OSError as why:
             raise PeerError("failed", f"cannot write {self.folder}: {why.strerror}", "is it read-only?") from None
         try:
-            yield True
+            yield handle is not None
         finally:
-            lock.release()
+            if handle is not None:
+                os.close(handle)  # with it goes the lock
 
     @contextmanager
     def writing(self, timeout: float, name: str = layout.F_LOCK) -> Iterator[None]:
@@ -118,7 +117,7 @@ class Clone:
         """
         return self.writing(timeout, layout.F_TENTATIVE)
 
-    def move_tip(self, git: pygit2.Repository, new: str, old: str | None) -> None:
+    def move_tip(self, git: Repository, new: str, old: str | None) -> None:
         """Move the tip as refs.swap() does, under the kernel lock; what a killed mover left in the way is removed."""
         note = self.folder / layout.F_NEXT
         with contextlib.suppress(OSError):
@@ -136,17 +135,21 @@ class Clone:
 
     # -- what it has seen -------------------------------------------------------------------------
     @property
-    def seen(self) -> dict[str, dict[str, Any]]:
-        """sid → height and first sight (wall and monotonic seconds) of that session's last event; `gap` before it."""
+    def seen(self) -> Seen:
+        """What was seen, as it is on disk."""
         return files.read_json(self.folder / layout.F_SEEN)
 
-    def saw(self, state: State) -> None:
-        """Note the sessions' last events, and what sessions of this clone have lost by them."""
-        old, now = self.seen, {"at": int(time.time()), "mono": int(time.monotonic()), "boot": _boot()}
+    def saw(self, state: State, among: Sequence[sessions.Session], old: Seen) -> Seen:
+        """Note the sessions' last events, and what sessions of this clone have lost by them; what is seen now.
+
+        `among` are all sessions of `state`, `old` is what was seen before.
+        """
+        now = {"at": int(time.time()), "mono": int(time.monotonic()), "boot": _boot()}
         disputed = any(state.entries(layout.T_DISPUTES) or ())
-        seen, last = {_LAST: {**now, "disputed": disputed}}, old.get(_LAST, {})
+        seen: dict[str, Mapping[str, Any]] = {_LAST: {**now, "disputed": disputed}}
+        last = old.get(_LAST, {})
         gap = {"gap": now["mono"] - last["mono"]} if last.get("boot") == now["boot"] else {}
-        for session in sessions.all_of(state):
+        for session in among:
             known = old.get(session.sid)
             if known is None or known.get("height") != session.height:
                 known = {"height": session.height, **now, **gap}
@@ -156,21 +159,26 @@ class Clone:
             self._losses(sid, state)
         for sid in self._names(layout.D_FENCED):
             self._unfence(sid, state)
+        return seen
 
-    def watched(self, state: State) -> dict[str, int]:
+    def is_new_boot(self, seen: Seen) -> bool:
+        """Whether the machine was started anew since this clone looked last: what was not synced may be gone."""
+        return seen.get(_LAST, {}).get("boot") != _boot()
+
+    def watched(self, among: Sequence[sessions.Session], seen: Seen) -> dict[str, int]:
         """sid → seconds on the monotonic clock since anything new came from it, as far as this boot goes."""
         boot, now = _boot(), int(time.monotonic())
-        fresh = {session.sid: session.height for session in sessions.all_of(state)}
+        fresh = {session.sid: session.height for session in among}
         return {
             sid: now - entry["mono"]
-            for sid, entry in self.seen.items()
+            for sid, entry in seen.items()
             if entry.get("boot") == boot and fresh.get(sid) == entry.get("height")
         }
 
-    def at_most(self, state: State) -> dict[str, int]:
+    def at_most(self, among: Sequence[sessions.Session], seen: Seen) -> dict[str, int]:
         """sid → seconds on the monotonic clock since this clone last looked and its last event was not there yet."""
-        seen = self.seen
-        return {sid: watched + seen[sid]["gap"] for sid, watched in self.watched(state).items() if "gap" in seen[sid]}
+        watched = self.watched(among, seen)
+        return {sid: since + seen[sid]["gap"] for sid, since in watched.items() if "gap" in seen[sid]}
 
     def fresh_until(self, epoch: float | None) -> None:
         """Note from when the copy is stale; None in local mode, where it never is."""
@@ -202,16 +210,19 @@ class Clone:
         except OSError:
             return []
 
-    def remember(self, session: sessions.Session, held: list[locks.Lock]) -> None:
-        """Note what a session of this clone holds, as it was told."""
+    def remember(self, session: sessions.Session, held: list[locks.Lock], whole: bool = True) -> None:
+        """Note what a session of this clone holds, as it was told; with `whole` false, beside what is noted."""
         path = self.folder / layout.D_HELD / f"{session.sid}.json"
         entries = [
             {"lock": lock.id, "target": _plain(lock.target), "token": lock.token, "ttl": lock.ttl} for lock in held
         ]
+        if not whole:
+            new = {entry["lock"] for entry in entries}
+            entries += [entry for entry in files.read_json(path).get("targets", ()) if entry["lock"] not in new]
         if entries:
             value = {"session": _plain(session), "targets": entries}
             if files.read_json(path) != value:
-                files.write_json(path, value)
+                files.write_json(path, value, durable=False)  # what a power cut takes of it is in the log still
         else:
             path.unlink(missing_ok=True)
 
@@ -302,9 +313,41 @@ class Clone:
 
     def owner_of_commit(self, commits: set[str]) -> dict[str, list[str]]:
         """commit → the words that the post-commit hook noted (gitdir, session name, agent kind, agent id)."""
+        from git_peer.store.git import notes
+
         return notes.words_of(self.folder, commits)
 
 
+def _ident() -> str:
+    return os.urandom(8).hex()
+
+
+def _locked(path: str, end: float) -> int | None:
+    """A handle with the lock of a file, looked for until `end` on the monotonic clock; None where it is not to be had.
+
+    flock() itself, as filelock calls it: to import that takes longer than all else of a lock. Both exclude each other,
+    and as filelock may remove the file that it lets go of, what was locked must still be the file of that name.
+    """
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(handle), os.stat(path)):
+                return handle
+        except FileNotFoundError:
+            pass
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                os.close(handle)
+                return None
+            time.sleep(_LOOK)
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)
+
+
+@cache
 def _boot() -> str:
     """Tells this boot of the machine from others: a monotonic clock means nothing across them."""
     try:

@@ -31,7 +31,18 @@ def published(chain: Chain, clone: Clone, base: str | None, tip: str) -> None:
                 _note(clone, state, session)
 
 
-def _note(clone: Clone, state: State, session: sessions.Session) -> None:
+def restore(chain: Chain, clone: Clone, tip: str) -> None:
+    """Note again what the log at `tip`, on which this clone stands, says that its sessions hold.
+
+    What is noted and is not there any more stays: nobody was told of that loss yet.
+    """
+    state = chain.state(tip)
+    for session in sessions.all_of(state):
+        if session.clone == clone.ident:
+            _note(clone, state, session, whole=False)
+
+
+def _note(clone: Clone, state: State, session: sessions.Session, whole: bool = True) -> None:
     held = [lock for lock in locks.held_by(state, session.name) if lock.sid == session.sid]
-    clone.remember(session, held)
+    clone.remember(session, held, whole)
     who.ready(clone.folder, state, session, held)

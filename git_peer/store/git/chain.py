@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-import pygit2
-from pygit2.enums import ObjectType
-
 from git_peer import layout
 from git_peer.core.errors import Malformed, PeerError
 from git_peer.core.log.record import LogRepair
 from git_peer.core.log.state import DictReader, Event, State
+from git_peer.core.log.txn import MAX_BATCH, MAX_EVENT, too_large
 from git_peer.core.rules import fold, subject
-from git_peer.store.git import codec, durable, refs
+from git_peer.store.git import codec, durable, libgit2, refs
+from git_peer.store.git.libgit2 import Commit, GitError, Repository
 from git_peer.store.git.objects import Missing, Objects, TreeReader, TreeWriter
 
-TIDY_EVERY = 200  # heights
+_KEPT = 1000  # commits that stay in memory
 
 
 class Entry(NamedTuple):
@@ -39,9 +38,10 @@ class Problem(NamedTuple):
 class Chain:
     """The log's commits in one repository."""
 
-    def __init__(self, git: pygit2.Repository) -> None:
+    def __init__(self, git: Repository) -> None:
         self.git = git
         self._objects = Objects(git)
+        self._commits: dict[str, tuple[bytes, list[str], str]] = {}
 
     @property
     def tip(self) -> str | None:
@@ -53,18 +53,25 @@ class Chain:
         return State(DictReader() if commit is None else TreeReader(self._objects, self._commit(commit)[2]))
 
     def _commit(self, ident: str) -> tuple[bytes, list[str], str]:
-        """(message, parents, tree) of a commit, as it was written: where a fetch cut history off, libgit2 leaves
-        parents out."""
-        try:
-            kind, raw = self.git.odb.read(ident)
-        except (KeyError, ValueError, pygit2.GitError) as why:
-            raise Missing(why) from None
-        head, _, message = raw.partition(b"\n\n")
-        if kind != ObjectType.COMMIT:
-            raise Malformed("not a commit")
-        lines = [line.split(b" ", 1) for line in head.split(b"\n")]
-        trees, parents = ([line[1].decode("ascii") for line in lines if line[0] == key] for key in (b"tree", b"parent"))
-        return message, parents, trees[0]
+        """(message, parents, tree) of a commit, which never changes."""
+        found = self._commits.get(ident)
+        if found is None:
+            try:
+                commit: object = self.git.git_object_lookup_prefix(ident)
+            except (KeyError, ValueError, GitError) as why:
+                raise Missing(why) from None
+            if commit is None:
+                raise Missing(f"'{ident}'")
+            if not isinstance(commit, Commit):
+                raise Malformed("not a commit")
+            if len(self._commits) >= _KEPT:
+                self._commits.clear()
+            # As it was written: where a fetch cut history off, libgit2 leaves parents out.
+            head, _, message = commit.read_raw().partition(b"\n\n")
+            lines = [line.split(b" ", 1) for line in head.split(b"\n")]
+            found = message, [line[1].decode("ascii") for line in lines if line[0] == b"parent"], str(commit.tree_id)
+            self._commits[ident] = found
+        return found
 
     def append(self, base: str | None, events: Sequence[Event], at: int, tree_of: str | None = None) -> str:
         """Write (not publish) the commit that puts `events` on `base`; `tree_of` is the base of a repair's tree.
@@ -76,20 +83,20 @@ class Chain:
         height = self.height_after(base, events)
         fold.apply(state, events, height)
         raw = codec.message(subject.of(events, state), events)
-        if len(raw) > fold.MAX_BATCH:
-            raise fold.too_large(len(raw))
-        if any(len(line) > fold.MAX_EVENT for line in raw.split(b"\n")):  # no clone would take it
-            size = fold.MAX_EVENT // 1024
+        if len(raw) > MAX_BATCH:
+            raise too_large(len(raw))
+        if any(len(line) > MAX_EVENT for line in raw.split(b"\n")):  # no clone would take it
+            size = MAX_EVENT // 1024
             raise PeerError("invalid", f"a single event over {size} KiB", "say it in fewer words, or in several parts")
-        name, mail = self._author()
-        who = pygit2.Signature(name, mail, at, 0)
-        parents: list[str | pygit2.Oid] = [base] if base else []
-        writer = TreeWriter(self.git, store=True)
-        with durable.unsynced():
-            tree = writer.build(self._commit(from_commit)[2] if from_commit else None, state.changes)
-            commit = str(self.git.create_commit(None, who, who, raw.decode("utf-8"), tree, parents))
-        durable.settle(self.git, [*writer.written, commit])
-        return commit
+        writer = TreeWriter(self.git)
+        tree = writer.build(self._commit(from_commit)[2] if from_commit else None, state.changes)
+        parents = [base] if base else []
+        commit = durable.commit(self._author(), at, tree, parents, raw)
+        ident = durable.ident_of(durable.COMMIT, commit)
+        durable.pack(self.git, {**writer.made, ident: (durable.COMMIT, commit)})
+        self._objects.wrote(writer.made)
+        self._commits[ident] = raw, parents, tree
+        return ident
 
     def height_after(self, base: str | None, events: Sequence[Event]) -> int:
         """The height of a commit with `events` on `base`."""
@@ -102,7 +109,7 @@ class Chain:
         try:
             who = self.git.default_signature
             return who.name, who.email
-        except (KeyError, pygit2.GitError):
+        except (KeyError, GitError):
             return "git-peer", "git-peer@localhost"
 
     # -- reading the history ----------------------------------------------------------------------
@@ -127,8 +134,8 @@ class Chain:
             if self.git.descendant_of(commit, ancestor):
                 return True
             # libgit2 does not look past where a fetch cut history off.
-            return bool(self.git.is_shallow) and self.path(ancestor, commit) is not None
-        except (KeyError, ValueError, pygit2.GitError, Missing):
+            return libgit2.whole(self.git).is_shallow and self.path(ancestor, commit) is not None
+        except (KeyError, ValueError, GitError, Missing):
             return False
 
     def entry(self, commit: str) -> Entry:
@@ -176,7 +183,7 @@ class Chain:
         if good is None and isinstance(events[0], LogRepair):
             raise Malformed("a repair of what is not malformed")
         fold.apply(state, events, self.height_after(base, events))
-        made = TreeWriter(self.git, store=False).build(self._commit(start)[2] if start else None, state.changes)
+        made = TreeWriter(self.git).build(self._commit(start)[2] if start else None, state.changes)
         if made != tree:
             raise Malformed("its tree is not what its events make")
         return events
@@ -238,17 +245,3 @@ class Chain:
             return (commits[-1] if commits else base), []
         at = list(commits).index(problems[0].commit)
         return (commits[at - 1] if at else base), list(commits[at:])
-
-
-def tidy(git: pygit2.Repository, height: int) -> None:
-    """Every so often have git pack what has gathered, in the background: an event takes about ten loose objects."""
-    if height % TIDY_EVERY == 0:
-        import subprocess
-
-        subprocess.Popen(
-            ["git", f"--git-dir={git.path}", "gc", "--auto", "--quiet"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )

@@ -9,6 +9,7 @@ import pygit2
 from pygit2.enums import FileMode
 
 from git_peer.core import note as notes
+from git_peer.store.git.durable import Written
 from git_peer.store.git.objects import TreeWriter
 
 _ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
@@ -46,8 +47,8 @@ def changed(one: pygit2.Tree, other: pygit2.Tree) -> set[str]:
 
 def united(
     git: pygit2.Repository, trees: Sequence[pygit2.Tree], more: Mapping[str, Sequence[str]]
-) -> tuple[str, list[str]]:
-    """(the tree that has what all of `trees` and the lines of `more`, by commit, have; the objects it wrote).
+) -> tuple[str, Written]:
+    """(the tree that has what all of `trees` and the lines of `more`, by commit, have; the objects to be written).
 
     Only commits whose notes differ are looked at. KeyError where an object is missing.
     """
@@ -66,8 +67,8 @@ def united(
         changes.update(dict.fromkeys((path for path, _ in old), None))
         changes[old[0][0] if old else _place(base, commit)] = new
     if not changes and base is not None:
-        return str(base.id), []
-    writer = TreeWriter(git, store=True)
+        return str(base.id), {}
+    writer = TreeWriter(git)
     if base is not None and _is_dense(base):
         # As git itself spreads them from here on; else each would have the other's tree rewritten.
         changes = {path[:2] + "/" + path[2:] if _ID.fullmatch(path) else path: raw for path, raw in changes.items()}
@@ -76,7 +77,7 @@ def united(
             if isinstance(blob, pygit2.Blob):
                 changes.setdefault(f"{name[:2]}/{name[2:]}", blob.data)
                 changes[name] = None
-    return writer.build(str(base.id) if base is not None else None, changes), writer.written
+    return writer.build(str(base.id) if base is not None else None, changes), writer.made
 
 
 def _place(base: pygit2.Tree | None, commit: str) -> str:

@@ -21,6 +21,7 @@ from git_peer.core.errors import PeerError
 from git_peer.core.note import Note
 from git_peer.store import files
 from git_peer.store.git import durable, note_trees, refs
+from git_peer.store.git.durable import Written
 
 _ROW = re.compile(r"([0-9a-f]{40,64}) (\S+) (\S+) (\S+) (\S+) (\d{1,12}) ([a-z-]+) (-|[0-9a-f]{40,64}) (.*)")
 _REWRITE = re.compile(r"> \S+ ([0-9a-f]{40,64}) ([0-9a-f]{40,64})")
@@ -218,16 +219,18 @@ class Notes:
         # The first tree gives the union its fan-out: who stands on all the others' commits, that clones come to one.
         tips.sort(key=lambda tip: not all(tip == other or self._descends(tip, other) for other in tips))
         trees = [tree for tip in tips if (tree := self._tree(tip)) is not None]
-        with durable.unsynced():
-            made, written = note_trees.united(self.git, trees, more)
-            for tip, has in zip(tips, trees, strict=True):
-                if str(has.id) == made and all(tip == other or self._descends(tip, other) for other in tips):
-                    return tip
-            parents = [tip for tip in tips if not any(o != tip and self._descends(o, tip) for o in tips)]
-            who = pygit2.Signature("git-peer", "git-peer@localhost", int(time.time()), 0)
-            commit = str(self.git.create_commit(None, who, who, "Notes of git-peer, united\n", made, list(parents)))
-        durable.settle(self.git, [*written, commit])
-        return commit
+        made, objects = note_trees.united(self.git, trees, more)
+        for tip, has in zip(tips, trees, strict=True):
+            if str(has.id) == made and all(tip == other or self._descends(tip, other) for other in tips):
+                return tip
+        parents = [tip for tip in tips if not any(o != tip and self._descends(o, tip) for o in tips)]
+        return self._commit(objects, made, parents, int(time.time()), b"Notes of git-peer, united\n")
+
+    def _commit(self, objects: Written, tree: str, parents: Sequence[str], at: int, message: bytes) -> str:
+        commit = durable.commit(("git-peer", "git-peer@localhost"), at, tree, parents, message)
+        ident = durable.ident_of(durable.COMMIT, commit)
+        durable.pack(self.git, {**objects, ident: (durable.COMMIT, commit)})
+        return ident
 
     def _descends(self, commit: str, ancestor: str) -> bool:
         try:
@@ -246,11 +249,8 @@ class Notes:
             return
         made = refs.read(self.git, layout.NOTES_KEPT)
         if made is None:
-            with durable.unsynced():
-                tree = self.git.TreeBuilder().write()
-                who = pygit2.Signature("git-peer", "git-peer@localhost", 0, 0)
-                made = str(self.git.create_commit(None, who, who, "Notes of git-peer\n", tree, []))
-            durable.settle(self.git, [str(tree), made])
+            tree = durable.ident_of(durable.TREE, b"")
+            made = self._commit({tree: (durable.TREE, b"")}, tree, (), 0, b"Notes of git-peer\n")
         try:
             refs.swap(self.git, layout.NOTES, made, None)
         except refs.Lost:

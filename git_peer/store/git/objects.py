@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Mapping
-
-import pygit2
-from pygit2.enums import ObjectType
 
 from git_peer import layout
 from git_peer.core.errors import PeerError
-from git_peer.store.git import durable
+from git_peer.store.git import durable, libgit2
+from git_peer.store.git.durable import Written
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from git_peer.store.git.libgit2 import Repository
 
 _TREE, _BLOB = b"40000", b"100644"
 _KEPT = 50_000  # objects of each kind that stay in memory
-_Node = dict[bytes, "_Node | bytes | None"]
+if TYPE_CHECKING:
+    _Node = dict[bytes, "_Node | bytes | None"]
 
 
 class Missing(PeerError):
@@ -25,13 +28,30 @@ class Missing(PeerError):
         super().__init__("untrusted", f"an object of the log is missing here: {what}", "`git peer doctor`")
 
 
+def raw(git: Repository, ident: str) -> bytes:
+    """The content of an object; Missing where it is not here."""
+    try:
+        return libgit2.raw(git, ident)
+    except (KeyError, libgit2.GitError) as why:
+        raise Missing(why) from None
+
+
 class Objects:
     """The object store, read through. What was read is kept: an object never changes, and states share most of them."""
 
-    def __init__(self, git: pygit2.Repository) -> None:
-        self._odb = git.odb
+    def __init__(self, git: Repository) -> None:
+        self._git = git
+        self._fresh: Written = {}  # what this process wrote last
         self._blobs: dict[str, bytes] = {}
         self._trees: dict[str, tuple[dict[str, str], dict[str, bytes]]] = {}
+
+    def wrote(self, made: Written) -> None:
+        """Have what was just written at hand."""
+        self._fresh = made
+
+    def _raw(self, ident: str) -> bytes:
+        fresh = self._fresh.get(ident)
+        return raw(self._git, ident) if fresh is None else fresh[1]
 
     def blob(self, ident: str) -> bytes:
         """The content of a blob; Missing where it is not here."""
@@ -39,7 +59,7 @@ class Objects:
         if found is None:
             if len(self._blobs) >= _KEPT:
                 self._blobs.clear()
-            found = self._blobs[ident] = self._read(ident)
+            found = self._blobs[ident] = self._raw(ident)
         return found
 
     def tree(self, ident: str) -> tuple[dict[str, str], dict[str, bytes]]:
@@ -50,16 +70,10 @@ class Objects:
                 self._trees.clear()
             rows = [
                 (layout.from_bytes(name), oid.hex(), mode)
-                for mode, name, oid in parse(self._read(ident), len(ident) // 2)
+                for mode, name, oid in parse(self._raw(ident), len(ident) // 2)
             ]
             found = self._trees[ident] = {name: oid for name, oid, _ in rows}, {name: mode for name, _, mode in rows}
         return found
-
-    def _read(self, ident: str) -> bytes:
-        try:
-            return bytes(self._odb.read(ident)[1])
-        except (KeyError, pygit2.GitError) as why:
-            raise Missing(why) from None
 
 
 class TreeReader:
@@ -111,13 +125,11 @@ def _sort_key(entry: tuple[bytes, bytes, bytes]) -> bytes:
 
 
 class TreeWriter:
-    """Makes the tree that comes of another by changes. With `store` false it only computes the id."""
+    """Makes the tree that comes of another by changes. It writes nothing: what is to be written is in `made`."""
 
-    def __init__(self, git: pygit2.Repository, store: bool) -> None:
+    def __init__(self, git: Repository) -> None:
         self._git = git
-        self._store = store
-        self.written: list[str] = []  # ids of files, to be made durable
-        self._made: dict[str, tuple[ObjectType, bytes]] = {}
+        self.made: Written = {}
 
     def build(self, base: str | None, changes: Mapping[str, bytes | None]) -> str:
         """The id of tree `base` with `changes` (path → blob, or None to delete)."""
@@ -130,20 +142,11 @@ class TreeWriter:
                 assert isinstance(below, dict)
                 node = below
             node[name] = raw
-        made = self._tree(base, root) or self._object(ObjectType.TREE, b"")
-        if len(self._made) < durable.PACK_FROM:
-            self.written += [str(self._git.write(kind, body)) for kind, body in self._made.values()]
-        else:
-            durable.pack(self._git, self._made)
-        self._made.clear()
-        return made
+        return self._tree(base, root) or self._object(durable.TREE, b"")
 
     def _tree(self, base: str | None, node: _Node) -> str | None:
-        try:
-            raw = self._git.read(base)[1] if base else b""
-        except (KeyError, pygit2.GitError) as why:
-            raise Missing(why) from None
-        entries = {name: (mode, name, oid) for mode, name, oid in parse(raw, len(base or "") // 2 or 20)}
+        before = raw(self._git, base) if base else b""
+        entries = {name: (mode, name, oid) for mode, name, oid in parse(before, len(base or "") // 2 or 20)}
         for name, child in node.items():
             if isinstance(child, dict):
                 old = entries.get(name)
@@ -152,7 +155,7 @@ class TreeWriter:
             else:
                 made = None
                 if child is not None:
-                    made = (_BLOB, name, bytes.fromhex(self._object(ObjectType.BLOB, child)))
+                    made = (_BLOB, name, bytes.fromhex(self._object(durable.BLOB, child)))
             if made is None:
                 entries.pop(name, None)
             else:
@@ -160,11 +163,9 @@ class TreeWriter:
         if not entries:
             return None
         body = b"".join(b"%s %s\0%s" % entry for entry in sorted(entries.values(), key=_sort_key))
-        return self._object(ObjectType.TREE, body)
+        return self._object(durable.TREE, body)
 
-    def _object(self, kind: ObjectType, body: bytes) -> str:
-        name = b"tree" if kind == ObjectType.TREE else b"blob"
-        ident = hashlib.sha1(b"%s %d\0" % (name, len(body)) + body, usedforsecurity=False).hexdigest()
-        if self._store:
-            self._made[ident] = kind, body
+    def _object(self, kind: int, body: bytes) -> str:
+        ident = durable.ident_of(kind, body)
+        self.made[ident] = kind, body
         return ident

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+from git_peer.core.log.command import Scene
 from git_peer.core.log.state import State
-from git_peer.core.plan import contracts, graph
+from git_peer.core.plan import contracts
 from git_peer.core.plan import record as plan
 from git_peer.core.plan.record import Phase
+from git_peer.core.plan.task import graph
 from git_peer.core.plan.task import record as tasks
 from git_peer.core.plan.task.record import Task
 from git_peer.core.session import expiry
 from git_peer.core.session import record as sessions
-from git_peer.core.session.record import Scene, Session
+from git_peer.core.session.record import Session
 
 
 class Board:
@@ -88,9 +90,7 @@ class Board:
 
     def phase(self, phase: Phase, scene: Scene) -> dict[str, Any]:
         """A phase as the contract tells it."""
-        from git_peer.core.plan import phases
-
-        waits = phases.waiting_for(self.state, phase, "", scene, list(self.tasks.values()))
+        waits = waiting_for(self.state, phase, "", scene, list(self.tasks.values()))
         return {
             "id": phase.id,
             "name": phase.name,
@@ -107,3 +107,40 @@ class Board:
             "tasks": [self.describe(task, scene) for task in self.tasks.values()],
             "contracts": [contracts.describe(contract) for contract in contracts.all_of(self.state)],
         }
+
+
+# -- merge points ---------------------------------------------------------------------------------
+def members(state: State, phase: Phase, known: Iterable[Task] | None = None) -> list[Task]:
+    """The tasks of a phase, of all or of those `known`, dropped ones left out."""
+    every = tasks.all_of(state) if known is None else known
+    return [task for task in every if task.phase == phase.id and task.status != "dropped"]
+
+
+def unfinished(among: Iterable[Task]) -> list[Task]:
+    """Those that are not accepted yet; a parent is what its subtasks are."""
+    return [task for task in among if task.status not in ("merge_point", "done") and not task.children]
+
+
+def workers(among: Iterable[Task]) -> list[str]:
+    """The names of the sessions that have work among these tasks."""
+    return sorted({task.assignee for task in among if task.assignee and task.status in (*tasks.WORKED_ON, "done")})
+
+
+def waiting_for(
+    state: State, phase: Phase, head: str, scene: Scene, known: Iterable[Task] | None = None
+) -> dict[str, Any]:
+    """Whom and what a phase waits for: {tasks, sessions, dead}; `head` "" takes what most of them stand on."""
+    among = members(state, phase, known)
+    live: list[str] = []
+    dead: list[str] = []
+    for name in workers(among):
+        session = sessions.get(state, name)
+        (live if session is not None and sessions.is_live(session, scene) else dead).append(name)
+    heads = [phase.synced[name] for name in live if name in phase.synced]
+    wanted = head or (max(heads, key=heads.count) if heads else "")
+    late = [name for name in live if not wanted or phase.synced.get(name) != wanted]
+    return {
+        "tasks": [{"id": t.id, "status": t.status, "assignee": t.assignee or None} for t in unfinished(among)],
+        "sessions": late,
+        "dead": dead,
+    }

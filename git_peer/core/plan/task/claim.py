@@ -1,4 +1,4 @@
-"""Claiming: how a session gets a task, keeps it, hands it over and gives it back. Commands and decide()."""
+"""How a session gets a task, keeps it, hands it over and gives it back: the commands, and how each is decided."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ import msgspec
 from git_peer import layout
 from git_peer.core.errors import PeerError
 from git_peer.core.lock import decide as taking
-from git_peer.core.lock import events as locking
 from git_peer.core.lock import queue as waits
 from git_peer.core.lock import record as locks
-from git_peer.core.lock.events import Wish
-from git_peer.core.log.command import Command, Outcome, envelope
-from git_peer.core.log.state import Event, Record, State
+from git_peer.core.lock.decide import Wish
+from git_peer.core.log.command import Answer, Command, Scene
+from git_peer.core.log.state import Record, State
+from git_peer.core.log.txn import Txn
 from git_peer.core.plan.task import events as tasking
 from git_peer.core.plan.task import record as tasks
 from git_peer.core.plan.task.board import Board
 from git_peer.core.plan.task.record import Task
-from git_peer.core.rules.opening import opened, proven
+from git_peer.core.session import expiry
 from git_peer.core.session import record as sessions
-from git_peer.core.session.record import Me, Scene, Session
+from git_peer.core.session.expiry import Evidence
+from git_peer.core.session.record import Session
 from git_peer.core.target import target as targets
 from git_peer.core.target.target import Target
 
@@ -37,91 +38,145 @@ class Avoid(Record, frozen=True, kw_only=True):
 class Claim(Command, tag="task-claim", frozen=True, kw_only=True):
     """Work on a task; with `lock`, its paths too, or neither. `blobs`: path → blob at HEAD, for the locks' records."""
 
+    stateful = True
+
     task: str
     lock: bool = False
     ttl: int | None = None
     blobs: dict[str, str] = msgspec.field(default_factory=dict)
     avoid: tuple[Avoid, ...] = ()
+
+    def decide(self, txn: Txn) -> Answer:
+        """The task named, or the reason why not."""
+        txn.begin()
+        board = Board(txn.state)
+        task = board[tasks.find(txn.state, self.task).id]
+        if not (is_mine(txn, task) and task.status == "in_progress"):
+            _refuse(board, task, txn.session, txn.scene)
+            _claim(txn, task)
+        held = taking.take(txn, _paths(txn, task, self)) if self.lock else []
+        return _shown(task.id, held)
 
 
 class Next(Command, tag="task-next", frozen=True, kw_only=True):
     """Work on the best task that is ready and fits: by skills, and with paths that nobody else has."""
 
+    stateful = True
+
     lock: bool = False
     ttl: int | None = None
     blobs: dict[str, str] = msgspec.field(default_factory=dict)
     avoid: tuple[Avoid, ...] = ()
 
+    def decide(self, txn: Txn) -> Answer:
+        """The ready task with the highest priority that fits the session and whose paths are free."""
+        session, board = txn.session, Board(txn.state)
+        able = {*session.capabilities, *self.me.capabilities}
+        busy = [
+            (target, worker.name)
+            for task, worker in board.working(txn.scene)
+            if worker.sid != session.sid
+            for target in task.paths
+        ]
+        why = Counter[str]()
+        ready = board.ready(txn.scene)
+        for task in sorted(ready, key=lambda one: one.priority, reverse=True):
+            keeper = board.kept_for(task, txn.scene)
+            lacking = [skill for skill in task.skills if skill not in able]
+            if keeper not in ("", session.name):
+                why[f"kept for {keeper}"] += 1
+            elif lacking:
+                why[f"needs {lacking[0]}"] += 1
+            elif worker := _occupied(txn.state, task, busy):
+                why[f"has paths that {worker} works on"] += 1
+            else:
+                try:
+                    grant = _paths(txn, task, self)
+                except PeerError as refusal:
+                    if refusal.code != "locked":
+                        raise
+                    first = refusal.extra["conflicts"][0]
+                    why[f"has paths that {first['lock']['session'] if first['lock'] else first['waiter']} has"] += 1
+                    continue
+                _claim(txn, task)
+                return _shown(task.id, taking.take(txn, grant) if self.lock else [])
+        raise _nothing(board, ready, why, session)
+
 
 class GiveUp(Command, tag="task-release", frozen=True, kw_only=True):
     """Give a task back; `force` is a person's reason for taking another's away."""
+
+    stateful = True
 
     task: str
     note: str = ""
     force: str | None = None
 
+    def decide(self, txn: Txn) -> Answer:
+        """The assignee's word, a person's force, or the evidence that its session is dead."""
+        session, task = txn.session, tasks.find(txn.state, self.task)
+        if task.status != "in_progress" or task.children:
+            back = f"`git peer task reopen {task.id}` takes it back from there"
+            hint = back if task.status in tasks.WORKED_ON else "`git peer task list`"
+            raise PeerError("invalid", f"nobody works on {task.id}: it is {task.status}", hint)
+        held = its_locks(txn.state, task)
+        if is_mine(txn, task):
+            txn.emit(tasking.TaskRelease, task=task.id, note=self.note)
+            taking.release(txn, held)
+        elif self.force is not None:
+            sessions.may_force(session, self.me, txn.scene, "take another's task away")
+            txn.emit(tasking.TaskRelease, task=task.id, force=self.force)
+            taking.release(txn, held, self.force)
+        elif not end_lapsed(txn, task):
+            raise PeerError(
+                "not_yours",
+                f"{task.id} is {task.assignee}'s, not {session.name}'s",
+                f"ask {task.assignee} to release it",
+                holder=task.assignee,
+            )
+        return _shown(task.id, [])
+
 
 class Assign(Command, tag="task-assign", frozen=True, kw_only=True):
     """Keep a task for a session, or hand one's own over to it; `to` "": for whoever comes."""
 
+    stateful = True
+
     task: str
     to: str = ""
 
+    def decide(self, txn: Txn) -> Answer:
+        """Kept while it is todo; handed over by who works on it, with its locks given back for the other to take."""
+        txn.begin()
+        task = tasks.find(txn.state, self.task)
+        if task.status == "todo" and not task.children:
+            if task.assignee != self.to:
+                txn.emit(tasking.TaskAssign, task=task.id, session=self.to)
+        elif task.status == "in_progress" and is_mine(txn, task):
+            to = sessions.get(txn.state, self.to)
+            if to is None or not sessions.is_live(to, txn.scene):
+                raise PeerError(
+                    "not_found",
+                    f"there is no live session {self.to or '(none named)'} to hand {task.id} over to",
+                    f"`git peer peers` shows who is here; `git peer task release {task.id}` gives it back to all",
+                )
+            taking.release(txn, its_locks(txn.state, task))
+            txn.emit(tasking.TaskAssign, task=task.id, session=to.name, to=to.sid)
+        elif task.status == "in_progress" and not task.children:
+            raise PeerError(
+                "not_yours",
+                f"{task.id} is {task.assignee}'s to hand over",
+                f"ask {task.assignee}",
+                holder=task.assignee,
+            )
+        else:
+            raise PeerError(
+                "invalid", f"{task.id} is {task.status}: only what is to do is assigned", "`git peer task list`"
+            )
+        return _shown(task.id, [])
+
 
 # -- claiming -------------------------------------------------------------------------------------
-def decide_claim(state: State, command: Claim, scene: Scene) -> Outcome:
-    """The task named, or the reason why not."""
-    session, opening = opened(state, command.me, scene)
-    board = Board(state)
-    task = board[tasks.find(state, command.task).id]
-    if _is_mine(state, task, session, command.me) and task.status == "in_progress":
-        events, held = _paths(state, task, command, session, scene) if command.lock else ([], [])
-        proven(state, events, scene, len(opening))
-        return _told(opening + events if events else [], task.id, held)
-    _refuse(board, task, session, scene)
-    events = _claimed(state, board, task, session, scene)
-    proven(state, events, scene, len(opening))
-    held = []
-    if command.lock:
-        taken, held = _paths(state, task, command, session, scene)
-        events += proven(state, taken, scene, len(opening) + len(events))
-    return _told(opening + events, task.id, held)
-
-
-def decide_next(state: State, command: Next, scene: Scene) -> Outcome:
-    """The ready task with the highest priority that fits the session and whose paths are free."""
-    session, opening = opened(state, command.me, scene)
-    board = Board(state)
-    able = {*session.capabilities, *command.me.capabilities}
-    busy = [(target, who.name) for task, who in board.working(scene) if who.sid != session.sid for target in task.paths]
-    why = Counter[str]()
-    ready = board.ready(scene)
-    for task in sorted(ready, key=lambda one: one.priority, reverse=True):
-        keeper = board.kept_for(task, scene)
-        lacking = [skill for skill in task.skills if skill not in able]
-        if keeper not in ("", session.name):
-            why[f"kept for {keeper}"] += 1
-        elif lacking:
-            why[f"needs {lacking[0]}"] += 1
-        elif who := _occupied(state, task, busy):
-            why[f"has paths that {who} works on"] += 1
-        else:
-            try:
-                taken, held = _paths(state, task, command, session, scene)
-            except PeerError as refusal:
-                if refusal.code != "locked":
-                    raise
-                first = refusal.extra["conflicts"][0]
-                why[f"has paths that {first['lock']['session'] if first['lock'] else first['waiter']} has"] += 1
-                continue
-            events = _claimed(state, board, task, session, scene)
-            if command.lock:
-                events += taken
-            proven(state, events, scene, len(opening))
-            return _told(opening + events, task.id, held if command.lock else [])
-    raise _nothing(board, ready, why, session)
-
-
 def _nothing(board: Board, ready: list[Task], why: Counter[str], session: Session) -> PeerError:
     todo = [task for task in board.tasks.values() if task.status == "todo" and not task.children]
     told = [f"{count} {what}" for what, count in why.most_common(3)]
@@ -138,9 +193,10 @@ def _nothing(board: Board, ready: list[Task], why: Counter[str], session: Sessio
     )
 
 
-def _is_mine(state: State, task: Task, session: Session, me: Me) -> bool:
-    holder = tasks.assignee_of(state, task)
-    return holder is not None and sessions.owns(session, me, holder)
+def is_mine(txn: Txn, task: Task) -> bool:
+    """Whether the session that acts works on a task, or an agent of its own does."""
+    holder = tasks.assignee_of(txn.state, task)
+    return holder is not None and sessions.owns(txn.session, txn.me, holder)
 
 
 def _refuse(board: Board, task: Task, session: Session, scene: Scene) -> None:
@@ -187,15 +243,26 @@ def _refuse(board: Board, task: Task, session: Session, scene: Scene) -> None:
         )
 
 
-def _claimed(state: State, board: Board, task: Task, session: Session, scene: Scene) -> list[Event]:
-    """Events that make the session its worker; a dead one's claim is ended first."""
-    events: list[Event] = []
+def _claim(txn: Txn, task: Task) -> None:
+    """The session becomes its worker; a dead one's claim ends first."""
     if task.status == "in_progress":
-        ended = tasking.lapse(state, task, session, scene)
-        assert ended is not None  # board.lapsed() said so
-        events.append(ended)
-    events.append(tasking.TaskClaim(**envelope(session, scene), task=task.id))
-    return events
+        ended = end_lapsed(txn, task)
+        assert ended  # board.lapsed() said so
+    txn.emit(tasking.TaskClaim, task=task.id)
+
+
+def lapse(state: State, task: Task, scene: Scene) -> Evidence | None:
+    """The evidence that who works on a task is dead; None while its lease must be taken for running."""
+    holder = tasks.assignee_of(state, task)
+    return expiry.evidence(holder, holder.ttl if holder else 0, scene)
+
+
+def end_lapsed(txn: Txn, task: Task) -> bool:
+    """End a dead session's claim; whether it is dead."""
+    evidence = lapse(txn.state, task, txn.scene)
+    if evidence is not None:
+        txn.emit(tasking.TaskLapse, task=task.id, evidence=evidence)
+    return evidence is not None
 
 
 def _occupied(state: State, task: Task, busy: list[tuple[Target, str]]) -> str:
@@ -218,30 +285,25 @@ def lockable(task: Task) -> tuple[Target, ...]:
     return tuple(dict.fromkeys(whole))
 
 
-def _paths(
-    state: State, task: Task, command: Claim | Next, session: Session, scene: Scene
-) -> tuple[list[Event], list[str]]:
-    """Events that lock the paths of a task, and the locks' ids; PeerError("locked") where somebody has one."""
+def _paths(txn: Txn, task: Task, command: Claim | Next) -> taking.Grant:
+    """How the paths of a task are locked for it; PeerError("locked") where somebody has one."""
     wanted = lockable(task)
-    if not wanted:
-        return [], []
-    folds = state.log.folds
-    for one in command.avoid:
-        met = next((target for target in wanted if targets.overlap(target, one.target, folds)), None)
+    folds = txn.state.log.folds
+    for avoid in command.avoid:
+        met = next((target for target in wanted if targets.overlap(target, avoid.target, folds)), None)
         if met is not None:
             raise PeerError(
                 "locked",
-                f"{targets.show(met)} is locked tentatively by {one.session}, in this clone",
-                f"ask {one.session}; `git peer sync` has its lock arbitrated",
-                conflicts=[{"target": targets.show(met), "lock": None, "waiter": one.session}],
+                f"{targets.show(met)} is locked tentatively by {avoid.session}, in this clone",
+                f"ask {avoid.session}; `git peer sync` has its lock arbitrated",
+                conflicts=[{"target": targets.show(met), "lock": None, "waiter": avoid.session}],
             )
     reason = f"{task.id}: {task.title}"[:200]
     wish = Wish(targets=wanted, ttl=command.ttl, task=task.id, reason=reason, blobs=command.blobs)
-    place = waits.own(state, session, wanted, wish.mode)
-    return taking.granted(state, wish, session, command.me, place, scene)
+    return taking.judge(txn, wish, waits.own(txn.state, txn.session, wanted, wish.mode))
 
 
-def _told(events: list[Event], ident: str, held: list[str]) -> Outcome:
+def _shown(ident: str, held: list[str]) -> Answer:
     def answer(after: State, scene: Scene) -> dict[str, Any]:
         task = tasks.get(after, ident)
         assert task is not None
@@ -254,7 +316,7 @@ def _told(events: list[Event], ident: str, held: list[str]) -> Outcome:
         views = [locks.describe(after, locks.by_id(after, one), scene, "") for one in held if one in there]
         return {"task": tasks.describe(task), "locks": views}
 
-    return Outcome(events, answer, stateful=True)
+    return answer
 
 
 # -- giving back ----------------------------------------------------------------------------------
@@ -278,69 +340,3 @@ def its_locks(state: State, task: Task) -> list[locks.Lock]:
 def _is_over(state: State, ident: str) -> bool:
     task = tasks.get(state, ident) if ident else None
     return task is not None and task.status in tasks.OVER
-
-
-def may_force(session: Session, me: Me, scene: Scene, what: str) -> None:
-    """PeerError("not_allowed") unless this is a person, whose right it is."""
-    if not sessions.is_person(session, me) and not scene.agents_may_force:
-        raise PeerError("not_allowed", f"an agent may not {what}", "ask a person, or whoever has it")
-
-
-def decide_give_up(state: State, command: GiveUp, scene: Scene) -> Outcome:
-    """The assignee's word, a person's force, or the evidence that its session is dead."""
-    session, opening = opened(state, command.me, scene)
-    task = tasks.find(state, command.task)
-    if task.status != "in_progress" or task.children:
-        hint = f"`git peer task reopen {task.id}` takes it back from there" if task.status in tasks.WORKED_ON else ""
-        raise PeerError("invalid", f"nobody works on {task.id}: it is {task.status}", hint or "`git peer task list`")
-    events: list[Event] = []
-    if _is_mine(state, task, session, command.me):
-        events.append(tasking.TaskRelease(**envelope(session, scene), task=task.id, note=command.note))
-        events += locking.release(state, its_locks(state, task), session, command.me, scene, None)
-    elif command.force is not None:
-        may_force(session, command.me, scene, "take another's task away")
-        events.append(tasking.TaskRelease(**envelope(session, scene), task=task.id, force=command.force))
-        events += locking.release(state, its_locks(state, task), session, command.me, scene, command.force)
-    else:
-        lapsed = tasking.lapse(state, task, session, scene)
-        if lapsed is None:
-            raise PeerError(
-                "not_yours",
-                f"{task.id} is {task.assignee}'s, not {session.name}'s",
-                f"ask {task.assignee} to release it",
-                holder=task.assignee,
-            )
-        events.append(lapsed)
-    proven(state, events, scene, len(opening))
-    return _told(opening + events, task.id, [])
-
-
-def decide_assign(state: State, command: Assign, scene: Scene) -> Outcome:
-    """Kept while it is todo; handed over by who works on it, with its locks given back for the other to take."""
-    session, opening = opened(state, command.me, scene)
-    task = tasks.find(state, command.task)
-    events: list[Event] = []
-    if task.status == "todo" and not task.children:
-        if task.assignee == command.to:
-            return _told([], task.id, [])
-        events.append(tasking.TaskAssign(**envelope(session, scene), task=task.id, session=command.to))
-    elif task.status == "in_progress" and _is_mine(state, task, session, command.me):
-        to = sessions.get(state, command.to)
-        if to is None or not sessions.is_live(to, scene):
-            raise PeerError(
-                "not_found",
-                f"there is no live session {command.to or '(none named)'} to hand {task.id} over to",
-                f"`git peer peers` shows who is here; `git peer task release {task.id}` gives it back to all",
-            )
-        events += locking.release(state, its_locks(state, task), session, command.me, scene, None)
-        events.append(tasking.TaskAssign(**envelope(session, scene), task=task.id, session=to.name, to=to.sid))
-    elif task.status == "in_progress" and not task.children:
-        raise PeerError(
-            "not_yours", f"{task.id} is {task.assignee}'s to hand over", f"ask {task.assignee}", holder=task.assignee
-        )
-    else:
-        raise PeerError(
-            "invalid", f"{task.id} is {task.status}: only what is to do is assigned", "`git peer task list`"
-        )
-    proven(state, events, scene, len(opening))
-    return _told(opening + events, task.id, [])

@@ -1,25 +1,27 @@
-"""Working: how a task goes from being begun to being done. Commands and decide()."""
+"""How a task goes from being begun to being done: the commands, and how each is decided."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from git_peer.core.errors import PeerError
-from git_peer.core.lock import events as locking
+from git_peer.core.lock import decide as locking
 from git_peer.core.lock import record as locks
-from git_peer.core.log.command import Command, Outcome, envelope
-from git_peer.core.log.state import Event, State
+from git_peer.core.lock.events import LockRelease
+from git_peer.core.log.command import Answer, Command, Scene
+from git_peer.core.log.state import State
+from git_peer.core.log.txn import Txn
 from git_peer.core.plan.task import events as tasking
 from git_peer.core.plan.task import record as tasks
-from git_peer.core.plan.task.claim import its_locks, may_force
+from git_peer.core.plan.task.claim import end_lapsed, is_mine, its_locks
 from git_peer.core.plan.task.record import OVER, WORKED_ON, Task
-from git_peer.core.rules.opening import opened, proven
 from git_peer.core.session import record as sessions
-from git_peer.core.session.record import Me, Scene, Session
 
 
 class Move(Command, tag="task-move", frozen=True, kw_only=True):
     """Another status for a task; `commit` is what is handed in for review, for any other move what was seen of it."""
+
+    stateful = True
 
     task: str
     status: str
@@ -27,9 +29,53 @@ class Move(Command, tag="task-move", frozen=True, kw_only=True):
     commit: str = ""
     force: str | None = None
 
+    def decide(self, txn: Txn) -> Answer:
+        """By the status machine; locks that were taken for a task end with it."""
+        txn.begin()  # where it begins here, what it sweeps may be this task
+        task = tasks.find(txn.state, self.task)
+        if task.status == self.status and not (self.status == "review" and self.commit != task.commit):
+            if self.status in (*OVER, "blocked", "todo"):
+                return _shown(task.id, [])
+            raise PeerError("invalid", f"{task.id} is {task.status} already", "`git peer task show` tells by whom")
+        lapsed = self._end_lapsed(txn, task)
+        task = tasks.find(txn.state, task.id)
+        if lapsed and task.status == self.status:  # what a dead session left is there again
+            return _shown(task.id, [])
+        _may(txn, task, self)
+        freed: dict[str, locks.Lock] = {}  # two subtasks may share one
+        for one in with_children(txn.state, task) if self.status == "dropped" else [task]:
+            if self.status in (*OVER, "blocked", "todo"):
+                freed |= {lock.id: lock for lock in its_locks(txn.state, one)}
+            commit = self.commit if self.status == "review" else ""
+            txn.emit(
+                tasking.TaskMove,
+                task=one.id,
+                status=self.status,
+                note=self.note,
+                commit=commit,
+                force=self.force or "",
+            )
+        views = [locks.describe(txn.state, lock, txn.scene, "") for lock in freed.values()]
+        for lock in freed.values():
+            if self.status in OVER:
+                txn.emit(LockRelease, lock=lock.id)
+            else:
+                locking.release(txn, [lock], self.force)
+        return _shown(task.id, views)
+
+    def _end_lapsed(self, txn: Txn, task: Task) -> bool:
+        """End dead sessions' claims that stand in the way of blocking, dropping or reopening; whether any did."""
+        if self.status not in ("blocked", "dropped", "todo"):
+            return False
+        among = with_children(txn.state, task) if self.status == "dropped" else [task]
+        working = [one for one in among if one.status == "in_progress" and not one.children and not is_mine(txn, one)]
+        return [end_lapsed(txn, one) for one in working].count(True) > 0
+
 
 class Progress(Command, tag="task-progress", frozen=True, kw_only=True):
     """How far one's own task is; `check` and `uncheck` name items by number (from 1) or by text."""
+
+    stateful = True
 
     task: str
     percent: int | None = None
@@ -37,9 +83,30 @@ class Progress(Command, tag="task-progress", frozen=True, kw_only=True):
     check: tuple[str, ...] = ()
     uncheck: tuple[str, ...] = ()
 
+    def decide(self, txn: Txn) -> Answer:
+        """The assignee's own."""
+        txn.begin()
+        task = tasks.find(txn.state, self.task)
+        _own(txn, task)
+        if task.status not in WORKED_ON:
+            raise PeerError("invalid", f"{task.id} is {task.status}", f"`git peer task claim {task.id}`")
+        if self.percent is not None and not 0 <= self.percent <= 100:
+            raise PeerError("invalid", f"not a percentage: {self.percent}", "0 to 100")
+        txn.emit(
+            tasking.TaskProgress,
+            task=task.id,
+            percent=self.percent,
+            note=self.note,
+            check=tuple(_item(task, text) for text in self.check),
+            uncheck=tuple(_item(task, text) for text in self.uncheck),
+        )
+        return _shown(task.id, [])
+
 
 class Record(Command, tag="task-result", frozen=True, kw_only=True):
     """What the acceptance command of a task said of a commit; `seen` is the command that was run."""
+
+    stateful = True
 
     task: str
     commit: str
@@ -47,65 +114,44 @@ class Record(Command, tag="task-result", frozen=True, kw_only=True):
     seen: str = ""
     output: str = ""
 
+    def decide(self, txn: Txn) -> Answer:
+        """A result is of the acceptance command as the plan has it now."""
+        txn.begin()
+        task = tasks.find(txn.state, self.task)
+        if task.status not in ("in_progress", "review"):
+            raise PeerError(
+                "invalid", f"{task.id} is {task.status}: nothing of it is to be accepted", "`git peer task show`"
+            )
+        if task.accept != self.seen:
+            raise PeerError(
+                "changed",
+                f"the acceptance of {task.id} is now {task.accept!r}, not {self.seen!r}",
+                "look at it with `git peer task show`, and run that",
+            )
+        if task.status == "review" and self.commit != task.commit:
+            raise PeerError(
+                "changed",
+                f"{task.id} has {task.commit[:12]} under review, not {self.commit[:12]}",
+                "the result must be of that very commit",
+            )
+        txn.emit(
+            tasking.TaskResult,
+            task=task.id,
+            commit=self.commit,
+            passed=self.passed,
+            command=self.seen,
+            output=self.output,
+        )
+        return _shown(task.id, [])
 
-def _told(events: list[Event], ident: str, freed: list[dict[str, Any]]) -> Outcome:
+
+def _shown(ident: str, freed: list[dict[str, Any]]) -> Answer:
     def answer(after: State, scene: Scene) -> dict[str, Any]:
         task = tasks.get(after, ident)
         assert task is not None
         return {"task": tasks.describe(task), "released": freed}
 
-    return Outcome(events, answer, stateful=True)
-
-
-def decide_move(state: State, command: Move, scene: Scene) -> Outcome:
-    """By the status machine; locks that were taken for a task end with it."""
-    session, opening = opened(state, command.me, scene)
-    task = tasks.find(state, command.task)
-    if task.status == command.status and not (command.status == "review" and command.commit != task.commit):
-        if command.status in (*OVER, "blocked", "todo"):
-            return _told([], task.id, [])
-        raise PeerError("invalid", f"{task.id} is {task.status} already", "`git peer task show` tells by whom")
-    events = _lapses(state, task, command, session, scene)
-    proven(state, events, scene, len(opening))
-    task = tasks.find(state, task.id)
-    if events and task.status == command.status:  # what a dead session left is there again
-        return _told(opening + events, task.id, [])
-    _may(state, task, command, session, scene)
-    moves: list[Event] = []
-    freed: list[locks.Lock] = []
-    for one in with_children(state, task) if command.status == "dropped" else [task]:
-        what = {**envelope(session, scene), "task": one.id, "status": command.status}
-        commit = command.commit if command.status == "review" else ""
-        moves.append(tasking.TaskMove(**what, note=command.note, commit=commit, force=command.force or ""))
-        freed += its_locks(state, one) if command.status in (*OVER, "blocked", "todo") else []
-    views = [locks.describe(state, lock, scene, "") for lock in freed]
-    events += proven(state, moves, scene, len(opening) + len(events))
-    ends: list[Event] = []
-    for lock in freed:
-        if command.status in OVER:
-            ends.append(locking.LockRelease(**envelope(session, scene), lock=lock.id))
-        else:
-            ends += locking.release(state, [lock], session, command.me, scene, command.force)
-    events += proven(state, ends, scene, len(opening) + len(events))
-    return _told(opening + events, task.id, views)
-
-
-def _lapses(state: State, task: Task, command: Move, session: Session, scene: Scene) -> list[Event]:
-    """The ends of dead sessions' claims that stand in the way of blocking, dropping or reopening."""
-    if command.status not in ("blocked", "dropped", "todo"):
-        return []
-    among = with_children(state, task) if command.status == "dropped" else [task]
-    return [
-        ended
-        for one in among
-        if one.status == "in_progress" and not one.children and not _mine(state, one, session, command.me)
-        if (ended := tasking.lapse(state, one, session, scene)) is not None
-    ]
-
-
-def _mine(state: State, task: Task, session: Session, me: Me) -> bool:
-    holder = tasks.assignee_of(state, task)
-    return holder is not None and sessions.owns(session, me, holder)
+    return answer
 
 
 def with_children(state: State, task: Task) -> list[Task]:
@@ -118,9 +164,9 @@ def with_children(state: State, task: Task) -> list[Task]:
     return found
 
 
-def _may(state: State, task: Task, command: Move, session: Session, scene: Scene) -> None:
+def _may(txn: Txn, task: Task, command: Move) -> None:
     """PeerError where the move is not this session's, in words that help; what apply() refuses stays refused."""
-    holder, mine = tasks.assignee_of(state, task), _mine(state, task, session, command.me)
+    holder, mine, session = tasks.assignee_of(txn.state, task), is_mine(txn, task), txn.session
     to, at = command.status, task.status
     if to != "review" and command.commit not in ("", task.commit):
         raise PeerError(
@@ -129,7 +175,7 @@ def _may(state: State, task: Task, command: Move, session: Session, scene: Scene
             f"look at it again with `git peer task show {task.id}`",
         )
     if command.force is not None:
-        may_force(session, command.me, scene, "end another's work on a task")
+        sessions.may_force(session, txn.me, txn.scene, "end another's work on a task")
     if task.children and to != "dropped" and (at, to) != ("dropped", "todo"):
         raise PeerError("invalid", f"{task.id} is done by its subtasks", f"they are {', '.join(task.children[:9])}")
     if to not in tasks.MOVES[at]:
@@ -175,29 +221,8 @@ def _accepted(task: Task) -> None:
     )
 
 
-def decide_progress(state: State, command: Progress, scene: Scene) -> Outcome:
-    """The assignee's own."""
-    session, opening = opened(state, command.me, scene)
-    task = tasks.find(state, command.task)
-    _own(state, task, session, command.me)
-    if task.status not in WORKED_ON:
-        raise PeerError("invalid", f"{task.id} is {task.status}", f"`git peer task claim {task.id}`")
-    if command.percent is not None and not 0 <= command.percent <= 100:
-        raise PeerError("invalid", f"not a percentage: {command.percent}", "0 to 100")
-    event = tasking.TaskProgress(
-        **envelope(session, scene),
-        task=task.id,
-        percent=command.percent,
-        note=command.note,
-        check=tuple(_item(task, text) for text in command.check),
-        uncheck=tuple(_item(task, text) for text in command.uncheck),
-    )
-    proven(state, [event], scene, len(opening))
-    return _told([*opening, event], task.id, [])
-
-
-def _own(state: State, task: Task, session: Session, me: Me) -> None:
-    if not _mine(state, task, session, me):
+def _own(txn: Txn, task: Task) -> None:
+    if not is_mine(txn, task):
         whose = f"{task.assignee}'s" if task.assignee else "nobody's yet"
         raise PeerError(
             "not_yours", f"{task.id} is {whose}", f"`git peer task claim {task.id}`", holder=task.assignee or None
@@ -215,35 +240,3 @@ def _item(task: Task, text: str) -> int:
         known = "; ".join(f"{at}. {item}" for at, item in enumerate(listed[:9], 1)) or "it has none"
         raise PeerError("not_found", f"the checklist of {task.id} has no item {text!r}", known)
     return match[0]
-
-
-def decide_record(state: State, command: Record, scene: Scene) -> Outcome:
-    """A result is of the acceptance command as the plan has it now."""
-    session, opening = opened(state, command.me, scene)
-    task = tasks.find(state, command.task)
-    if task.status not in ("in_progress", "review"):
-        raise PeerError(
-            "invalid", f"{task.id} is {task.status}: nothing of it is to be accepted", "`git peer task show`"
-        )
-    if task.accept != command.seen:
-        raise PeerError(
-            "changed",
-            f"the acceptance of {task.id} is now {task.accept!r}, not {command.seen!r}",
-            "look at it with `git peer task show`, and run that",
-        )
-    if task.status == "review" and command.commit != task.commit:
-        raise PeerError(
-            "changed",
-            f"{task.id} has {task.commit[:12]} under review, not {command.commit[:12]}",
-            "the result must be of that very commit",
-        )
-    event = tasking.TaskResult(
-        **envelope(session, scene),
-        task=task.id,
-        commit=command.commit,
-        passed=command.passed,
-        command=command.seen,
-        output=command.output,
-    )
-    proven(state, [event], scene, len(opening))
-    return _told([*opening, event], task.id, [])

@@ -6,18 +6,18 @@ from collections.abc import Container
 from typing import Any
 
 from git_peer.core.errors import PeerError
-from git_peer.core.lock import events as locking
 from git_peer.core.lock import record as locks
-from git_peer.core.log.command import Command, Outcome, envelope
-from git_peer.core.log.state import Event, Record, State
-from git_peer.core.plan import graph
+from git_peer.core.lock.events import LockRelease
+from git_peer.core.log.command import Answer, Command
+from git_peer.core.log.state import Record
+from git_peer.core.log.txn import Txn
 from git_peer.core.plan.task import events as tasking
+from git_peer.core.plan.task import graph
 from git_peer.core.plan.task import record as tasks
 from git_peer.core.plan.task.board import Board
 from git_peer.core.plan.task.claim import its_locks
 from git_peer.core.plan.task.record import Task
-from git_peer.core.rules.opening import opened, proven
-from git_peer.core.session.record import Scene, Session
+from git_peer.core.session.record import Session
 
 HANDED_IN = ("review", "merge_point", "done")
 
@@ -32,7 +32,39 @@ class Landed(Record, frozen=True, kw_only=True):
 class Integrate(Command, tag="task-integrate", frozen=True, kw_only=True):
     """What was merged is accepted, and done: those tasks that have that very commit in review, or accepted."""
 
+    large = True
+    stateful = True
+
     landed: tuple[Landed, ...]
+
+    def decide(self, txn: Txn) -> Answer:
+        """{accepted: [task], left: [{task, why}], released}: each task for itself; what is over is passed over."""
+        session = txn.session
+        accepted: list[str] = []
+        left: list[dict[str, Any]] = []
+        freed: list[dict[str, Any]] = []
+        for landed in self.landed:
+            task = tasks.get(txn.state, landed.task)
+            why = _against(task, landed, session)
+            if task is None or why is None:
+                continue
+            if why:
+                left.append({"task": landed.task, "why": why})
+                continue
+            held = its_locks(txn.state, task)
+            views = [locks.describe(txn.state, lock, txn.scene, "") for lock in held]
+            try:
+                for status in ("merge_point", "done") if task.status == "review" else ("done",):
+                    txn.emit(tasking.TaskMove, task=task.id, status=status)
+                for lock in held:
+                    txn.emit(LockRelease, lock=lock.id)
+            except PeerError as refusal:
+                left.append({"task": landed.task, "why": refusal.message})
+                continue
+            accepted.append(task.id)
+            freed += views
+        answer = {"accepted": accepted, "left": left, "released": freed}
+        return lambda after, scene: answer
 
 
 # -- order ----------------------------------------------------------------------------------------
@@ -72,40 +104,6 @@ def holding(board: Board, task: Task, there: Container[str], stopped: Container[
         for ident in before(board, task)
         if ident in stopped or not (ident in there or board[ident].status in tasks.OVER)
     ]
-
-
-# -- deciding -------------------------------------------------------------------------------------
-def decide_integrate(state: State, command: Integrate, scene: Scene) -> Outcome:
-    """{accepted: [task], left: [{task, why}], released}: each task for itself; what is over already is passed over."""
-    session, opening = opened(state, command.me, scene)
-    events: list[Event] = []
-    accepted: list[str] = []
-    left: list[dict[str, Any]] = []
-    freed: list[locks.Lock] = []
-    for one in command.landed:
-        task = tasks.get(state, one.task)
-        why = _against(task, one, session)
-        if task is None or why is None:
-            continue
-        if why:
-            left.append({"task": one.task, "why": why})
-            continue
-        steps = ("merge_point", "done") if task.status == "review" else ("done",)
-        try:
-            held = its_locks(state, task)
-            for status in steps:
-                move = tasking.TaskMove(**envelope(session, scene), task=task.id, status=status)
-                events += proven(state, [move], scene, len(opening) + len(events))
-            ends: list[Event] = [locking.LockRelease(**envelope(session, scene), lock=lock.id) for lock in held]
-            events += proven(state, ends, scene, len(opening) + len(events))
-        except PeerError as refusal:
-            left.append({"task": one.task, "why": refusal.message})
-            continue
-        accepted.append(task.id)
-        freed += held
-    views = [locks.describe(state, lock, scene, "") for lock in freed]
-    answer = {"accepted": accepted, "left": left, "released": views}
-    return Outcome(opening + events if events else [], lambda after, scene: answer, large=True, stateful=True)
 
 
 def _against(task: Task | None, landed: Landed, session: Session) -> str | None:
