@@ -29,7 +29,7 @@ def ensure_sender(site: Site, env: Mapping[str, str]) -> None:
     import fcntl
 
     try:
-        handle = os.open(f"{site.folder}/{layout.F_SENDER}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        handle = os.open(f"{site.folder}/{layout.F_SENDER}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     except OSError:
         return  # a disk that takes no writes; `git peer sync` says so
     try:

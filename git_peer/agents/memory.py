@@ -149,7 +149,7 @@ def _apart(site: Site, name: str, change: Callable[[dict[str, Any], int], dict[s
 
     place, now = _place(site, name, "+subagents"), int(time.time())
     os.makedirs(os.path.dirname(place), exist_ok=True)
-    handle = os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    handle = os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         try:

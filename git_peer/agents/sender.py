@@ -38,7 +38,7 @@ def main(peer: Peer, handle: int = -1) -> int:
 
 def _alone(peer: Peer) -> int:
     """The sender's lock, where it is to be had; else -1."""
-    handle = os.open(peer.clone.folder / layout.F_SENDER, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    handle = os.open(peer.clone.folder / layout.F_SENDER, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

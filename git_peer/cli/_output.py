@@ -77,6 +77,10 @@ class Call:
             self._peer = self.parts(writing).peer(writing, waits=self._waits, defers=True, steady=once)
         return self._peer
 
+    def forget(self) -> None:
+        """What was read is no more: git-peer was taken out, or set up anew."""
+        self._parts = self._peer = None
+
     def _waits(self, what: str) -> None:
         """Say once what a command of over a second waits for."""
         kind = what.split(":", maxsplit=1)[0]

@@ -13,7 +13,7 @@ import click
 
 from git_peer import __version__
 from git_peer.cli._output import Call, Reply
-from git_peer.core.errors import PeerError
+from git_peer.core.errors import Malformed, PeerError
 
 # command → (module, what it does); imported only when it is called, for `git peer --help` lists them all
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -130,6 +130,9 @@ def guard(call: Call, action: Callable[[], int]) -> int:
         return action()
     except PeerError as why:
         return call.fail(why)
+    except Malformed as why:
+        hint = "`git peer doctor --fix` mends what can be mended"
+        return call.fail(PeerError("untrusted", f"the log here is malformed: {why}", hint))
     except (KeyboardInterrupt, click.Abort):  # the second is ^C at a question
         return call.fail(PeerError("interrupted", "interrupted", ""))
     except BrokenPipeError:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from git_peer import layout
 from git_peer.cli._output import Call, Reply
 from git_peer.cli.main import command
 from git_peer.core.errors import PeerError
+
+if TYPE_CHECKING:
+    from git_peer.ops.uninstall import Left
+    from git_peer.ops.wiring import Parts
 
 
 @command("init")
@@ -24,7 +30,8 @@ def init_command(call: Call, remote: str | None, local: bool, branch: str | None
     local log.
     """
     from git_peer.hooks import install as hooks
-    from git_peer.hooks import rewriting
+    from git_peer.hooks import mirrors, rewriting
+    from git_peer.hooks.site import HookState
     from git_peer.ops import gate
     from git_peer.ops import notes as noting
     from git_peer.ops import sync as tentative
@@ -39,19 +46,21 @@ def init_command(call: Call, remote: str | None, local: bool, branch: str | None
         except ValueError as why:
             raise PeerError("usage", str(why), "as git names branches: peer/coordination") from None
     parts = call.parts()
-    setup = parts.setup()
-    done = setup.init(remote, local, branch)
-    states = [] if no_hooks else hooks.install(parts.repo.common, parts.repo.top)
+
+    def guard() -> list[HookState]:
+        return [] if no_hooks else hooks.install(parts.repo.common, parts.repo.top)
+
+    done = parts.setup().init(remote, local, branch, guard)
     if not no_hooks:
         gate.notices(parts.repo, mend=True)  # from here on a glance tells whether it still stands
     rewriting.add(parts.clone)
-    call._parts = None  # what init wrote is read anew
+    mirrors.guard(parts.clone)
+    call.forget()
     peer = call.peer()
     noting.begin(peer)
     lost = tentative.sync(peer)["lost"] if peer.clone.tentative() and done["mode"] == "remote" else []
-    shown = [{"name": s.name, "path": str(s.path), "state": s.state, "detail": s.detail} for s in states]
-    text = _told(done, len(states)) + [f"Lost: {one['command']}: {one['why']}" for one in lost]
-    return Reply({**done, "hooks": shown, "lost": lost}, text, network=True)
+    text = _told(done, len(done["hooks"])) + [f"Lost: {one['command']}: {one['why']}" for one in lost]
+    return Reply({**done, "lost": lost}, text, network=True)
 
 
 def _told(done: dict[str, Any], hooks: int) -> list[str]:
@@ -64,31 +73,72 @@ def _told(done: dict[str, Any], hooks: int) -> list[str]:
     else:
         verb = "Started a local log" if done["created"] else "Has a local log"
         lines.append(f"{verb} for this clone and its work trees, id {done['log_id']}.")
-        lines.append("`git peer init --remote origin` shares it through a remote.")
+        lines.append("`git peer init --remote origin` shares it through a remote, or joins the log there.")
     if hooks:
         lines.append(f"{hooks} hooks guard commits, merges and pushes; your own go on running.")
     return lines
 
 
 @command("uninstall")
-@click.option("--purge", is_flag=True, help="Delete the refs too, here and on the remote.")
+@click.option("--purge", is_flag=True, help="Delete the log too, here and on the remote, for everybody.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def uninstall_command(call: Call, purge: bool, yes: bool) -> Reply:
-    """Take the hooks and this clone's settings out. --purge deletes the log as well."""
-    from git_peer.ops.init import uninstall
+    """Take git-peer out of this clone: hooks, settings, refs; its sessions end and their locks are free.
+
+    What stays is named. --purge deletes the log for everybody, and says first from whom it takes what.
+    """
+    from git_peer.ops import uninstall as leaving
 
     parts = call.parts()
-    if not parts.clone.folder.exists() and parts.repo.git.references.get("refs/peer/coordination") is None:
+    left, chain = leaving.Left(), parts.chain
+    known = parts.clone.folder.exists() or chain.tip is not None
+    remote = parts.remote if parts.clone.is_set_up or not purge else parts.setup().find_remote()
+    patience = parts.settings.get("retryTimeout")
+    loss = leaving.loss_of(chain, parts.clone, remote, patience) if purge and remote is not None else None
+    if not known and loss is None:
         raise PeerError("not_set_up", "git-peer is not set up in this repository", "")
-    remote = parts.remote
     if purge and not yes:
-        where = f" and {remote.ref} on {remote.name}, for everybody" if remote else ""
+        what = f"deletes refs/peer/* and {layout.NOTES} here"
+        if loss is not None and remote is not None:
+            what += f", and {loss.told(remote)}"
         if not sys.stdin.isatty():
-            raise PeerError("not_allowed", f"--purge deletes refs/peer/*{where}", "say --yes if that is meant")
-        if not click.confirm(f"Delete refs/peer/* here{where}?", err=True):
+            raise PeerError("not_allowed", f"--purge {what}", "say --yes if that is meant")
+        if not click.confirm(f"This {what}.\nGo on?", err=True):
             raise PeerError("failed", "nothing was deleted", "")
+    if loss is not None and remote is not None:
+        leaving.delete_remote(parts.clone, remote, loss, patience, left)
+    elif not purge and remote is not None:  # a local log refuses nobody once the hooks are out
+        leaving.give_back(call.peer(), left)
+        call.forget()
+    _agents_out(parts, left)
+    leaving.take_out(parts.repo, parts.clone, purge, left)
+    lines = ["Took git-peer out of this clone."]
+    lines += [f"Unlocked {target}." for target in left.released] + [f"Deleted {name}." for name in left.deleted]
+    lines += [f"Stays: {what}" for what in left.stayed]
+    affected = {"clones": loss.clones, "sessions": loss.sessions, "locks": loss.locks} if loss is not None else None
+    return Reply({**left.told(), "affected": affected}, lines)
 
-    done = uninstall(parts.repo, parts.clone, purge, remote, parts.settings.get("retryTimeout"))
-    lines = ["Took the hooks and this clone's settings out.", *(f"Stayed: {what}" for what in done["stayed"])]
-    lines += [f"Deleted {name}." for name in done["deleted"]]
-    return Reply(done, lines)
+
+def _agents_out(parts: Parts, left: Left) -> None:
+    """What `agent install` wrote into this work tree; what is committed is everybody's, and stays."""
+    from git_peer.agents import install as agents
+    from git_peer.ops.uninstall import tracked
+
+    top = parts.repo.top
+    for row in agents.states(top) if top is not None else []:
+        name = row["agent"]
+        try:
+            changes = agents.remove(name, top) if row["project"] != "no" else []
+        except PeerError as why:
+            left.stayed.append(f"the settings of {name}: {why.message}")
+            continue
+        inner = {change: os.path.relpath(change.path, top) for change in changes}
+        shared = tracked(parts.repo, list(inner.values()))
+        agents.write([change for change in changes if inner[change] not in shared])
+        left.stayed += [
+            f"{path}: it is committed, for everybody; `git peer agent remove {name}` takes ours out of it"
+            for path in inner.values()
+            if path in shared
+        ]
+        if row["user"] in ("yes", "outdated"):
+            left.stayed.append(f"your own settings of {name}: `git peer agent remove {name} --user`")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import re
 import subprocess
 import sys
@@ -13,16 +12,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from git_peer import layout
-from git_peer.core.errors import PeerError
-from git_peer.core.log import record as log
+from git_peer.core.errors import Malformed, PeerError
 from git_peer.core.session import record as sessions
 from git_peer.hooks import install as hooks
-from git_peer.hooks import rewriting
-from git_peer.ops import gate
+from git_peer.hooks import mirrors, rewriting
+from git_peer.ops import gate, log_repair
 from git_peer.ops.peer import Peer
-from git_peer.publish import attempts
+from git_peer.publish import attempts, loss
 from git_peer.store.clone.clone import Clone
-from git_peer.store.git import refs
 from git_peer.store.git.remote import run
 from git_peer.store.git.repo import Repo
 from git_peer.store.settings import Settings
@@ -81,11 +78,12 @@ def examine(parts: Parts, fix: bool) -> list[Check]:
     found.extend(_sandbox(parts))
     found.append(_hooks(parts, fix))
     found.append(_notes(parts, fix))
+    found.extend(_mirrors(parts, fix))
     found.extend(_locks(parts, fix))
     peer = parts.peer()
     found.append(_log(peer, fix))
     found.append(_remote(peer))
-    if peer.chain.tip is not None:
+    if _is_readable(peer):
         found.append(_clock(peer))
         found.append(_worktree(peer))
         found.append(_attempts(peer))
@@ -147,6 +145,17 @@ def _notes(parts: Parts, fix: bool) -> Check:
     return _check("notes", "ok", "they follow amends and rebases")
 
 
+def _mirrors(parts: Parts, fix: bool) -> list[Check]:
+    """Whether a `git fetch --prune` would delete our refs."""
+    if fix:
+        mirrors.guard(parts.clone)
+    keys = mirrors.unguarded(parts.repo.common)
+    if not keys:
+        return []
+    detail = f"{', '.join(keys)} takes every ref: `git fetch --prune` would delete the log here"
+    return [_check("refspecs", "fail", detail, "`git peer doctor --fix` leaves refs/peer/ out of it")]
+
+
 def _locks(parts: Parts, fix: bool) -> list[Check]:
     """Ref locks that a killed git left behind: ours are taken away with --fix, others are named."""
     found = []
@@ -179,71 +188,63 @@ def _age(path: Path) -> int | None:
 
 
 def _log(peer: Peer, fix: bool) -> Check:
-    tip = peer.chain.tip
-    if tip is None:
-        return _check("log", "fail", f"{layout.TIP} is missing", "`git peer init` fetches it again")
-    path = peer.chain.path(None, tip) or []
-    problems = peer.chain.verify(None, path)
+    """The log here and on its remote: the same word for what is wrong as every command has."""
+    try:
+        said = log_repair.mended(peer) if fix else ""
+        _examined(peer)
+        peer.refuse_half()
+    except PeerError as why:
+        return _check("log", "fail", why.message, why.hint)
+    log_ = peer.state.log
+    if log_.format > layout.FORMAT:
+        detail = f"it has format {log_.format}, and this release knows {layout.FORMAT}: it reads, and writes nothing"
+        return _check("log", "fail", detail, "update git-peer")
+    there = _there(peer) if peer.remote is not None and not fix else None
+    text = f"height {log_.height}, id {log_.id}, {log_.mode}"
+    return there or _check("log", "ok", f"{text}; {said}" if said else text)
+
+
+def _is_readable(peer: Peer) -> bool:
+    try:
+        return peer.state.log.height > 0
+    except (Malformed, PeerError):
+        return False
+
+
+def _examined(peer: Peer) -> None:
+    """PeerError where the log here is not what its events make."""
+    problems = peer.chain.verify(None, _history(peer, peer.engine.tip()))
     if problems:
-        return _check("log", "fail", f"{problems[0].commit[:12]}: {problems[0].what}", "it was changed by hand here")
-    if peer.remote is not None and fix:
-        try:
-            with peer.clone.writing(10):
-                peer.engine.advance(10)
-        except PeerError as why:
-            if why.code == "untrusted" and "malformed" in why.message:
-                return _repair(peer)
-            if why.code != "unreachable":
-                return _check("log", "fail", why.message, why.hint)
-    elif peer.remote is not None:
-        wrong = _there(peer, tip)
-        if wrong is not None:
-            return wrong
-    return _check("log", "ok", f"height {peer.state.log.height}, id {peer.state.log.id}, {peer.state.log.mode}")
+        raise loss.poisoned(problems[0])
 
 
-def _there(peer: Peer, tip: str) -> Check | None:
+def _history(peer: Peer, tip: str, base: str | None = None) -> list[str]:
+    """The commits after `base` up to `tip`; PeerError where it is no history of a log."""
+    path = peer.chain.path(base, tip)
+    if path is None:
+        raise loss.Poisoned("untrusted", f"{tip[:12]} is no commit of a log", "it was changed by hand")
+    return path
+
+
+def _there(peer: Peer) -> Check | None:
     """What is wrong with the remote's log beside this copy. Without --fix nothing is written, so nothing fetched."""
     assert peer.remote is not None
-    name = peer.remote.name
+    name, tip = peer.remote.name, peer.engine.tip()
     try:
         there = peer.remote.tip(10)
     except PeerError:
         return None  # the check of the remote says so
-    if there is None:
-        return _check(
-            "log", "fail", f"it has gone from {name}", "somebody deleted the branch; this clone still has it all"
-        )
+    wrong = loss.astray(peer.chain, peer.remote, tip, there)
+    if wrong is not None:
+        return _check("log", "fail", wrong.message, wrong.hint)
+    assert there is not None
     if there not in peer.repo.git:
         return _check("log", "warn", f"{name} is ahead of this copy", "`git peer sync` fetches and verifies it")
-    arrived = peer.chain.path(tip, there)
-    if arrived is None:
-        done = "rolled back" if peer.chain.descends(tip, there) else "rewritten"
-        return _check("log", "fail", f"it was {done} on {name}", "nothing is written onto it; ask who did that")
-    problems = peer.chain.verify(tip, arrived)
+    problems = peer.chain.verify(tip, _history(peer, there, tip))
     if problems:
-        what = f"commit {problems[0].commit[:12]} on {name} is malformed: {problems[0].what}"
-        return _check("log", "fail", what, "`git peer doctor --fix` voids it with a repair")
+        poisoned = loss.poisoned(problems[0], f"the log on {name}")
+        return _check("log", "fail", poisoned.message, poisoned.hint)
     return None
-
-
-def _repair(peer: Peer) -> Check:
-    """Void what no honest software wrote: a commit on top of it whose tree goes on from the last good one."""
-    assert peer.remote is not None
-    base = peer.engine.tip()
-    incoming = refs.read(peer.repo.git, layout.INCOMING)
-    arrived = peer.chain.path(base, str(incoming)) or []
-    good, bad = peer.chain.last_good(base, arrived)
-    assert good is not None
-    now = int(time.time())
-    event = log.LogRepair(id=os.urandom(8).hex(), at=now, by="git-peer", good=good, voids=tuple(bad))
-    commit = peer.chain.append(bad[-1], [event], now, tree_of=good)
-    pushed = peer.remote.push(commit, bad[-1], peer.settings.get("retryTimeout"))
-    if pushed.end != "ok":
-        return _check("log", "fail", f"the repair was not taken: {pushed.text}", "try again")
-    with peer.clone.writing(10):
-        peer.engine.advance(30)
-    return _check("log", "ok", "repaired; void now: " + ", ".join(ident[:12] for ident in bad))
 
 
 def _remote(peer: Peer) -> Check:

@@ -1,19 +1,19 @@
-"""Setting up: joining a log, starting one, publishing a local one, repairing, and taking everything out."""
+"""Setting up: joining a log, starting one, publishing a local one, and repairing what is set up."""
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
 import socket
 import time
+from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
 
 import msgspec
 
 from git_peer import layout
-from git_peer.core.errors import PeerError
+from git_peer.core.errors import Malformed, PeerError
 from git_peer.core.lock import record as locks
 from git_peer.core.lock.decide import Take, Wish
 from git_peer.core.lock.record import Lock
@@ -25,8 +25,10 @@ from git_peer.core.session import record as sessions
 from git_peer.core.target.glob import is_glob
 from git_peer.core.text import quoted
 from git_peer.hooks import install as hooks
-from git_peer.hooks import rewriting
-from git_peer.publish import snapshot
+from git_peer.hooks.site import HookState
+from git_peer.ops import uninstall
+from git_peer.ops.log_repair import restored
+from git_peer.publish import loss, snapshot
 from git_peer.publish.engine import Decide, Engine, Options, receive
 from git_peer.publish.snapshot import World
 from git_peer.store.clone import held as holdings
@@ -46,8 +48,8 @@ present state. `git peer` writes it; do not edit it by hand. `git peer help` say
 """
 
 
-# Not `uninstall --purge`, which deletes the remote's log for everybody.
-FORGET = f"`git peer uninstall`, then `git update-ref -d {layout.TIP}`, forget it in this clone only"
+_MAY_YOU = "may you push that branch there? `git peer init --branch NAME` takes another"
+FORGET = "`git peer uninstall`, then `git peer init --local`, starts one of its own"
 
 
 class Setup:
@@ -73,41 +75,83 @@ class Setup:
         usable = [name for name in names if name is not None]
         return "origin" if "origin" in usable else usable[0] if len(usable) == 1 else ""
 
-    def init(self, remote: str | None, local: bool, branch: str | None) -> dict[str, Any]:
+    def find_remote(self) -> Remote | None:
+        """The remote that would be looked on for a log in a clone that is not set up."""
+        name = self.remote_name(None)
+        return Remote(self.repo.gitdir, self.repo.top, name, self._known_branch()) if name else None
+
+    def init(
+        self, remote: str | None, local: bool, branch: str | None, guard: Callable[[], list[HookState]] = list
+    ) -> dict[str, Any]:
         """Join the remote's log, else start a local one; with `remote` publish it. Again: repair.
 
-        Answers {mode, remote, branch, log_id, created, share}.
+        `guard` installs the hooks. Answers {mode, remote, branch, log_id, created, writable, hooks}. What is refused
+        leaves everything as it was.
         """
         self.settings.check()
+        self.clone.look_again()
+        if self.clone.facts.get("purging"):  # it was cut off, and is finished first
+            uninstall.take_out(self.repo, self.clone, True, uninstall.Left())
+            self.clone.look_again()
         if not local:
             remote = remote or self.clone.facts.get("moving") or None  # a publication that was cut off
-        self.branch = branch or str(self.clone.facts.get("branch") or self.settings.get("branch"))
+        self.branch = branch or self._known_branch()
+        self._guard, self.hooks = guard, list[HookState]()
+        self._guarded = False
         try:
-            return self._init(remote, local)
+            return self._init(remote, local, branch is not None)
         except BaseException:
-            if not self.clone.is_set_up:
-                shutil.rmtree(self.clone.folder, ignore_errors=True)  # a refusal leaves nothing behind
+            self._undo()
             raise
 
-    def _init(self, remote: str | None, local: bool) -> dict[str, Any]:
+    def _undo(self) -> None:
+        """A refusal leaves nothing behind where git-peer was not set up."""
+        self.clone.look_again()
+        if not self.clone.is_set_up:
+            if self._guarded:
+                hooks.remove(self.repo.common, self.repo.top)
+            shutil.rmtree(self.clone.folder, ignore_errors=True)
+
+    def _known_branch(self) -> str:
+        """The branch that the log was on, or is to be on. One beside a remote that is not known was a failed try."""
+        facts = self.clone.facts
+        astray = not facts.get("remote") and self._mode == "remote"
+        return str((not astray and facts.get("branch")) or self.settings.get("branch"))
+
+    @property
+    def _mode(self) -> str:
+        """Where the log that is here lives; "" where there is none, or none that can be read."""
+        try:
+            return self.chain.state(self.chain.tip).log.mode if self.chain.tip else ""
+        except (Malformed, PeerError):
+            return ""
+
+    def _init(self, remote: str | None, local: bool, chosen: bool) -> dict[str, Any]:
         with self.clone.writing(self.patience):
+            self.clone.look_again()
             self.clone.recover()
             self.clone.adopt_copy()
+            if self.chain.tip is None and self.clone.is_set_up and not self.clone.facts.get("remote"):
+                restored(self.clone, self.chain)
             name = "" if local else self.remote_name(remote)
             at = Remote(self.repo.gitdir, self.repo.top, name, self.branch) if name else None
-            mine = self.chain.state(self.chain.tip).log.mode if self.chain.tip else ""
-            if mine == "local" and not self.clone.facts.get("log"):  # uninstalled, and its log was left; or recovered
-                self._set_up(self.chain.state(self.chain.tip).log.id, "", True, True)
-            if self.clone.is_set_up and mine == "local":
-                created = self._publish(at) if at is not None and remote is not None else False
-            elif mine == "remote" and local:
-                where = self.clone.facts.get("remote") or "a remote"
-                raise PeerError("not_allowed", f"this clone follows the log on {where}", FORGET)
-            elif mine == "moving":
+            mode = self._mode
+            if mode == "remote":
+                created = self._follow(at, local)
+            elif mode == "local":
+                created = self._go_on(at, remote is not None, local)
+            elif mode == "moving":
                 created = self._publish(at) if at is not None else False
             else:
-                created = self._join_or_create(at, remote is not None)
+                created = self._join_or_create(at, remote is not None, chosen, local)
+            self._ready()
             return self._answer(created)
+
+    def _ready(self) -> None:
+        """The hooks, before anything that they are to guard is there."""
+        if not self._guarded:
+            self._guarded = True
+            self.hooks = self._guard()
 
     def _answer(self, created: bool) -> dict[str, Any]:
         state = self.chain.state(self.chain.tip).log
@@ -119,42 +163,97 @@ class Setup:
             "log_id": state.id,
             "created": created,
             "writable": self.clone.facts.get("writable", True),
+            "hooks": [{"name": s.name, "path": str(s.path), "state": s.state, "detail": s.detail} for s in self.hooks],
         }
 
     # -- joining ----------------------------------------------------------------------------------
-    def _join_or_create(self, at: Remote | None, publish: bool) -> bool:
+    def _follow(self, at: Remote | None, local: bool) -> bool:
+        """Go on with the remote's log that this clone has; nothing is written before it is seen to be there."""
+        facts = self.clone.facts
+        where = f"{facts.get('remote') or 'a remote'} ({facts.get('branch') or self.branch})"
+        if local:
+            raise PeerError("not_allowed", f"this clone follows the log on {where}", FORGET)
+        if at is None:
+            raise PeerError("not_found", "this clone follows a log on a remote, and has no remote", "`git remote add`")
+        tip, arrived, problems = self._receive(at)
+        elsewhere = bool(facts.get("remote")) and (at.name, self.branch) != (facts["remote"], facts.get("branch"))
+        if elsewhere and (tip is None or arrived is None):
+            what = "no log" if tip is None else "another log"
+            raise PeerError(
+                "not_found" if tip is None else "untrusted",
+                f"{at.name} has {what} on {self.branch}; this clone follows the one on {where}",
+                "`git peer init` goes on with that one",
+            )
+        self._adopt(at, tip, arrived, problems)
+        return False
+
+    def _go_on(self, at: Remote | None, publish: bool, local: bool) -> bool:
+        """A local log is here. Plain `init` joins the remote's where there is one now, unless --local was said."""
+        if not self.clone.facts.get("log"):  # uninstalled, and its log was left; or recovered
+            self._ready()
+            self._set_up(self.chain.state(self.chain.tip).log.id, "", True, True)
+        if local:
+            self.clone.set_up(alone=True)
+        if at is None or (not publish and self.clone.facts.get("alone")):
+            return False
+        if not publish:
+            try:
+                if at.fetch(self.patience) is None:
+                    return False
+            except PeerError as why:
+                if why.code != "unreachable":
+                    raise
+                return False  # it is local, and goes on
+        return self._publish(at)
+
+    def _receive(self, at: Remote) -> tuple[str | None, list[str] | None, list[Problem]]:
+        return receive(self.chain, at, self.chain.tip, self.patience)
+
+    def _join_or_create(self, at: Remote | None, publish: bool, chosen: bool, local: bool) -> bool:
+        """No log is here."""
         tip = None
         if at is not None:
             try:
-                tip, arrived, problems = receive(self.chain, at, self.chain.tip, self.patience)
+                tip, arrived, problems = self._receive(at)
             except PeerError as why:
-                if why.code == "unreachable":
+                if why.code == "unreachable" and not self.clone.is_set_up:
                     hint = f"{why.hint.split(';')[0]}; `git peer init --local` starts without a remote"
                     raise PeerError(why.code, why.message, hint) from None
                 raise
         if tip is not None and at is not None:
             self._adopt(at, tip, arrived, problems)
             return False
-        self._create()
+        if at is not None and self.clone.facts.get("remote"):  # set up, and the log is gone here and there
+            restored(self.clone, self.chain)
+            raise loss.gone(at)
+        if at is not None and chosen:
+            self._refuse_typo(at)
         if at is not None and publish:
-            self._publish(at)
+            return self._found(at)
+        self._create(alone=local)
         return True
 
-    def _adopt(self, at: Remote, tip: str, arrived: list[str] | None, problems: list[Problem]) -> None:
+    def _refuse_typo(self, at: Remote) -> None:
+        """PeerError where a branch was asked for that has no log, and the usual one has."""
+        usual = str(self.settings.get("branch"))
+        there = Remote(self.repo.gitdir, self.repo.top, at.name, usual)
+        if usual != self.branch and there.tip(self.patience) is not None:
+            raise PeerError(
+                "not_found",
+                f"{at.name} has no log on {self.branch}; it has one on {usual}",
+                "`git peer init` joins that one; `git config peer.branch NAME` is for a log of its own",
+            )
+
+    def _adopt(self, at: Remote, tip: str | None, arrived: list[str] | None, problems: list[Problem]) -> None:
         """Pin the remote's log, verified from its root or from what was pinned before."""
         old = self.chain.tip
-        if arrived is None:
-            raise PeerError(
-                "untrusted",
-                f"the log on {at.name} does not descend from {str(old)[:12]}, which this clone verified",
-                FORGET,
-            )
+        wrong = loss.astray(self.chain, at, old, tip) if old is not None else None
+        if wrong is not None:
+            raise wrong
+        if tip is None or arrived is None:
+            raise PeerError("untrusted", f"what is on {at.ref} of {at.name} is no log", "`git peer init --branch NAME`")
         if problems:
-            raise PeerError(
-                "untrusted",
-                f"commit {problems[0].commit[:12]} of the log on {at.name} is malformed: {problems[0].what}",
-                "another clone's `git peer doctor --fix` voids it with a repair",
-            )
+            raise loss.poisoned(problems[0], f"the log on {at.name}")
         state = self.chain.state(tip)
         expected = self.settings.log_id or self.clone.facts.get("log")
         if expected and expected != state.log.id:
@@ -163,10 +262,11 @@ class Setup:
                 f"the log on {at.name} is {state.log.id}; this project's is {expected}",
                 "is it a fork's? `git peer init --remote NAME` names another remote",
             )
+        self._ready()
         writable, atomic = self._may_push(at, tip)
-        self._set_up(state.log.id, at.name, writable, atomic)
         if old != tip:
             self.clone.move_tip(self.repo.git, tip, old)
+        self._set_up(state.log.id, at.name, writable, atomic)
         self.clone.fetched(time.time(), self.settings.get("maxStaleness"))
         self._saw(tip, state)
         if writable and self._folds and not state.log.folds:
@@ -189,8 +289,8 @@ class Setup:
         return bool("core.ignorecase" in self.repo.git.config and self.repo.git.config.get_bool("core.ignorecase"))
 
     # -- creating ---------------------------------------------------------------------------------
-    def _create(self) -> None:
-        """A local log: one root commit."""
+    def _first(self, mode: str, at: Remote | None = None) -> tuple[str, str]:
+        """(the root commit of a new log, the log's id); nothing points to it yet."""
         now = int(time.time())
         event = log.LogCreate(
             id=secrets.token_hex(8),
@@ -198,18 +298,37 @@ class Setup:
             by="git-peer",
             log=self.settings.log_id or secrets.token_hex(8),
             format=layout.FORMAT,
-            mode="local",
-            integration=self._integration(),
+            mode=mode,
+            integration=self._integration(at),
             folds=self._folds,
             readme=README,
         )
-        root = self.chain.append(None, [event], now)
-        self._set_up(event.log, "", True, True)
+        return self.chain.append(None, [event], now), event.log
+
+    def _create(self, alone: bool) -> None:
+        """A local log. It is there before the clone counts as set up, so that nobody misses it."""
+        self._ready()
+        root, ident = self._first("local")
         try:
             self.clone.move_tip(self.repo.git, root, None)
         except refs.Lost:
             raise PeerError("busy", "another command set this clone up just now", "run it again") from None
+        self._set_up(ident, "", True, True)
+        if alone:
+            self.clone.set_up(alone=True)
         self._saw(root, self.chain.state(root))
+
+    def _found(self, at: Remote) -> bool:
+        """A new log on the remote, which may refuse it: only then is anything of it here."""
+        self._ready()
+        root, _ = self._first("remote", at)
+        pushed = at.push(root, None, self.patience)
+        tip, arrived, problems = self._receive(at)  # another may have been first; an answer may have been lost
+        if tip is None:
+            code = "unreachable" if pushed.end in ("unreachable", "unknown") else "rejected"
+            raise PeerError(code, f"{at.name} did not take the log: {pushed.text}", _MAY_YOU)
+        self._adopt(at, tip, arrived, problems)
+        return tip == root
 
     def _integration(self, at: Remote | None = None) -> str:
         """The branch on which work lands: configured, the remote's HEAD, or the main work tree's at this time."""
@@ -289,8 +408,7 @@ class Setup:
         self._engine(None).attempt(self._outcome(log.LogMode, mode="local"))
         self.clone.set_up(moving="")
         code = "unreachable" if end in ("unreachable", "unknown") else "rejected"
-        hint = "may you push that branch there? `git peer init --branch NAME` takes another"
-        raise PeerError(code, f"{at.name} did not take the log: {text}", hint)
+        raise PeerError(code, f"{at.name} did not take the log: {text}", _MAY_YOU)
 
     def _merge_into(self, at: Remote, there: str) -> None:
         """The remote has a log: archive the local chain; what is held here becomes tentative, for `sync` to arbitrate.
@@ -300,7 +418,7 @@ class Setup:
         old = self.chain.tip
         problems = self.chain.verify(None, self.chain.path(None, there) or [])
         if problems:
-            raise PeerError("untrusted", f"the log on {at.name} is malformed: {problems[0].what}", "")
+            raise loss.poisoned(problems[0], f"the log on {at.name}")
         self.clone.set_up(moving=at.name)
         if old is not None:
             state = self.chain.state(old)
@@ -352,36 +470,3 @@ class Setup:
             priority=lock.priority,  # not its task, whose id may be another's there
         )
         return Take(me=me, wish=wish)
-
-
-def uninstall(repo: Repo, clone: Clone, purge: bool, remote: Remote | None, patience: int) -> dict[str, Any]:
-    """Take the hooks and this clone's folder out; with `purge` the refs too, here and on the remote."""
-    import shutil
-
-    stayed = hooks.remove(repo.common, repo.top)
-    rewriting.remove(clone)
-    deleted: list[str] = []
-    if purge:
-        if remote is not None:
-            delete_remote(remote, patience)
-            deleted.append(f"{remote.name}:{remote.ref}")
-        ours = [name for name in repo.git.references if name.startswith(layout.OURS[0]) or name == layout.NOTES]
-        for name in ours:
-            refs.delete(repo.git, name)
-        deleted.extend(ours)
-        parent = repo.common / "refs" / "peer"
-        beside = [repo.common / top / "refs" / "notes" for top in (".", "logs")]
-        for folder in (parent / "tentative", parent / "archive", parent, *beside):
-            if folder.is_dir() and not os.listdir(folder):
-                folder.rmdir()
-    shutil.rmtree(clone.folder, ignore_errors=True)
-    return {"stayed": stayed, "deleted": deleted}
-
-
-def delete_remote(remote: Remote, patience: int) -> None:
-    """Delete the notes and the log's branch on the remote."""
-    for ref in (layout.NOTES, remote.ref):
-        pushed = remote.delete(ref, patience)
-        if pushed.end != "ok":
-            code = "rejected" if pushed.end == "rejected" else "unreachable"
-            raise PeerError(code, f"{remote.name}: {pushed.text}", "")

@@ -105,7 +105,8 @@ def refuse_ours(peer: Peer, updates: Sequence[Update], to: Place) -> None:
             raise PeerError(
                 "not_allowed",
                 f"{update.remote_ref} on {to.name} is the log of git-peer: only git-peer writes it",
-                "leave it out of the push (`git push --mirror` onto the log's own remote would delete it)",
+                "leave it out of the push (`git push --mirror` onto the log's own remote would delete it); "
+                "`git peer doctor --fix` puts a log back that was deleted or rolled back",
             )
 
 

@@ -281,6 +281,7 @@ class Peer:
                 return combine.submit(self.engine, command)
             except PeerError as why:
                 if not why.extra.get("moved") or not self._moved():
+                    self.refuse_half()
                     raise
                 # What was held in the local log is tentative now, and stands against a grant here as before.
                 against = self.tentative_conflict(command.wish) if isinstance(command, taking.Take) else None
@@ -367,6 +368,12 @@ class Peer:
             )
         if self.state.log.format > layout.FORMAT:
             raise PeerError("newer_format", f"the log has format {self.state.log.format}", "update git-peer")
+
+    def refuse_half(self) -> None:
+        """PeerError where the log lives on a remote, and this clone's set-up names none."""
+        if self.remote is None and self.state.log.mode == "remote":
+            message = "this clone's set-up is not finished: its log is on a remote, and it does not know which"
+            raise PeerError("not_set_up", message, "`git peer init` finishes it")
 
     def take(self, wish: Wish) -> dict[str, Any]:
         """Take locks, all or none; {acquired, locks}. Raises PeerError("locked") with `conflicts`."""

@@ -100,7 +100,7 @@ def holding(peer: Peer, goal: str, ttl: int, wait: int | None) -> Iterator[Lease
     import filelock
 
     # A session owns its lock in all of its processes: two of one session are told apart here.
-    lock = filelock.FileLock(peer.clone.folder / layout.F_PLANNING)
+    lock = filelock.FileLock(peer.clone.folder / layout.F_PLANNING, mode=0o666)
     try:
         lock.acquire(timeout=wait or 0)
     except filelock.Timeout:

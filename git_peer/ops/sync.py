@@ -208,6 +208,7 @@ def sync(peer: Peer) -> dict[str, Any]:
     lost: list[dict[str, Any]] = []
     patience = peer.settings.get("retryTimeout")
     with peer.clone.writing(patience):
+        peer.refuse_half()
         if peer.remote is not None:
             peer.engine.advance(patience)
         if peer.clone.tentative():

@@ -15,6 +15,7 @@ from git_peer.publish.snapshot import World
 from git_peer.store.clone import runs
 from git_peer.store.clone import who as who_is
 from git_peer.store.clone.clone import Clone
+from git_peer.store.git.chain import Chain
 from git_peer.store.git.repo import Repo
 from git_peer.store.settings import Settings
 
@@ -47,6 +48,11 @@ class Parts:
         from git_peer.store.git.remote import Remote
 
         return Remote(self.repo.gitdir, self.repo.top, name, str(facts.get("branch")))
+
+    @property
+    def chain(self) -> Chain:
+        """The log's commits in this repository."""
+        return Chain(self.repo.git)
 
     def scene(self) -> Scene:
         """The settings that decisions are made by; the clock is read at each."""

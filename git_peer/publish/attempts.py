@@ -66,7 +66,7 @@ def _write(path: Path, record: dict[str, Any]) -> int:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         temporary = folder / f".{path.name}.{os.getpid()}"
-        handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         fcntl.flock(handle, fcntl.LOCK_EX)
         os.write(handle, json.dumps(record).encode())
         os.rename(temporary, path)  # the flock goes with the file

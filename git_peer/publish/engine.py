@@ -22,8 +22,9 @@ from git_peer.publish.snapshot import Snapshot, World
 from git_peer.store.clone import held as holdings
 from git_peer.store.clone.clone import Clone
 from git_peer.store.git import durable, refs
-from git_peer.store.git.chain import Chain, Missing, Problem
+from git_peer.store.git.chain import Chain, Problem
 from git_peer.store.git.libgit2 import GitError
+from git_peer.store.git.objects import Missing
 
 if TYPE_CHECKING:  # with it comes what starts processes, which local mode does without
     from git_peer.store.git.remote import Pushed, Remote
@@ -122,7 +123,7 @@ class Engine:
         tip = self.chain.tip
         if tip is None:
             raise PeerError(
-                "untrusted", f"the log is gone here: {layout.TIP} is missing", "`git peer init` fetches it again"
+                "untrusted", f"the log is gone here: {layout.TIP} is missing", "`git peer doctor --fix` brings it back"
             )
         if self._at is not None and self._at.tip != tip:
             self._at = None  # somebody else moved it
@@ -171,26 +172,15 @@ class Engine:
         self.clone.fetched(began, self.options.staleness)
         if new == old:
             return False
-        if new is None:
-            raise PeerError(
-                "untrusted",
-                f"the log has gone from {self.remote.name}: there is no {self.remote.branch} any more",
-                "somebody deleted it; `git peer doctor` tells what to do",
-            )
-        if arrived is None:
-            back = self.chain.descends(old, new)
-            raise PeerError(
-                "untrusted",
-                f"the log on {self.remote.name} was {'rolled back' if back else 'rewritten'}: "
-                f"it does not descend from {old[:12]}, which this clone has verified",
-                "nothing is written onto it; `git peer doctor` tells what to do",
-            )
+        from git_peer.publish import loss  # only where a remote was asked
+
+        wrong = loss.astray(self.chain, self.remote, old, new)
+        if wrong is not None:
+            raise wrong
+        assert new is not None
+        assert arrived is not None
         if problems:
-            raise PeerError(
-                "untrusted",
-                f"commit {problems[0].commit[:12]} of the log is malformed: {problems[0].what}",
-                "`git peer doctor --fix` voids it with a repair",
-            )
+            raise loss.poisoned(problems[0])
         self.move(new, old)
         self.fetched += len(arrived)
         return True

@@ -65,7 +65,7 @@ def post(folder: Path, command: bytes) -> Request:
     temporary = folder / f".{ident}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         fcntl.flock(handle, fcntl.LOCK_EX)
         os.write(handle, command)
         os.rename(temporary, folder / (ident + _ASK))

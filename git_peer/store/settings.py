@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from git_peer.core.errors import PeerError
+from git_peer.core.log.record import is_log_id
 from git_peer.store.git import libgit2
 from git_peer.store.git.libgit2 import Repository
 
@@ -61,7 +62,8 @@ def _named(text: str) -> str:
 
 
 def branch_name(text: str) -> str:
-    if not text or not libgit2.is_branch_name(text):
+    fits = all(len(part.encode("utf-8", "surrogatepass")) <= 200 for part in text.split("/"))  # a file each
+    if not fits or text.startswith("-") or len(text) > 1000 or not libgit2.is_branch_name(text):
         raise ValueError(f"not a branch name: {text!r}")
     return text
 
@@ -88,7 +90,7 @@ def branches(text: str) -> tuple[str, ...]:
 def _pattern(text: str) -> str:
     try:
         re.compile(text)
-    except re.error as why:
+    except (re.error, RecursionError, OverflowError) as why:
         raise ValueError(f"not a regular expression: {why}") from None
     return text
 
@@ -163,7 +165,7 @@ class Settings:
             if key not in _FILE_KEYS and key not in PROMISES:
                 self.warnings.append(f"{FILE} has an unknown setting: {key}")
             elif key == "log":
-                if not isinstance(value, str) or not re.fullmatch(r"[0-9A-Za-z._-]{1,64}", value):
+                if not isinstance(value, str) or not is_log_id(value):
                     raise PeerError(
                         "invalid", f"{FILE}: log is no log id: {value!r}", "`git peer status --json` shows it"
                     )
@@ -172,6 +174,8 @@ class Settings:
                 self._given[key.lower()] = str(value)
             elif key in _TABLES:
                 self._table(key, value)
+            elif isinstance(value, dict) or (isinstance(value, list) and key != "secrets"):
+                raise PeerError("invalid", f"{FILE}: {key} is one value: not {str(value)[:80]}", "mend the file")
             else:
                 self._given[key.lower()] = ",".join(map(str, value)) if isinstance(value, list) else str(value)
         known = {name.lower() for name in SETTINGS}
@@ -237,5 +241,7 @@ def _project(top: Path | None) -> dict[str, Any]:
 
     try:
         return tomli.loads(path.read_text("utf-8"))
-    except (tomli.TOMLDecodeError, UnicodeDecodeError, OSError) as why:
+    except RecursionError:
+        raise PeerError("invalid", f"{FILE}: it is nested too deep", "mend the file") from None
+    except (ValueError, OSError) as why:  # also a number of too many digits
         raise PeerError("invalid", f"{FILE}: {why}", "mend the file") from None

@@ -115,7 +115,7 @@ class Release(Command, tag="unlock", frozen=True, kw_only=True):
             return [] if session is None else list(locks.held_by(state, session.name))
         chosen = [locks.by_id(state, ident) for ident in self.ids]
         for target in self.targets:
-            there = [lock for lock in locks.overlapping(state, target) if lock.target == target]
+            there = [lock for lock in locks.near(state, target) if lock.target == target]
             own = [lock for lock in there if _owns(state, session, self.me, lock) or lock.sid in scene.left]
             if not there:
                 raise _no_such(state, target)
@@ -250,7 +250,7 @@ def priority_of(wish: Wish, session: Session, me: Me) -> int:
 def already(state: State, target: Target, session: Session, me: Me, scene: Scene) -> tuple[Lock | None, Lock | None]:
     """(one's own lock on this very target, an agent's live lock that a person may answer with)."""
     agents = None
-    for lock in locks.overlapping(state, target):
+    for lock in locks.near(state, target):
         if lock.sid == session.sid:
             if lock.target == target:
                 return lock, None

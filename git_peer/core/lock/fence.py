@@ -83,4 +83,5 @@ def _overlapping(state: State, target: Target) -> list[tuple[str, Fence]]:
     folds = state.log.folds
     near = trie.near(state, layout.T_FENCES, targets.root_path(target), folds)
     fences = [(where, decode(raw, Fence)) for where, raw in near]
+    state.spend(sum(targets.work(fence.target, target) for _, fence in fences))
     return [(where, fence) for where, fence in fences if targets.overlap(fence.target, target, folds)]

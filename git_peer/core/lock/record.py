@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -104,20 +105,32 @@ def by_id(state: State, prefix: str) -> Lock:
     return lock
 
 
+@lru_cache(maxsize=8192)
+def _read(raw: bytes) -> Lock:
+    """The record in `raw`: of many targets of one command each is compared with every other's."""
+    return decode(raw, Lock)
+
+
+def near(state: State, target: Target) -> Iterator[Lock]:
+    """Every lock that may overlap `target` by where it stands in the tree."""
+    for _, raw in trie.near(state, root_of(target), targets.root_path(target), state.log.folds):
+        yield _read(raw)
+
+
 def overlapping(state: State, target: Target) -> Iterator[Lock]:
     """Every lock whose target overlaps `target`, whoever holds it."""
     folds = state.log.folds
-    for _, raw in trie.near(state, root_of(target), targets.root_path(target), folds):
-        lock = decode(raw, Lock)
-        if targets.overlap(lock.target, target, folds):
-            yield lock
+    return (lock for lock in near(state, target) if targets.overlap(lock.target, target, folds))
 
 
 def against(state: State, target: Target, mode: str, sid: str) -> Iterator[Lock]:
-    """The held locks of others that stand against `sid` having `target`."""
-    for lock in overlapping(state, target):
+    """The held locks of others that stand against `sid` having `target`; Malformed where that is too much work."""
+    folds = state.log.folds
+    for lock in near(state, target):
         if lock.sid != sid and lock.state == "held" and "exclusive" in (lock.mode, mode):
-            yield lock
+            state.spend(targets.work(lock.target, target))
+            if targets.overlap(lock.target, target, folds):
+                yield lock
 
 
 # -- showing ------------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 from git_peer import layout
@@ -10,6 +12,12 @@ from git_peer.core.log.state import Event, Log, State
 from git_peer.core.session import record as sessions
 
 MODES = ("local", "moving", "remote")
+_ID = re.compile("[0-9A-Za-z._-]{1,64}")
+
+
+def is_log_id(text: str) -> bool:
+    """Whether `text` may be a log's id: part of a ref."""
+    return _ID.fullmatch(text) is not None and ".." not in text and text[0] != "." and not text.endswith((".", ".lock"))
 
 
 class LogCreate(Event, tag="log.create", frozen=True, kw_only=True):
@@ -84,8 +92,8 @@ class LogFormat(Event, tag="log.format", frozen=True, kw_only=True):
     format: int
 
     def apply(self, state: State, height: int, index: int) -> None:
-        """Upwards only."""
-        if self.format <= state.log.format:
+        """Upwards only, a step at a time, and by the log's own: so that no number at random stops every writer."""
+        if self.format != state.log.format + 1 or self.sid:
             raise Malformed(f"a log of format {state.log.format} cannot go to {self.format}")
         state.set_log(msgspec.structs.replace(state.log, format=self.format))
 

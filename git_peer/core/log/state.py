@@ -12,6 +12,7 @@ from git_peer import layout
 from git_peer.core.errors import Malformed, PeerError
 
 T = TypeVar("T")
+WORK = 1 << 23  # steps of comparing globs that one commit may take: some seconds
 S = TypeVar("S", bound=msgspec.Struct)
 
 
@@ -139,6 +140,7 @@ class State:
         self._reader = reader
         self.changes: dict[str, bytes | None] = {}
         self.relinked: set[str] = set()  # tasks whose place in the plan changed: checked once, at a commit's end
+        self._spent = 0
         self._new: dict[str, dict[str, int]] = {}  # folder → child → how many additions stand below it
         self._gone: dict[str, set[str]] = {}  # folder → names of files that were taken away
 
@@ -181,6 +183,16 @@ class State:
             if not children[name]:
                 del children[name]
 
+    def spend(self, steps: int) -> None:
+        """Note work that a commit takes; Malformed where it is more than any reader is to be burdened with."""
+        self._spent += steps
+        if self._spent > WORK:
+            raise Malformed(
+                "so many globs, against so many of others, take too long to compare",
+                "invalid",
+                "lock folders, or fewer globs at once",
+            )
+
     def get(self, path: str, kind: type[T]) -> T | None:
         """The record at `path`, if there is one."""
         raw = self.read(path)
@@ -204,14 +216,15 @@ class State:
 
     def walk(self, root: str) -> Iterator[tuple[str, bytes]]:
         """Every blob below `root`, as (path, bytes), sorted by name."""
-        for name in sorted(self.entries(root) or ()):
-            path = f"{root}/{name}"
-            if name.endswith(".json"):
+        todo = [root]
+        while todo:  # no recursion: a tree may be deeper than Python's stack
+            path = todo.pop()
+            if path.endswith(".json") and path != root:
                 raw = self.read(path)
                 if raw is not None:
                     yield path, raw
             else:
-                yield from self.walk(path)
+                todo += [f"{path}/{name}" for name in sorted(self.entries(path) or (), reverse=True)]
 
 
 class DictReader:

@@ -46,6 +46,10 @@ def decide(state: State, command: Command, scene: Scene) -> Outcome:
     try:
         answer = command.decide(txn)
         txn.check()
+    except Malformed as why:
+        refusal = PeerError(why.code, str(why), why.hint)
+        refusal.stateful = True
+        raise refusal from None
     except PeerError as why:
         why.stateful = why.stateful or command.stateful
         raise

@@ -17,10 +17,11 @@ import git_peer.core.plan.contracts
 import git_peer.core.plan.phases
 import git_peer.core.plan.questions
 import git_peer.core.plan.task.events  # noqa: F401 - every module that has events: kinds() finds them then
-from git_peer.core.errors import Malformed
+from git_peer.core.errors import Malformed, PeerError
 from git_peer.core.log.state import Event, State, encode, kinds
 from git_peer.core.log.txn import MAX_BATCH, MAX_EVENT
 from git_peer.core.plan.task import graph
+from git_peer.core.rules import bounds
 
 KINDS: dict[str, type[Event]] = kinds(Event)
 
@@ -49,9 +50,10 @@ def parse(line: bytes) -> Event:
         if kind not in KINDS:
             raise Malformed(f"not an event: {kind!r} is no kind of event")
         event = _decoder(kind).decode(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as why:
+        canonical = encode(event)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError, OverflowError, PeerError) as why:
         raise Malformed(f"not an event: {why}") from None
-    if encode(event) != line:
+    if canonical != line:
         raise Malformed("an event that is not canonical JSON")
     return event
 
@@ -61,8 +63,7 @@ def apply(state: State, events: Sequence[Event], height: int, start: int = 0) ->
     if not events:
         raise Malformed("a commit without events")
     for index, event in enumerate(events, start):
-        if event.v != 1:
-            raise Malformed(f"{type(event).__name__} version {event.v}")
+        bounds.check(event)
         event.apply(state, height, index)
     graph.check(state)
     state.set_log(msgspec.structs.replace(state.log, height=height))

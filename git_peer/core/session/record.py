@@ -11,7 +11,7 @@ from git_peer import layout
 from git_peer.core import text
 from git_peer.core.errors import Malformed, PeerError
 from git_peer.core.log.command import Me, Scene
-from git_peer.core.log.state import Event, Record, State
+from git_peer.core.log.state import Event, Record, State, decode
 from git_peer.core.session import lease as leases
 from git_peer.core.session import naming
 
@@ -139,7 +139,7 @@ def get(state: State, name: str) -> Session | None:
 def all_of(state: State) -> Iterator[Session]:
     """Every session, by name."""
     for _, raw in state.walk(layout.T_SESSIONS):
-        yield msgspec.json.decode(raw, type=Session)
+        yield decode(raw, Session)
 
 
 def expires(session: Session, ttl: int, scene: Scene) -> int:

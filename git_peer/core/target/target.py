@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
@@ -25,6 +26,8 @@ Elsewhere = Callable[[str], "str | None"]
 """The top-relative path of an absolute one that lies in any work tree of the clone, links followed; None for others."""
 
 MAX_LINE = 2**31 - 1
+DEPTH = 512  # components of a path; every reader of the log's tree follows so many
+LENGTH = 4096  # bytes of a path that is typed: no file has a longer one
 
 _MAGIC = frozenset("\"#%&',-;<=>@_`~")  # punctuation that git keeps for short magic to come
 _RANGE = re.compile(r":([0-9]+)(?:-([0-9]+))?\Z")
@@ -83,13 +86,18 @@ def parse(text: str, prefix: str, exists: Exists, top: str = "", elsewhere: Else
         raise _usage("an empty target", "`.` is this directory, `:/` the whole work tree")
     if "\0" in text or not _has_bytes(text):
         raise _usage("a target with a NUL byte, or that no bytes spell")
-    if text.startswith("@"):
-        return of_path("name", _name(text[1:]))
-    return _Reader(prefix, exists, top, elsewhere).read(text)
+    if len(layout.to_bytes(text)) > LENGTH:
+        raise _usage(f"a target of over {LENGTH} bytes: {text[:40]}…", "no file has so long a path")
+    name = text.startswith("@")
+    target = of_path("name", _name(text[1:])) if name else _Reader(prefix, exists, top, elsewhere).read(text)
+    if target.path.count("/") >= DEPTH:
+        hint = "lock a folder further up, or a glob" if target.kind != "name" else ""
+        raise _usage(f"a target over {DEPTH} folders deep: {text[:40]}…", hint)
+    return target
 
 
 def _has_bytes(text: str) -> bool:
-    return not any(0xD800 <= ord(char) <= 0xDC7F or 0xDD00 <= ord(char) <= 0xDFFF for char in text)
+    return text.isascii() or not any(0xD800 <= ord(char) <= 0xDC7F or 0xDD00 <= ord(char) <= 0xDFFF for char in text)
 
 
 def _clean(path: str) -> bool:
@@ -340,9 +348,12 @@ def check(target: Target) -> None:
         raise Malformed(f"a target {why}")
 
 
+@lru_cache(maxsize=4096)
 def _wrong(target: Target) -> str:
     if target.encoding not in {"", "percent"}:
         return "of an unknown encoding"
+    if target.path.count("/") >= DEPTH:
+        return f"over {DEPTH} folders deep"
     try:
         path = target.real
     except ValueError:
@@ -375,12 +386,22 @@ def root_path(target: Target) -> str:
 # -- relations ----------------------------------------------------------------------------------
 
 
+def work(a: Target, b: Target) -> int:
+    """How much it is to compare them, in steps of which a second has half a million: globs' lengths, multiplied."""
+    return len(a.path) * len(b.path) if a.kind == b.kind == "glob" else 0
+
+
+_globs_overlap = lru_cache(maxsize=1 << 15)(globs.overlap)  # a transaction asks the same several times
+
+
 def overlap(a: Target, b: Target, fold: bool = False) -> bool:
     """Whether both can concern one path: exact. A section counts as its file, lines on unlike blobs too.
 
     With `fold`, paths that differ in case or Unicode form only are one.
     """
     one, two = a.real, b.real
+    if "name" in {a.kind, b.kind}:
+        return a.kind == b.kind and one == two
     if a.lines and b.lines and a.blob and a.blob == b.blob and one == two:
         return a.lines[0] <= b.lines[1] and b.lines[0] <= a.lines[1]
     return globs.meets(a.kind, one, b.kind, two, fold)

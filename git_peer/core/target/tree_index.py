@@ -51,7 +51,9 @@ def _children(node: str, names: Mapping[str, str], part: str, folds: bool) -> It
 
 
 def _subtree(reader: Reader, node: str) -> Iterator[tuple[str, bytes]]:
-    names = reader.entries(node) or {}
-    yield from _records(reader, node, names)
-    for name in sorted([name for name in names if name[0] == "="]):
-        yield from _subtree(reader, f"{node}/{name}")
+    todo = [node]
+    while todo:  # no recursion: a path may be deeper than Python's stack
+        node = todo.pop()
+        names = reader.entries(node) or {}
+        yield from _records(reader, node, names)
+        todo += [f"{node}/{name}" for name in sorted(names, reverse=True) if name[0] == "="]

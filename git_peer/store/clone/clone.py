@@ -158,6 +158,14 @@ class Clone:
         files.write(note, f"{new}\n", durable=False)
         refs.swap(git, layout.TIP, new, old)
 
+    @property
+    def last_tip(self) -> str:
+        """Where the tip was moved to last, or was about to be; "" where that is not known."""
+        with contextlib.suppress(OSError):
+            found = (self.folder / layout.F_NEXT).read_text("ascii", "replace").strip()
+            return found if len(found) in (40, 64) and set(found) <= set("0123456789abcdef") else ""
+        return ""
+
     # -- what it has seen -------------------------------------------------------------------------
     @property
     def seen(self) -> Seen:
@@ -335,7 +343,7 @@ def _locked(path: str, end: float) -> int | None:
     and as filelock may remove the file that it lets go of, what was locked must still be the file of that name.
     """
     while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if os.path.samestat(os.fstat(handle), os.stat(path)):

@@ -11,9 +11,9 @@ from git_peer.core.log.record import LogRepair
 from git_peer.core.log.state import DictReader, Event, State
 from git_peer.core.log.txn import MAX_BATCH, MAX_EVENT, too_large
 from git_peer.core.rules import fold, subject
-from git_peer.store.git import codec, durable, refs
+from git_peer.store.git import codec, durable, libgit2, refs
 from git_peer.store.git.libgit2 import Commit, GitError, Repository
-from git_peer.store.git.objects import Objects, TreeReader, TreeWriter
+from git_peer.store.git.objects import Missing, Objects, TreeReader, TreeWriter
 
 _KEPT = 1000  # commits that stay in memory
 
@@ -33,13 +33,6 @@ class Problem(NamedTuple):
 
     commit: str
     what: str
-
-
-class Missing(PeerError):
-    """An object of the log is not here, as happens in a partial clone."""
-
-    def __init__(self, what: object) -> None:
-        super().__init__("untrusted", f"an object of the log is missing here: {what}", "`git peer doctor`")
 
 
 class Chain:
@@ -73,7 +66,10 @@ class Chain:
                 raise Malformed("not a commit")
             if len(self._commits) >= _KEPT:
                 self._commits.clear()
-            found = commit.raw_message, [str(parent) for parent in commit.parent_ids], str(commit.tree_id)
+            # As it was written: where a fetch cut history off, libgit2 leaves parents out.
+            head, _, message = commit.read_raw().partition(b"\n\n")
+            lines = [line.split(b" ", 1) for line in head.split(b"\n")]
+            found = message, [line[1].decode("ascii") for line in lines if line[0] == b"parent"], str(commit.tree_id)
             self._commits[ident] = found
         return found
 
@@ -135,8 +131,11 @@ class Chain:
         if commit == ancestor:
             return True
         try:
-            return self.git.descendant_of(commit, ancestor)
-        except (KeyError, ValueError, GitError):
+            if self.git.descendant_of(commit, ancestor):
+                return True
+            # libgit2 does not look past where a fetch cut history off.
+            return libgit2.whole(self.git).is_shallow and self.path(ancestor, commit) is not None
+        except (KeyError, ValueError, GitError, Missing):
             return False
 
     def entry(self, commit: str) -> Entry:
@@ -181,6 +180,8 @@ class Chain:
                 "update git-peer; until then reading and the gate go on with the newest state that can be checked",
             )
         events = codec.events(raw)
+        if good is None and isinstance(events[0], LogRepair):
+            raise Malformed("a repair of what is not malformed")
         fold.apply(state, events, self.height_after(base, events))
         made = TreeWriter(self.git).build(self._commit(start)[2] if start else None, state.changes)
         if made != tree:
@@ -191,27 +192,44 @@ class Chain:
         """Verify `commits` (oldest first, standing on the verified `base`); problems that no repair voids."""
         problems: list[Problem] = []
         bad: list[str] = []
-        good = base
+        good = proven = base
         for commit in commits:
-            parent = bad[-1] if bad else good
             try:
+                if not bad:
+                    good, bad = self._reopened(proven, commit)
                 if bad:
-                    self._check_repair(parent, commit, good, bad)
+                    self._check_repair(bad[-1], commit, good, bad)
                     problems.clear()
-                    bad.clear()
+                    bad = []
                 else:
                     self.check(good, commit)
-                good = commit
+                good = proven = commit
             except Malformed as why:
-                bad.append(commit)
-                if len(bad) == 1:
+                if not problems:
                     problems.append(Problem(commit, str(why)))
-            except KeyError as why:
-                raise Missing(why) from None
+                    good, bad = proven, []
+                bad = [*bad, commit]
             except PeerError as why:
-                why.extra["verified"] = good  # newer_format: as far as this release can follow
+                why.extra["verified"] = proven  # newer_format: as far as this release can follow
                 raise
         return problems
+
+    def _reopened(self, base: str | None, commit: str) -> tuple[str | None, list[str]]:
+        """(the commit that `commit` goes on from, the malformed ones between), for one that stands on `base`: a repair
+        may void what an earlier release, which knew fewer bounds, took for good."""
+        message = self._commit(commit)[0]
+        if base is None or b'"kind":"log.repair"' not in message:
+            return base, []
+        first = codec.events(message)[0]
+        if not isinstance(first, LogRepair) or not self.descends(base, first.good):
+            return base, []
+        void = self.path(first.good, base) or []
+        try:
+            if void:
+                self.check(first.good, void[0])
+        except Malformed:
+            return first.good, void
+        return base, []
 
     def _check_repair(self, parent: str | None, commit: str, good: str | None, bad: list[str]) -> None:
         """A repair names the last good commit and voids exactly what came after it."""

@@ -189,7 +189,7 @@ class Notes:
         Under the kernel lock. Raises PeerError("failed") where the disk takes no writes.
         """
         for turn in range(_TRIES):
-            tips = {ref: refs.read(self.git, ref) for ref in (layout.NOTES_INCOMING, layout.NOTES_KEPT, layout.NOTES)}
+            tips = {ref: refs.commit(self.git, ref) for ref in (layout.NOTES_INCOMING, layout.NOTES_KEPT, layout.NOTES)}
             made = self._united(list(tips.values()), more)
             if made is None:
                 return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from git_peer import layout
+from git_peer.core.errors import PeerError
 from git_peer.store.git import durable, libgit2
 from git_peer.store.git.durable import Written
 
@@ -18,6 +19,21 @@ _TREE, _BLOB = b"40000", b"100644"
 _KEPT = 50_000  # objects of each kind that stay in memory
 if TYPE_CHECKING:
     _Node = dict[bytes, "_Node | bytes | None"]
+
+
+class Missing(PeerError):
+    """An object of the log is not here, as happens in a partial or shallow clone."""
+
+    def __init__(self, what: object) -> None:
+        super().__init__("untrusted", f"an object of the log is missing here: {what}", "`git peer doctor`")
+
+
+def raw(git: Repository, ident: str) -> bytes:
+    """The content of an object; Missing where it is not here."""
+    try:
+        return libgit2.raw(git, ident)
+    except (KeyError, libgit2.GitError) as why:
+        raise Missing(why) from None
 
 
 class Objects:
@@ -35,10 +51,10 @@ class Objects:
 
     def _raw(self, ident: str) -> bytes:
         fresh = self._fresh.get(ident)
-        return libgit2.raw(self._git, ident) if fresh is None else fresh[1]
+        return raw(self._git, ident) if fresh is None else fresh[1]
 
     def blob(self, ident: str) -> bytes:
-        """The content of a blob; KeyError where it is missing."""
+        """The content of a blob; Missing where it is not here."""
         found = self._blobs.get(ident)
         if found is None:
             if len(self._blobs) >= _KEPT:
@@ -47,7 +63,7 @@ class Objects:
         return found
 
     def tree(self, ident: str) -> tuple[dict[str, str], dict[str, bytes]]:
-        """(name → id, name → mode) of a tree's entries, not to be changed; KeyError where it is missing."""
+        """(name → id, name → mode) of a tree's entries, not to be changed; Missing where it is not here."""
         found = self._trees.get(ident)
         if found is None:
             if len(self._trees) >= _KEPT:
@@ -70,7 +86,13 @@ class TreeReader:
     def _ident(self, path: str) -> str | None:
         """The id of the tree at `path`."""
         if path not in self._idents:
-            self._idents[path] = self._find(path, _TREE)
+            known = path
+            while known not in self._idents:
+                known = known.rpartition("/")[0]
+            while known != path:  # downwards, for a path may be deeper than Python's stack
+                end = path.find("/", len(known) + 1) if known else path.find("/")
+                known = path if end < 0 else path[:end]
+                self._idents[known] = self._find(known, _TREE)
         return self._idents[path]
 
     def _find(self, path: str, mode: bytes) -> str | None:
@@ -123,8 +145,8 @@ class TreeWriter:
         return self._tree(base, root) or self._object(durable.TREE, b"")
 
     def _tree(self, base: str | None, node: _Node) -> str | None:
-        raw = libgit2.raw(self._git, base) if base else b""
-        entries = {name: (mode, name, oid) for mode, name, oid in parse(raw, len(base or "") // 2 or 20)}
+        before = raw(self._git, base) if base else b""
+        entries = {name: (mode, name, oid) for mode, name, oid in parse(before, len(base or "") // 2 or 20)}
         for name, child in node.items():
             if isinstance(child, dict):
                 old = entries.get(name)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from git_peer.core.errors import PeerError
 from git_peer.store import files
-from git_peer.store.git.libgit2 import AlreadyExistsError, GitError, Oid, Repository
+from git_peer.store.git.libgit2 import AlreadyExistsError, Commit, GitError, Oid, Repository
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,9 +30,35 @@ def find(git: Repository, name: str) -> Reference | None:
 
 
 def read(git: Repository, name: str) -> str | None:
-    """The id that a ref holds; None where there is no such ref."""
-    ref = find(git, name)
+    """The id that a ref holds; None where there is no such ref. PeerError("untrusted") where its file is damaged."""
+    try:
+        ref = find(git, name)
+    except GitError as why:
+        raise PeerError("untrusted", f"cannot read {name}: {why}", "`git peer doctor --fix` mends it") from None
     return None if ref is None else str(ref.target)
+
+
+def commit(git: Repository, name: str) -> str | None:
+    """The commit that a ref holds; None where there is no such ref. PeerError("untrusted") where it holds no commit."""
+    found = read(git, name)
+    if found is not None and not isinstance(git.git_object_lookup_prefix(found), Commit):
+        raise PeerError("untrusted", f"{name} is on no commit", "`git peer doctor --fix` mends it")
+    return found
+
+
+def mend(common: Path, git: Repository, names: Iterable[str]) -> list[str]:
+    """Take away those of the refs that hold no commit, or whose file is damaged: the names that went."""
+    gone = []
+    for name in names:
+        try:
+            commit(git, name)
+        except PeerError:
+            gone.append(name)
+            try:
+                delete(git, name)
+            except PeerError:
+                (common / name).unlink(missing_ok=True)
+    return gone
 
 
 def swap(git: Repository, name: str, new: str, old: str | None) -> None:

@@ -16,6 +16,9 @@ from pathlib import Path
 from git_peer import layout
 from git_peer.core.errors import PeerError
 from git_peer.store.files import refused_by_disk
+from git_peer.store.git.repo import common_of
+
+_WHOLE_HISTORY = "--depth=2147483647"  # git's own word for: no end
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,10 @@ def _end(child: subprocess.Popen[bytes], apart: bool) -> None:
             continue
 
 
+class Unsound(PeerError):
+    """The log on the remote holds an object that git's own check refuses: no clone can fetch past it."""
+
+
 class Remote:
     """One remote of the repository at `gitdir`, and the branch on it that is the log."""
 
@@ -132,9 +139,18 @@ class Remote:
         """Fetch the log into our own ref; the commit it stands on, None where the remote has no log.
 
         `whole` asks for every object anew, whatever git believes is here: in a partial clone it believes too much.
-        Raises PeerError("unreachable").
+        Raises PeerError("unreachable"), Unsound.
         """
         return self._fetch(self.ref, layout.INCOMING, timeout, whole, self.along)
+
+    def fetch_unsound(self, timeout: float) -> str | None:
+        """The same with what git's own check refuses: for who mends it."""
+        return self._fetch(self.ref, layout.INCOMING, timeout, whole=False, check=False)
+
+    @property
+    def _deepening(self) -> list[str]:
+        """The flag by which a shallow clone gets all of what it fetches; the code's history stays as short as it is."""
+        return [_WHOLE_HISTORY] if (common_of(self.gitdir) / "shallow").exists() else []
 
     def notes(self, timeout: float) -> str | None:
         """Fetch the notes on code commits into our own ref; the commit they stand on, None where there are none."""
@@ -151,12 +167,14 @@ class Remote:
         """
         return self._fetch(ref, into, timeout, whole=False)
 
-    def _fetch(self, ref: str, into: str, timeout: float, whole: bool, along: Sequence[str] = ()) -> str | None:
+    def _fetch(
+        self, ref: str, into: str, timeout: float, whole: bool, along: Sequence[str] = (), check: bool = True
+    ) -> str | None:
         self.fetches += 1
         ran = self._run(
             [
                 "-c",
-                "fetch.fsckObjects=true",
+                f"fetch.fsckObjects={'true' if check else 'false'}",
                 "-c",
                 "core.hooksPath=/dev/null",
                 "fetch",
@@ -166,7 +184,7 @@ class Remote:
                 "--no-recurse-submodules",
                 "--no-auto-gc",
                 "--refmap=",
-                *(["--refetch"] if whole else []),
+                *(["--refetch", *self._deepening] if whole else []),
                 self.url,
                 f"+{ref}:{into}",
                 *along,
@@ -178,13 +196,15 @@ class Remote:
         if "couldn't find remote ref" in ran.err:
             return None
         if "fsck error" in ran.err:
-            raise PeerError(
+            raise Unsound(
                 "untrusted",
                 f"the log on {self.name} holds an object that git's own check refuses: {_last(ran.err)}",
-                "somebody who may force the branch there sets it back to the last good commit",
+                "`git peer doctor --fix` sets it back to the last good commit, where one may force the branch there",
             )
         if "did not receive expected object" in ran.err and not whole:
-            return self._fetch(ref, into, timeout, whole=True, along=along)
+            return self._fetch(ref, into, timeout, whole=True, along=along, check=check)
+        if ran.err.startswith("fatal: bad object refs/"):  # git's own word for a ref here that it cannot read
+            raise PeerError("untrusted", f"git cannot fetch: {_last(ran.err)}", "`git peer doctor --fix` mends ours")
         if f"cannot lock ref '{into}'" in ran.err or ".lock': File exists" in ran.err:
             raise PeerError("busy", f"cannot write {into}: {_last(ran.err)}", "`git peer doctor` names the cause")
         own = "\n".join(line for line in ran.err.splitlines() if not line.startswith("remote:"))

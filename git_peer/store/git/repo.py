@@ -21,6 +21,12 @@ _LINKED = 0o160000
 _WHOLE_PATHS = (b"\0\0\0\2", b"\0\0\0\3")  # versions of an index
 _GITS_OWN = (b"link\0", b"sdir\0")  # parts of a split and a sparse index, which libgit2 cannot read; or a path's end
 
+_GROUP, _ALL = 0o060, 0o064
+_SHARED = {
+    **dict.fromkeys(("group", "true", "yes", "on", "1"), _GROUP),
+    **dict.fromkeys(("all", "world", "everybody", "2"), _ALL),
+}
+
 
 class Repo:
     """A repository as git's own environment names it (GIT_DIR, GIT_WORK_TREE, GIT_INDEX_FILE are seen).
@@ -40,6 +46,7 @@ class Repo:
                 raise _cannot_open(where, str(why)) from None
             libgit2.trust()
             self.handle = libgit2.opened(where)
+        _share(libgit2.config(self.handle, "core.sharedrepository"))
         self._whole: pygit2.Repository | None = None
         self.gitdir = Path(self.handle.path or "").resolve()
         self.common = common_of(self.gitdir)
@@ -219,6 +226,17 @@ def _git_trusts(where: str) -> bool:
     folder = where if os.path.isdir(where) else os.getcwd()
     ran = subprocess.run(["git", "rev-parse", "--git-dir"], cwd=folder, capture_output=True, check=False)
     return ran.returncode == 0
+
+
+def _share(found: list[tuple[str, str]]) -> None:
+    """Have what this process makes belong to the group, or to all, where core.sharedRepository says so: libgit2 and
+    Python do not know that setting."""
+    value = found[-1][1].lower() if found else ""
+    bits = _SHARED.get(value, 0)
+    if value.startswith("0") and len(value) == 4 and not set(value) - set("01234567"):
+        bits = int(value, 8) & 0o077
+    if bits:
+        os.umask(os.umask(0o077) & ~(bits | bits >> 2 & 0o011))  # a folder that may be read may be entered
 
 
 def common_of(gitdir: Path) -> Path:
