@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import functools
 import inspect
 import json
 import os
@@ -11,6 +10,7 @@ import select
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ class Server:
     def __init__(self, kind: str) -> None:
         """`kind` is "light" or "whole"."""
         self.at_start = _at_start(os.environ)
+        self._asking = threading.Lock()  # tests start commands in threads; an ask is two messages
         self.control, theirs = socket.socketpair()
         # Nobody's home: what is imported there must not depend on the test that happened to come first.
         env = {"PATH": os.environ.get("PATH", os.defpath), "HOME": "/nonexistent", "TZ": "UTC", **self.at_start}
@@ -47,15 +48,22 @@ class Server:
 
     def ask(self, argv: tuple[str, ...], env: Mapping[str, str], fds: list[int]) -> None:
         """Have one more process forked; see forkserver.py for the descriptors."""
-        data = json.dumps({"argv": argv, "env": dict(env), "umask": _umask()}).encode()
-        socket.send_fds(self.control, [len(data).to_bytes(SIZE, "big")], fds)
-        self.control.sendall(data)
+        with self._asking:
+            data = json.dumps({"argv": argv, "env": dict(env), "umask": _umask()}).encode()
+            socket.send_fds(self.control, [len(data).to_bytes(SIZE, "big")], fds)
+            self.control.sendall(data)
 
 
-@functools.cache
+_servers: dict[str, Server] = {}
+_starting = threading.Lock()
+
+
 def server(kind: str) -> Server:
     """The one of this process and kind."""
-    return Server(kind)
+    with _starting:
+        if kind not in _servers:
+            _servers[kind] = Server(kind)
+        return _servers[kind]
 
 
 def server_for(argv: Sequence[str]) -> Server:

@@ -140,7 +140,7 @@ class Demo:
         self.run("alice", "git peer task add 'Check passwords' --path src/auth.py --accept 'grep -q check src/auth.py'")
         self.run("alice", "git peer task add 'Write the manual' --path README.md --after-task t1")
         self.run("bob", "git peer task next --lock", says="t1 is yours")
-        self.run("alice", "git peer task claim t1", status=1, says="t1 (Check passwords) is bob's")
+        self.run("alice", "git peer task claim t1", status=1, says="t1 (“Check passwords”) is bob's")
         self.run("alice", "git peer task next", status=1, says="1 waits for other tasks")
         self.proved("a task is one session's at a time, and what waits for it is not ready")
         self.run("bob", "echo 'def check(): ...' >>src/auth.py && git commit --quiet -a -m 'Check passwords'")
