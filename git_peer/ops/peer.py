@@ -408,7 +408,8 @@ class Peer:
                         acquired=False,
                         conflicts=answer["conflicts"],
                     )
-                self.sleep_until_news(min(left, 5.0))  # what runs out is no news, but opens the way
+                self.sleep_until_news(min(left, 5.0))
+                self.engine.look_again()  # what runs out is no news, but opens the way
                 answer = self._ask(wish)
         except BaseException:
             self.run(taking.Unwait(me=self.me, targets=wish.targets, mode=wish.mode))

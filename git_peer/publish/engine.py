@@ -281,6 +281,7 @@ class Engine:
             if why.code != "unreachable":
                 raise
             raise PeerError(why.code, f"{why.message}; by the local copy, {refusal.message}", why.hint) from None
+        self.look_again()  # where the tip has not moved, time has
 
     def _try(
         self, outcome: Outcome, at: Snapshot, publish: Publish | None, deadline: float, mine: list[Attempt], turn: int
