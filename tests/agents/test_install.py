@@ -360,7 +360,10 @@ def test_an_idle_agent_is_woken(local: Clone, program: Path) -> None:
     local.peer("lock", "src/api.py", as_="anna")
     assert "anna" in agent.edit("src/api.py")
 
+    place = local.common / "peer" / "agents" / f"{agent.name}+wait.json"
+
     def wait() -> subprocess.Popen[bytes]:
+        assert not place.exists()  # whoever was woken took it along
         env = {**os.environ, "PATH": f"{program}:{os.environ['PATH']}"}
         process = subprocess.Popen(
             ["sh", "-c", command], cwd=local.path, env=env, stdin=subprocess.PIPE, stderr=subprocess.PIPE
@@ -368,7 +371,6 @@ def test_an_idle_agent_is_woken(local: Clone, program: Path) -> None:
         assert process.stdin is not None
         process.stdin.write(json.dumps({"session_id": "s1", "cwd": str(local.path)}).encode())
         process.stdin.close()
-        place = local.common / "peer" / "agents" / f"{agent.name}+wait.json"
         eventually(place.exists)
         return process
 
