@@ -51,10 +51,10 @@ def init_command(call: Call, remote: str | None, local: bool, branch: str | None
         return [] if no_hooks else hooks.install(parts.repo.common, parts.repo.top)
 
     done = parts.setup().init(remote, local, branch, guard)
-    if not no_hooks:
-        gate.notices(parts.repo, mend=True)  # from here on a glance tells whether it still stands
     rewriting.add(parts.clone)
     mirrors.guard(parts.clone)
+    if not no_hooks:  # after all that writes git's settings: from here on a glance tells whether the gate still stands
+        gate.notices(parts.repo, mend=True)
     call.forget()
     peer = call.peer()
     noting.begin(peer)
