@@ -69,7 +69,7 @@ def parse(text: str) -> list[Update]:
         read = _LINE.fullmatch(line)
         if read is None:
             rest += f"{line}\n"
-        elif rest and not ("{" in rest or rest.startswith(":/")):
+        elif rest and not (rest.startswith(":/") or "{" in rest.partition("\n")[0]):  # no search has begun there
             break
         else:
             local_ref, local, remote_ref, remote = read.groups()
