@@ -154,7 +154,7 @@ class Call:
             from git_peer.ops import notices
 
             with contextlib.suppress(PeerError):
-                notices.are_told(self._peer)
+                notices.are_told(self._peer, told)
 
     def _tell(self, notices: list[dict[str, Any]]) -> None:
         for notice in notices if not self.quiet else ():

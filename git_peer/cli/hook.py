@@ -80,7 +80,7 @@ def _fetch(peer: Peer) -> None:
     """
     try:
         if peer.clone.tentative() and peer.clone.facts.get("writable") is not False:
-            tentative.sync(peer)
+            tentative.settle(peer)
             return
         with peer.clone.writing(peer.settings.get("retryTimeout")):
             peer.engine.advance(peer.settings.get("retryTimeout"))

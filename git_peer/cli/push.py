@@ -20,6 +20,7 @@ def sync_command(call: Call) -> Reply:
         peer.remote.along = noting.ALONG
     done = tentative.sync(peer)
     noting.carry(peer)
+    tentative.named(peer, done["lost"])
     lines = [f"{done['fetched']} new commits of the log, {done['pushed']} tentative commands pushed."]
     if done["lost"]:
         names = "; ".join(f"{loss['command']}: {loss['why']}" for loss in done["lost"])

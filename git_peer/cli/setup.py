@@ -59,6 +59,7 @@ def init_command(call: Call, remote: str | None, local: bool, branch: str | None
     peer = call.peer()
     noting.begin(peer)
     lost = tentative.sync(peer)["lost"] if peer.clone.tentative() and done["mode"] == "remote" else []
+    tentative.named(peer, lost)
     text = _told(done, len(done["hooks"])) + [f"Lost: {one['command']}: {one['why']}" for one in lost]
     return Reply({**done, "lost": lost}, text, network=True)
 

@@ -33,6 +33,7 @@ from git_peer.publish import loss, snapshot
 from git_peer.publish.engine import Decide, Engine, Options, receive
 from git_peer.publish.snapshot import World
 from git_peer.store.clone import held as holdings
+from git_peer.store.clone import times
 from git_peer.store.clone.clone import Clone
 from git_peer.store.git import refs
 from git_peer.store.git.chain import Chain, Problem
@@ -309,7 +310,7 @@ class Setup:
     # -- creating ---------------------------------------------------------------------------------
     def _first(self, mode: str, at: Remote | None = None) -> tuple[str, str]:
         """(the root commit of a new log, the log's id); nothing points to it yet."""
-        now = int(time.time())
+        now = times.now()
         event = log.LogCreate(
             id=secrets.token_hex(8),
             at=now,
@@ -393,7 +394,7 @@ class Setup:
         if self.chain.state(tip).log.mode == "local":
             here.attempt(self._outcome(log.LogMode, mode="moving"))
         if there is None:
-            now = int(time.time())
+            now = times.now()
             events: list[Any] = [log.LogMode(id=secrets.token_hex(8), at=now, by="git-peer", mode="remote")]
             branch = self._integration(at)
             if branch and branch != self.chain.state(self.chain.tip).log.integration:
@@ -452,7 +453,7 @@ class Setup:
 
     def _carry(self, state: State) -> None:
         """What is held, planned and told in the local log becomes tentative; what cannot be carried over is a loss."""
-        scene = msgspec.structs.replace(self.world.scene, now=int(time.time()), height=state.log.height + 1)
+        scene = msgspec.structs.replace(self.world.scene, now=times.now(), height=state.log.height + 1)
         mine, _ = sessions.ensure(state, self.me, scene)
         for session in [mine, *(one for one in sessions.all_of(state) if one.sid != mine.sid)]:
             held = [lock for lock in locks.held_by(state, session.name) if lock.sid == session.sid]

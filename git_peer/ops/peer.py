@@ -351,7 +351,7 @@ class Peer:
         from git_peer.publish import combine
 
         leases = [lock.ttl for lock in locks.held_by(self.state, session.name)]
-        age, ttl = int(time.time()) - session.at, min([session.ttl, *leases])
+        age, ttl = times.now() - session.at, min([session.ttl, *leases])
         return combine.keep_alive(self.engine, commands.Renew(me=self.me), session.sid, age, ttl)
 
     def integrate_on(self, branch: str) -> None:

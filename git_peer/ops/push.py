@@ -94,7 +94,7 @@ class Push:
         updates = self._resolve()
         peer = self.peer
         if peer.remote is not None and peer.clone.tentative() and not dry_run:
-            tentative.sync(peer)  # whose the paths are is settled before they land
+            tentative.settle(peer)  # whose the paths are is settled before they land
         together = peer.remote is not None and same_place(peer, self.to.url, peer.remote.url)
         if peer.remote is not None and not together:
             with peer.clone.writing(self.patience):
