@@ -342,10 +342,7 @@ class _Hook:
 
     def _unwait(self) -> None:
         """The agent is at work again: nobody need wake it."""
-        try:
-            os.unlink(memory.waiter(self.site, self.name))
-        except OSError:
-            return
+        memory.unwait(self.site, self.name)
 
 
 def _real(view: dict[str, Any]) -> str:

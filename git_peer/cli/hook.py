@@ -67,9 +67,9 @@ def _pre_push(call: Call, rest: tuple[str, ...]) -> int:
     if peer.remote is not None and any(one.remote_ref.startswith(destination.HEADS) for one in updates):
         _fetch(peer)
     for line in outgoing.refuse(peer, updates, to):
-        sys.stderr.write(f"warning: {line}\n")
+        warn(line)
     for notice in peer.warned:
-        sys.stderr.write(f"warning: {notice['message']}\n")
+        warn(notice["message"])
     return 0
 
 

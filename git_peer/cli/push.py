@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from git_peer.cli._output import Call, Reply
+from git_peer.cli._output import Call, Reply, pass_on
 from git_peer.cli.main import command
 from git_peer.core.errors import PeerError
 from git_peer.ops import notes as noting
@@ -67,7 +67,7 @@ def push_command(
     options += [f"--force-with-lease={value}" if value else "--force-with-lease" for value in lease]
     options += [f"--push-option={value}" for value in push_options]
     peer = call.peer(writing=True)
-    done = pushing.Push(peer, remote, refspecs, options).run(dry_run, keep)
+    done = pushing.Push(peer, remote, refspecs, options, pass_on).run(dry_run, keep)
     lines = [f"{'Would push' if dry_run else 'Pushed'} {row['ref']}" for row in done["pushed"]] or [
         "Everything up-to-date"
     ]

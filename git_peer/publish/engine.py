@@ -33,6 +33,8 @@ if TYPE_CHECKING:  # with it comes what starts processes, which local mode does 
 # A refusal of these kinds does not depend on how fresh the state is.
 FINAL = frozenset({"usage", "invalid", "not_allowed", "unsupported", "not_set_up", "untrusted", "newer_format"})
 
+_LAST_LOOK = 1.0  # seconds that the fetch after an unanswered push has at least: "unknown" costs its user more
+
 
 def is_final(refusal: PeerError) -> bool:
     """Whether a refusal would be the same on any state."""
@@ -282,6 +284,7 @@ class Engine:
             if why.code != "unreachable":
                 raise
             raise PeerError(why.code, f"{why.message}; by the local copy, {refusal.message}", why.hint) from None
+        self.look_again()  # where the tip has not moved, time has
 
     def _try(
         self, outcome: Outcome, at: Snapshot, publish: Publish | None, deadline: float, mine: list[Attempt], turn: int
@@ -354,7 +357,7 @@ class Engine:
         """Fetch after a push that was not plainly ok: whatever the text says, a moved tip means a lost race."""
         for turn in range(1 << 30):
             try:
-                self.advance(deadline - time.monotonic())
+                self.advance(max(deadline - time.monotonic(), _LAST_LOOK))
                 return
             except PeerError as why:
                 if why.code != "unreachable":
