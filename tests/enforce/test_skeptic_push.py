@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
+
+from git_peer import layout
 from tests.enforce.team import HELD, Team
 
 
@@ -40,3 +43,17 @@ def test_a_refused_path_is_spelled_as_git_does(team: Team) -> None:
     bob.refused("commit", "-q", "-m", "x", why=shown)
     bob.git("commit", "-q", "--no-verify", "-m", "x")
     bob.refused("push", "-q", "origin", "main", why=shown)
+
+
+def test_what_cannot_be_refused_waits_for_nobody(held: Team) -> None:
+    """Another command of the clone that waits for a remote that hangs holds up, and refuses, gated branches only."""
+    bob = held.bob
+    bob.sneaks(HELD)
+    with open(bob.at.gitdir / layout.FOLDER / layout.F_LOCK, "a") as busy:
+        fcntl.flock(busy, fcntl.LOCK_EX)
+        told = bob.git("push", "-q", "origin", "HEAD:topic").err
+        assert "note: another git-peer command has been writing here for 2 s; the push is checked by an older" in told
+        assert f"warning: {HELD} is locked by alice" in told
+        bob.git("config", "peer.retryTimeout", "1")
+        bob.refused("push", "-q", "origin", "main", why="has been writing here for 1 s")
+    bob.refused("push", "-q", "origin", "main")
