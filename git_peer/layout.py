@@ -43,6 +43,7 @@ F_SENDER = "sender"  # kernel lock of the process that sends what is tentative; 
 F_SEEN = "seen.json"  # when this clone first saw each session's last event
 F_COMMITS = "commits"  # commit → session, a line each, by the post-commit hook; and what was rewritten to what
 F_NOTED = "noted.json"  # how far the notes are complete
+F_LOST = "lost.json"  # what was lost to the arbiter and has been named by no command yet
 D_WHO = "who"  # what the post-commit hook writes about a session, made ready
 D_INBOX = "inbox"  # commands that wait for whoever has the kernel lock
 D_ATTEMPTS = "attempts"  # publishes whose end is not known yet

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -331,7 +332,8 @@ class _Hook:
         fresh = [*self.notes.get("late", ()), *(one for one in told if wording.key(one) not in known)]
         self._keep(told=keys, late=[], looked=[int(time.time()), tip])
         if told:
-            notices.are_told(self.peer)
+            with contextlib.suppress(PeerError):  # told all the same, and noted above
+                notices.are_told(self.peer, told)
         return wording.news(fresh)
 
     def _keep(self, **notes: Any) -> None:
@@ -340,10 +342,7 @@ class _Hook:
 
     def _unwait(self) -> None:
         """The agent is at work again: nobody need wake it."""
-        try:
-            os.unlink(memory.waiter(self.site, self.name))
-        except OSError:
-            return
+        memory.unwait(self.site, self.name)
 
 
 def _real(view: dict[str, Any]) -> str:

@@ -121,6 +121,14 @@ def waiter(site: Site, name: str) -> str:
     return _place(site, name, "+wait")
 
 
+def unwait(site: Site, name: str) -> None:
+    """Nobody waits for a session: its agent is at work, or was woken."""
+    try:
+        os.unlink(waiter(site, name))
+    except OSError:
+        return
+
+
 # -- subagents ----------------------------------------------------------------------------------------
 def others(site: Site, name: str, subagent: str, paths: Sequence[str]) -> dict[str, str]:
     """path → another subagent of this session that edits it now; where there is none, they are noted as this one's.

@@ -54,7 +54,7 @@ def _send(peer: Peer, handle: int) -> bool:
         time.sleep(_left(handle, wait))
         os.pwrite(handle, f"{time.time():020.3f}\n".encode(), 0)
         try:
-            tentative.sync(peer)
+            tentative.settle(peer)
             end, wait = time.monotonic() + FOR, EVERY
         except PeerError as why:
             if why.status != 3 or time.monotonic() > end:

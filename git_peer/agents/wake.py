@@ -45,11 +45,25 @@ def _main(dialect: Any, raw: bytes) -> int:
     os.environ.update(env)
     name, token, parent = site.session(env), secrets.token_hex(8), os.getppid()
     sites.write(memory.waiter(site, name), {"token": token})
+    try:
+        return _watch(site, name, token, parent, env)
+    finally:
+        if _still_waits(site, name, token):
+            memory.unwait(site, name)
+
+
+def _still_waits(site: Site, name: str, token: str) -> bool:
+    """Whether no later one waits, and the agent is not at work again."""
+    return bool(sites.record(memory.waiter(site, name)).get("token") == token)
+
+
+def _watch(site: Site, name: str, token: str, parent: int, env: Mapping[str, str]) -> int:
+    """Look until there is something (NEWS), or nobody is left to wake; 0."""
     end = time.monotonic() + LONGEST
     known: tuple[Any, ...] | None = None
     while time.monotonic() < end and os.getppid() == parent and _lives(env):
-        if sites.record(memory.waiter(site, name)).get("token") != token:
-            return 0  # a later one waits, or the agent is at work again
+        if not _still_waits(site, name, token):
+            return 0
         seen = _stamp(site)
         if seen != known:
             known = seen

@@ -154,7 +154,7 @@ class Call:
             from git_peer.ops import notices
 
             with contextlib.suppress(PeerError):
-                notices.are_told(self._peer)
+                notices.are_told(self._peer, told)
 
     def _tell(self, notices: list[dict[str, Any]]) -> None:
         for notice in notices if not self.quiet else ():
@@ -180,7 +180,7 @@ def rewrite(line: str, end: bool = False) -> None:
     _to_stderr(f"\r{text.shown(line)}\x1b[K" + "\n" * end)
 
 
-def warn(message: str, hint: str) -> None:
+def warn(message: str, hint: str = "") -> None:
     """The same two lines as an error's, for what is wrong and yet did not stop the command."""
     complain(message, hint, "warning")
 
@@ -194,10 +194,15 @@ def complain(message: str, hint: str = "", kind: str = "error") -> None:
     _to_stderr(out + (f"{tip} {text.shown(hint)}\n" if hint else ""))
 
 
+def pass_on(said: bytes) -> None:
+    """What a program of the user's own says, on stderr as it stands: git would show it so."""
+    sys.stderr.flush()
+    sys.stderr.buffer.write(said)
+    sys.stderr.flush()
+
+
 def _to_stderr(said: str) -> None:
-    sys.stderr.flush()
-    sys.stderr.buffer.write(said.encode("utf-8", "backslashreplace"))
-    sys.stderr.flush()
+    pass_on(said.encode("utf-8", "backslashreplace"))
 
 
 def table(rows: list[list[str]], head: list[str]) -> list[str]:

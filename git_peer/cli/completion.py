@@ -50,4 +50,4 @@ compdef _git-peer git-peer
 def completion_command(call: Call, shell: str) -> Reply:
     """Print what to source for tab completion: `source <(git peer completion bash)`, after git's own."""
     text = (_BASH if shell == "bash" else _ZSH).replace("@VAR@", COMPLETE_VAR)
-    return Reply({"shell": shell, "script": text}, text)
+    return Reply({"shell": shell, "script": text}, text.removesuffix("\n").split("\n"))

@@ -68,9 +68,9 @@ def _pre_push(call: Call, rest: tuple[str, ...]) -> int:
         gates = destination.Gates(peer, to)
         _fetch(peer, any(gates.gated(one.remote_ref) for one in updates))
     for line in outgoing.refuse(peer, updates, to):
-        sys.stderr.write(f"warning: {line}\n")
+        warn(line)
     for notice in peer.warned:
-        sys.stderr.write(f"warning: {notice['message']}\n")
+        warn(notice["message"])
     return 0
 
 
@@ -83,7 +83,7 @@ def _fetch(peer: Peer, gated: bool) -> None:
     patience = peer.settings.get("retryTimeout") if gated else destination.PATIENCE
     try:
         if gated and peer.clone.tentative() and peer.clone.facts.get("writable") is not False:
-            tentative.sync(peer)
+            tentative.settle(peer)
             return
         with peer.clone.writing(patience):
             peer.engine.advance(patience)

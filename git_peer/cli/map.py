@@ -23,4 +23,4 @@ def map_command(call: Call, given: tuple[str, ...], most: int) -> Reply:
     """
     repo = call.parts().repo
     found = mapping.make(repo, _targets.paths(repo, given), most)
-    return Reply(found.data, found.text.split("\n"))
+    return Reply(found.data, found.text.removesuffix("\n").split("\n"))

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from git_peer.cli._output import Call, Reply
+from git_peer.cli._output import Call, Reply, pass_on
 from git_peer.cli.main import command
 from git_peer.core.errors import PeerError
 from git_peer.ops import notes as noting
@@ -23,6 +23,7 @@ def sync_command(call: Call) -> Reply:
         peer.remote.along = noting.ALONG
     done = tentative.sync(peer)
     noting.carry(peer)
+    tentative.named(peer, done["lost"])
     lines = [f"{done['fetched']} new commits of the log, {done['pushed']} tentative commands pushed."]
     if done["lost"]:
         names = "; ".join(f"{loss['command']}: {loss['why']}" for loss in done["lost"])
@@ -69,7 +70,7 @@ def push_command(
     options += [f"--force-with-lease={value}" if value else "--force-with-lease" for value in lease]
     options += [f"--push-option={value}" for value in push_options]
     peer = call.peer(writing=True)
-    done = pushing.Push(peer, remote, refspecs, options).run(dry_run, keep)
+    done = pushing.Push(peer, remote, refspecs, options, pass_on).run(dry_run, keep)
     lines = [_pushed(row, dry_run) for row in done["pushed"]] or ["Everything up-to-date"]
     if done["pushed"] and done.get("atomic") is False and peer.remote is not None and not dry_run:
         lines.append("The log is elsewhere: code and log did not land in one step.")

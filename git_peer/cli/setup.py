@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from git_peer import layout
-from git_peer.cli._output import Call, Reply
+from git_peer.cli._output import Call, Reply, remark
 from git_peer.cli.main import command
 from git_peer.core.errors import PeerError
 
@@ -51,14 +51,15 @@ def init_command(call: Call, remote: str | None, local: bool, branch: str | None
         return [] if no_hooks else hooks.install(parts.repo.common, parts.repo.top)
 
     done = parts.setup().init(remote, local, branch, guard)
-    if not no_hooks:
-        gate.notices(parts.repo, mend=True)  # from here on a glance tells whether it still stands
     rewriting.add(parts.clone)
     mirrors.guard(parts.clone)
+    if not no_hooks:  # after all that writes git's settings: from here on a glance tells whether the gate still stands
+        gate.notices(parts.repo, mend=True)
     call.forget()
     peer = call.peer()
     noting.begin(peer)
     lost = tentative.sync(peer)["lost"] if peer.clone.tentative() and done["mode"] == "remote" else []
+    tentative.named(peer, lost)
     text = _told(done, len(done["hooks"])) + [f"Lost: {one['command']}: {one['why']}" for one in lost]
     return Reply({**done, "lost": lost}, text, network=True)
 
@@ -103,7 +104,8 @@ def uninstall_command(call: Call, purge: bool, yes: bool) -> Reply:
             what += f", and {loss.told(remote)}"
         if not sys.stdin.isatty():
             raise PeerError("not_allowed", f"--purge {what}", "say --yes if that is meant")
-        if not click.confirm(f"This {what}.\nGo on?", err=True):
+        remark(f"This {what}.")
+        if not click.confirm("Go on?", err=True):
             raise PeerError("failed", "nothing was deleted", "")
     if loss is not None and remote is not None:
         leaving.delete_remote(parts.clone, remote, loss, patience, left)

@@ -291,7 +291,7 @@ def check(hook: str, gitdir: str, common: str) -> Answer:
     def judge(tree: Tree) -> None:
         tentative, fenced = markers(f"{folder}/{layout.D_TENTATIVE}"), markers(f"{folder}/{layout.D_FENCED}")
         seen = verdict.parse(_read(f"{folder}/{layout.F_SEEN}") or b"{}", layout.F_SEEN)
-        clock = Clock(int(time.time()), times.steady(), times.boot(), seen, ident, lambda: verdict.sessions(tree))
+        clock = Clock(times.now(), times.steady(), times.boot(), seen, ident, lambda: verdict.sessions(tree))
         found.doubted = []
         found.against = verdict.judge(tree, paths, me, clock, tentative, fenced, landed, found.doubted.append, left)
 

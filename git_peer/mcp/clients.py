@@ -145,7 +145,7 @@ class Clients:
         info = connection.client_params.client_info.name if connection.client_params else ""
         kind = re.sub(r"[^a-z0-9]+", "-", info.lower()).strip("-")[:24]
         given = self._env.get("GIT_PEER_SESSION", "")
-        own = new_name(naming.sanitized(given) if given else "-".join(filter(None, ("mcp", kind))))
+        own = new_name(naming.mapped(given) if given else "-".join(filter(None, ("mcp", kind))))
         return Client(Asker(self._folder, {**self._env, "GIT_PEER_SESSION": own}), own)
 
     def _left(self, connection: Connection) -> None:

@@ -82,6 +82,12 @@ class Demo:
         """Note what has just been shown."""
         self.shown.append(what)
 
+    def _chapter(self, title: str) -> None:
+        """Say what comes now, after an empty line."""
+        if self.steps:
+            self.say("")
+        self.say(f"# {title}")
+
     def play(self) -> None:
         """The whole story."""
         self._begin()
@@ -92,7 +98,7 @@ class Demo:
         self._history()
 
     def _begin(self) -> None:
-        self.say("# one bare remote, two clones, git-peer in both")
+        self._chapter("one bare remote, two clones, git-peer in both")
         self.run("", "git init --quiet --bare remote.git")
         self.run("", "git clone --quiet remote.git a 2>/dev/null")
         self.run("alice", "mkdir src && echo 'def login(): ...' >src/auth.py && echo '# Demo' >README.md")
@@ -102,7 +108,7 @@ class Demo:
         self.run("bob", "git peer init", says="Follows")
 
     def _lock(self) -> None:
-        self.say("\n# alice locks a file; bob's commit that touches it is refused")
+        self._chapter("alice locks a file; bob's commit that touches it is refused")
         self.run("alice", "git peer lock src/auth.py --reason 'rewriting the login'", says="remote")
         self.run("bob", "git peer sync")
         self.run("bob", "echo '# bob was here' >>src/auth.py")
@@ -110,22 +116,22 @@ class Demo:
         if "rewriting the login" not in said or "until" not in said:
             raise PeerError("failed", "the refusal names no reason or no expiry", "", steps=self.steps)
         self.proved("a commit that touches what another has locked is refused, with holder, reason and expiry")
-        self.say("\n# bob commits elsewhere")
+        self._chapter("bob commits elsewhere")
         self.run(
             "bob", "echo 'More.' >>README.md && git commit --quiet -m 'More' README.md && git push --quiet origin main"
         )
         self.proved("work elsewhere goes on, through the same hooks")
-        self.say("\n# bob forces the commit past the hook: the push is refused")
+        self._chapter("bob forces the commit past the hook: the push is refused")
         self.run("bob", "git commit --quiet --no-verify -a -m 'Touch the login anyway'")
         self.run("bob", "git push origin main", status=1, says="locked by alice")
         self.proved("a commit forced past the hook is stopped at the push")
-        self.say("\n# alice lands her work: code and log in one atomic push, and the lock is free")
+        self._chapter("alice lands her work: code and log in one atomic push, and the lock is free")
         self.run("alice", "echo 'def login(user): ...' >src/auth.py && git commit --quiet -a -m 'Rewrite the login'")
         self.run("alice", "git peer push", status=1, says="git pull --rebase")
         self.run("alice", "git pull --quiet --rebase origin main")
         self.run("alice", "git peer push", says="Unlocked src/auth.py")
         self.proved("`git peer push` lands code and log atomically, and releases what has landed")
-        self.say("\n# bob goes on")
+        self._chapter("bob goes on")
         self.run("bob", "git reset --quiet --hard HEAD~1 && git pull --quiet --rebase origin main")
         self.run("bob", "git peer lock src/auth.py --reason 'a docstring'")
         self.run(
@@ -136,7 +142,7 @@ class Demo:
         self.proved("the next one goes on at once")
 
     def _plan(self) -> None:
-        self.say("\n# a plan: each task is one session's, with its paths locked, and another session accepts it")
+        self._chapter("a plan: each task is one session's, with its paths locked, and another session accepts it")
         self.run("alice", "git peer task add 'Check passwords' --path src/auth.py --accept 'grep -q check src/auth.py'")
         self.run("alice", "git peer task add 'Write the manual' --path README.md --after-task t1")
         self.run("bob", "git peer task next --lock", says="t1 is yours")
@@ -154,7 +160,7 @@ class Demo:
         self.proved("work is accepted by another session than its own, on that very commit; then the next is ready")
 
     def _debate(self) -> None:
-        self.say("\n# news for whom it concerns, a debate about it, and the contract's next version")
+        self._chapter("news for whom it concerns, a debate about it, and the contract's next version")
         self.run("alice", "git peer contract add login --type function_signature --definition 'login(user)'")
         self.run("bob", "git peer task add 'Call the login' --uses login && git peer task claim t3")
         self.run(
@@ -181,14 +187,14 @@ class Demo:
         self.proved("news reach whom they concern; a debate ends in the contract's next version")
 
     def _notes(self) -> None:
-        self.say("\n# notes on the commits tell whose each line is, and for which task")
+        self._chapter("notes on the commits tell whose each line is, and for which task")
         self.run("bob", "git peer sync")
         self.run("alice", "git peer sync")
         self.run("alice", "git peer blame src/auth.py", says="t1")
         self.proved("each line knows its session and its task, in every clone, through git's own notes")
 
     def _history(self) -> None:
-        self.say("\n# the history is the same for both, and checks out")
+        self._chapter("the history is the same for both, and checks out")
         self.run("bob", "git peer sync")
         self.run("alice", "git peer log -n 6")
         self.run("alice", "git peer fsck", says="no problem")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import shutil
 import socket
@@ -32,6 +33,7 @@ from git_peer.publish import loss, snapshot
 from git_peer.publish.engine import Decide, Engine, Options, receive
 from git_peer.publish.snapshot import World
 from git_peer.store.clone import held as holdings
+from git_peer.store.clone import times
 from git_peer.store.clone.clone import Clone
 from git_peer.store.git import refs
 from git_peer.store.git.chain import Chain, Problem
@@ -99,18 +101,36 @@ class Setup:
         self._guard, self.hooks = guard, list[HookState]()
         self._guarded = False
         try:
-            return self._init(remote, local, branch is not None)
-        except BaseException:
-            self._undo()
+            with self.clone.writing(self.patience):
+                there = self._refs()
+                try:
+                    return self._init(remote, local, branch is not None)
+                except BaseException:
+                    self._undo(there)
+                    raise
+        except PeerError:
+            with contextlib.suppress(OSError):
+                self.clone.folder.rmdir()  # empty, where there was no room for the kernel lock
             raise
 
-    def _undo(self) -> None:
-        """A refusal leaves nothing behind where git-peer was not set up."""
+    def _undo(self, there: set[str]) -> None:
+        """A refusal leaves nothing behind where git-peer was not set up. `there`: our refs from before."""
         self.clone.look_again()
-        if not self.clone.is_set_up:
-            if self._guarded:
-                hooks.remove(self.repo.common, self.repo.top)
-            shutil.rmtree(self.clone.folder, ignore_errors=True)
+        if self.clone.is_set_up:
+            return
+        if self._guarded:
+            hooks.remove(self.repo.common, self.repo.top)
+        shutil.rmtree(self.clone.folder, ignore_errors=True)
+        for name in self._refs() - there:
+            try:
+                refs.delete(self.repo.git, name)
+            except PeerError:  # there is no room for git's lock file
+                (self.repo.common / name).unlink(missing_ok=True)
+        uninstall.sweep(self.repo)
+
+    def _refs(self) -> set[str]:
+        """Our refs that are here."""
+        return {name for name in self.repo.git.references if name.startswith(layout.OURS)}
 
     def _known_branch(self) -> str:
         """The branch that the log was on, or is to be on. One beside a remote that is not known was a failed try."""
@@ -127,25 +147,24 @@ class Setup:
             return ""
 
     def _init(self, remote: str | None, local: bool, chosen: bool) -> dict[str, Any]:
-        with self.clone.writing(self.patience):
-            self.clone.look_again()
-            self.clone.recover()
-            self.clone.adopt_copy()
-            if self.chain.tip is None and self.clone.is_set_up and not self.clone.facts.get("remote"):
-                restored(self.clone, self.chain)
-            name = "" if local else self.remote_name(remote)
-            at = Remote(self.repo.gitdir, self.repo.top, name, self.branch) if name else None
-            mode = self._mode
-            if mode == "remote":
-                created = self._follow(at, local)
-            elif mode == "local":
-                created = self._go_on(at, remote is not None, local)
-            elif mode == "moving":
-                created = self._publish(at) if at is not None else False
-            else:
-                created = self._join_or_create(at, remote is not None, chosen, local)
-            self._ready()
-            return self._answer(created)
+        self.clone.look_again()
+        self.clone.recover()
+        self.clone.adopt_copy()
+        if self.chain.tip is None and self.clone.is_set_up and not self.clone.facts.get("remote"):
+            restored(self.clone, self.chain)
+        name = "" if local else self.remote_name(remote)
+        at = Remote(self.repo.gitdir, self.repo.top, name, self.branch) if name else None
+        mode = self._mode
+        if mode == "remote":
+            created = self._follow(at, local)
+        elif mode == "local":
+            created = self._go_on(at, remote is not None, local)
+        elif mode == "moving":
+            created = self._publish(at) if at is not None else False
+        else:
+            created = self._join_or_create(at, remote is not None, chosen, local)
+        self._ready()
+        return self._answer(created)
 
     def _ready(self) -> None:
         """The hooks, before anything that they are to guard is there."""
@@ -291,7 +310,7 @@ class Setup:
     # -- creating ---------------------------------------------------------------------------------
     def _first(self, mode: str, at: Remote | None = None) -> tuple[str, str]:
         """(the root commit of a new log, the log's id); nothing points to it yet."""
-        now = int(time.time())
+        now = times.now()
         event = log.LogCreate(
             id=secrets.token_hex(8),
             at=now,
@@ -375,7 +394,7 @@ class Setup:
         if self.chain.state(tip).log.mode == "local":
             here.attempt(self._outcome(log.LogMode, mode="moving"))
         if there is None:
-            now = int(time.time())
+            now = times.now()
             events: list[Any] = [log.LogMode(id=secrets.token_hex(8), at=now, by="git-peer", mode="remote")]
             branch = self._integration(at)
             if branch and branch != self.chain.state(self.chain.tip).log.integration:
@@ -434,7 +453,7 @@ class Setup:
 
     def _carry(self, state: State) -> None:
         """What is held, planned and told in the local log becomes tentative; what cannot be carried over is a loss."""
-        scene = msgspec.structs.replace(self.world.scene, now=int(time.time()), height=state.log.height + 1)
+        scene = msgspec.structs.replace(self.world.scene, now=times.now(), height=state.log.height + 1)
         mine, _ = sessions.ensure(state, self.me, scene)
         for session in [mine, *(one for one in sessions.all_of(state) if one.sid != mine.sid)]:
             held = [lock for lock in locks.held_by(state, session.name) if lock.sid == session.sid]

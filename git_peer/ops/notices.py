@@ -27,13 +27,17 @@ def of(peer: Peer) -> list[dict[str, Any]]:
     return [*_losses(peer), *_neighbours(peer, at), *_news(peer, at), *_of_this_copy(peer), *peer.warned]
 
 
-def are_told(peer: Peer) -> None:
-    """Mark the losses of this run, and the ends of its debates, as told: only writers do."""
+def are_told(peer: Peer, shown: list[dict[str, Any]]) -> None:
+    """Mark the losses among what was shown to this run, and the ends of its debates, as told: only writers do."""
     told.note(peer.clone.folder, peer.name, [moderating.key(one) for one in moderating.news(peer.state, peer.name)])
-    for path, marker in list(_my_losses(peer)):
-        key = _told_by(peer, marker)
-        marker["targets"] = [{**entry, key: True} for entry in marker.get("targets", ())]
-        files.write_json(path, marker)
+    seen = {one["lock"] for one in shown if one["code"] == "lost"}  # another process may note one at any time
+    if not seen:
+        return
+    with peer.clone.changing_tentative(peer.settings.get("retryTimeout")):
+        for path, marker in list(_my_losses(peer)):
+            key = _told_by(peer, marker)
+            marker["targets"] = [e | ({key: True} if e["lock"] in seen else {}) for e in marker.get("targets", ())]
+            files.write_json(path, marker)
 
 
 def _neighbours(peer: Peer, at: Snapshot) -> Iterator[dict[str, Any]]:

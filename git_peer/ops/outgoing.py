@@ -69,7 +69,7 @@ def parse(text: str) -> list[Update]:
         read = _LINE.fullmatch(line)
         if read is None:
             rest += f"{line}\n"
-        elif rest and not ("{" in rest or rest.startswith(":/")):
+        elif rest and not (rest.startswith(":/") or "{" in rest.partition("\n")[0]):  # no search has begun there
             break
         else:
             local_ref, local, remote_ref, remote = read.groups()
@@ -129,11 +129,13 @@ def judge(peer: Peer, updates: Sequence[Update], to: Place, forced: bool = False
     `forced`: what goes back is known to be forced. A hook is not told, but git does not show it what it refuses itself.
     """
     found = Judgement([], [])
-    branches = [one for one in updates if one.remote_ref.startswith(HEADS) and not _is_task(one.remote_ref)]
+    branches = [one for one in updates if one.remote_ref.startswith(HEADS)]
     if not branches or not _guarded(peer):
         return found
     gates = Gates(peer, to)
-    if not gates.here:
+    # The branch of a task is no news to anybody: it is judged where a setting gates it, and when it lands.
+    branches = [one for one in branches if gates.gated(one.remote_ref) or not _is_task(one.remote_ref)]
+    if not branches or not gates.here:
         return found
     there = _There(peer, gates)
     for update in branches:

@@ -31,8 +31,7 @@ from git_peer.core.session import record as sessions
 from git_peer.core.session.record import Session
 from git_peer.core.target import target as targets
 from git_peer.core.target.target import Target
-from git_peer.ops import admission
-from git_peer.publish import combine, recovery, snapshot
+from git_peer.publish import snapshot
 from git_peer.publish.engine import Engine, Options, Publish
 from git_peer.publish.snapshot import World
 from git_peer.store.clone import runs, times
@@ -275,6 +274,8 @@ class Peer:
     def run(self, command: Command, publish: Publish | None = None) -> dict[str, Any]:
         """Decide and publish a command; its answer, true for ever, or PeerError."""
         self.writable()
+        from git_peer.publish import combine, recovery  # late, as admission: who only reads does without
+
         command = self.admitted(command)
         if publish is None:
             try:
@@ -294,10 +295,14 @@ class Peer:
 
     def admitted(self, command: C) -> C:
         """`command` as it may be written down; PeerError where it carries a secret."""
+        from git_peer.ops import admission
+
         return admission.admitted(command, self.settings, os.environ)
 
     def redacted(self, text: str) -> str:
         """What a program or a model said, without the secrets in it."""
+        from git_peer.ops import admission
+
         return admission.redacted(text, self.settings, os.environ)
 
     def look_up(self, find: Callable[[State], T]) -> T:
@@ -343,8 +348,10 @@ class Peer:
         session = self.session()
         if session is None or not sessions.holds(self.state, session.name):
             return False
+        from git_peer.publish import combine
+
         leases = [lock.ttl for lock in locks.held_by(self.state, session.name)]
-        age, ttl = int(time.time()) - session.at, min([session.ttl, *leases])
+        age, ttl = times.now() - session.at, min([session.ttl, *leases])
         return combine.keep_alive(self.engine, commands.Renew(me=self.me), session.sid, age, ttl)
 
     def integrate_on(self, branch: str) -> None:
@@ -408,7 +415,8 @@ class Peer:
                         acquired=False,
                         conflicts=answer["conflicts"],
                     )
-                self.sleep_until_news(min(left, 5.0))  # what runs out is no news, but opens the way
+                self.sleep_until_news(min(left, 5.0))
+                self.engine.look_again()  # what runs out is no news, but opens the way
                 answer = self._ask(wish)
         except BaseException:
             self.run(taking.Unwait(me=self.me, targets=wish.targets, mode=wish.mode))

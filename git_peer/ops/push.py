@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from git_peer.ops.destination import Place, place_of, same_place
 from git_peer.ops.outgoing import Update
 from git_peer.ops.peer import Peer
 from git_peer.publish import attempts
-from git_peer.store.git.remote import Pushed, Ran, run, said_by_server
+from git_peer.store.git.remote import Pushed, Ran, run, said_by_server, traced
 
 STAGE_OVER = 1 << 20  # bytes of code from which it goes to a stage ref first
 _KEPT, _WORDS = 1 << 14, 3  # bytes of what a user's hook said, and lines of it that an error repeats
@@ -45,14 +45,25 @@ _NETWORK = (
 
 
 class Push:
-    """One push of code. `refspecs` and `options` are the user's own, as `git push` takes them."""
+    """One push of code. `refspecs` and `options` are the user's own, as `git push` takes them.
 
-    def __init__(self, peer: Peer, remote: str | None, refspecs: Sequence[str], options: Sequence[str]) -> None:
+    `show` gets what the user's hook says, line by line; without it nobody sees that.
+    """
+
+    def __init__(
+        self,
+        peer: Peer,
+        remote: str | None,
+        refspecs: Sequence[str],
+        options: Sequence[str],
+        show: Callable[[bytes], None] | None = None,
+    ) -> None:
         self.peer = peer
         self.patience: int = peer.settings.get("retryTimeout")
         self.options = list(options)
         self.remote = remote or self._default_remote()
         self.refspecs = list(refspecs)
+        self._show = show
         self._forced: set[str] = set()
         self._to: Place | None = None
         self.warnings: list[str] = []  # what others have locked, and this push brings to a branch that is not gated
@@ -83,7 +94,7 @@ class Push:
         updates = self._resolve()
         peer = self.peer
         if peer.remote is not None and peer.clone.tentative() and not dry_run:
-            tentative.sync(peer)  # whose the paths are is settled before they land
+            tentative.settle(peer)  # whose the paths are is settled before they land
         together = peer.remote is not None and same_place(peer, self.to.url, peer.remote.url)
         if peer.remote is not None and not together:
             with peer.clone.writing(self.patience):
@@ -133,7 +144,7 @@ class Push:
             heard = Path(scratch) / "heard"
             ran = self._git("-c", "push.pushOption=", *args, env={"GIT_TRACE_PACKET": str(heard)})
             with contextlib.suppress(OSError):
-                self._advertised = heard.read_bytes()
+                self._advertised = traced(heard)
         rows = [line.split("\t") for line in ran.out.splitlines() if line.count("\t") == 2]
         if ran.status and not rows:
             raise self._not_pushed(ran)
@@ -183,7 +194,7 @@ class Push:
         args = ["git", "push", "--dry-run", "--quiet", *self.options, self.remote, *self.refspecs]
         where = None if "GIT_DIR" in os.environ else repo.top or repo.gitdir
         with attempts.announced(self.peer.engine.attempts) as name:
-            status, said = shown(args, where, {**os.environ, layout.PUSHING: name})
+            status, said = heard(args, where, {**os.environ, layout.PUSHING: name}, self._show)
         if status == 1:
             self._resolve()  # raises with what to pull, if that is why
             words = [line for line in said.splitlines() if line.strip() and "failed to push some refs" not in line]
@@ -194,11 +205,14 @@ class Push:
         return True
 
     def _find_integration(self, updates: Sequence[Update]) -> None:
-        """Follow the branch on which work lands where the remote has renamed it, or its locks would never end."""
+        """Follow the branch on which work lands where the remote has renamed it, or its locks would never end.
+
+        Nor would those of a log that was begun where the remote did not tell of any such branch.
+        """
         peer, name = self.peer, self.peer.state.log.integration
         landing = [u.remote_ref for u in updates if u.local and u.remote_ref.startswith("refs/heads/")]
         there = rb"< [0-9a-f]{40,64} refs/heads/" + re.escape(name.encode()) + rb"(?![^\\\s])"
-        if peer.remote is None or not name or not landing or re.search(there, self._advertised):
+        if peer.remote is None or not landing or (name and re.search(there, self._advertised)):
             return
         found = peer.remote.moved_to(name, self.patience)
         if found and not peer.settings.get("integration"):
@@ -354,12 +368,14 @@ class Push:
         raise self._behind(rows) if rows else self._not_pushed(ran)
 
 
-def shown(args: Sequence[str], where: Path | None, env: Mapping[str, str]) -> tuple[int, str]:
+def heard(
+    args: Sequence[str], where: Path | None, env: Mapping[str, str], show: Callable[[bytes], None] | None
+) -> tuple[int, str]:
     """Run a program to its end, however long: (exit status, the end of what it said, which is shown as it comes).
 
-    All of it on stderr. On a terminal that is the terminal itself, and nothing of it is known.
+    Where it is shown on a terminal the program gets that as its own, and nothing of what it says is known.
     """
-    through = sys.stderr.isatty()
+    through = show is not None and sys.stderr.isatty()
     sink = sys.stderr.fileno() if through else subprocess.PIPE
     child = subprocess.Popen(
         args, cwd=where, env=env, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink if through else subprocess.STDOUT
@@ -367,8 +383,8 @@ def shown(args: Sequence[str], where: Path | None, env: Mapping[str, str]) -> tu
     said = b""
     try:
         for line in child.stdout or ():
-            sys.stderr.buffer.write(line)
-            sys.stderr.flush()
+            if show is not None:
+                show(line)
             said = (said + line)[-_KEPT:]
         return child.wait(), said.decode("utf-8", "replace")
     except BaseException:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import time
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,10 @@ from git_peer.core.target import target as targets
 from git_peer.ops.peer import Peer
 from git_peer.publish import combine, recovery
 from git_peer.store import files
+from git_peer.store.clone import times
 from git_peer.store.git import refs
 
+_LOCK = "lock "  # begins a lost lock in words; notices tell its session of it
 KINDS = (Take, Tell, Answer, Progress, EditPlan)  # commands that may wait for their arbiter
 
 
@@ -92,9 +95,12 @@ def untold(peer: Peer) -> list[deltas.Delta]:
     return found
 
 
-def drop(peer: Peer, chosen: list[str], everything: bool) -> list[dict[str, Any]]:
-    """Give back one's own tentative locks on these targets (as shown); nobody else ever saw them."""
-    name = peer.name
+def drop(peer: Peer, chosen: list[str], everything: bool, name: str = "") -> list[dict[str, Any]]:
+    """Give back one's own tentative locks on these targets (as shown); nobody else ever saw them.
+
+    `name`: those of a session that one has ended.
+    """
+    name = name or peer.name
     marker = _marker(peer, name)
     if not marker:
         return []
@@ -116,7 +122,7 @@ def drop(peer: Peer, chosen: list[str], everything: bool) -> list[dict[str, Any]
         if kept:
             _rebuild(peer, name, kept)
         else:
-            _forget(peer, name)
+            _finish(peer, name, everything=True)
         return dropped
 
 
@@ -195,17 +201,13 @@ def _remove(peer: Peer, path: Path) -> None:
         refs.delete(peer.repo.git, layout.TENTATIVE + path.stem)
 
 
-def _forget(peer: Peer, name: str) -> None:
-    _remove(peer, _path(peer, name))
-
-
 def sync(peer: Peer) -> dict[str, Any]:
     """Fetch, verify, arbitrate every tentative command of this clone in order: {fetched, pushed, landed, lost}.
 
     All together, in as few pushes as hold them. What is taken tentatively meanwhile waits for the next one.
+    Whoever names what is `lost` says so by named(): until then each `sync` tells it again.
     """
     pushed = 0
-    lost: list[dict[str, Any]] = []
     patience = peer.settings.get("retryTimeout")
     with peer.clone.writing(patience):
         peer.refuse_half()
@@ -221,17 +223,50 @@ def sync(peer: Peer) -> dict[str, Any]:
         for ends in combine.together(peer.engine, [_decoded(raw) for _, raw in rest]):
             done, rest = rest[: len(ends)], rest[len(ends) :]
             with peer.clone.changing_tentative(patience):
-                _settle(peer, [(name, raw, end) for (name, raw), end in zip(done, ends, strict=True)])
+                _decided(peer, [(name, raw, end) for (name, raw), end in zip(done, ends, strict=True)])
             peer.engine.told()  # their places in the markers are what tells
             pushed += sum(not isinstance(end, PeerError) for end in ends)
-        # Only now: what a sync that broke off had found out is told by this one.
         with peer.clone.changing_tentative(patience):
             for name in names:
-                lost.extend(_finish(peer, name))
-    return {"fetched": peer.engine.fetched, "pushed": pushed, "landed": [], "lost": lost}
+                _finish(peer, name)
+    return {"fetched": peer.engine.fetched, "pushed": pushed, "landed": [], "lost": _unnamed(peer)}
 
 
-def _settle(peer: Peer, ends: list[tuple[str, dict[str, Any], dict[str, Any] | PeerError]]) -> None:
+def settle(peer: Peer) -> None:
+    """The same for who names no losses: what the notices do not tell their sessions stays for a `sync` to name."""
+    _name(peer, [loss for loss in sync(peer)["lost"] if loss["command"].startswith(_LOCK)])
+
+
+def named(peer: Peer, lost: list[dict[str, Any]]) -> None:
+    """An answer names these losses: they are forgotten as it goes out."""
+
+    def forget() -> None:
+        with contextlib.suppress(PeerError):  # where that is not to be had they are named once more
+            _name(peer, lost)
+
+    peer.engine.when_told(forget)
+
+
+def _unnamed(peer: Peer) -> list[dict[str, Any]]:
+    """What was lost and has been named by no command."""
+    found: list[dict[str, Any]] = files.read_json(peer.clone.folder / layout.F_LOST).get("lost", [])
+    return found
+
+
+def _name(peer: Peer, lost: list[dict[str, Any]]) -> None:
+    """These losses were named, or will be: nobody else need do so."""
+    if not lost:
+        return
+    path = peer.clone.folder / layout.F_LOST
+    with peer.clone.changing_tentative(peer.settings.get("retryTimeout")):
+        left = [loss for loss in _unnamed(peer) if loss not in lost]
+        if left:
+            files.write_json(path, {"lost": left})
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _decided(peer: Peer, ends: list[tuple[str, dict[str, Any], dict[str, Any] | PeerError]]) -> None:
     """Forget commands (session, record, what came of it) that were arbitrated, and note what was lost by them."""
     for name in dict.fromkeys(name for name, _, _ in ends):
         path, marker = _path(peer, name), _marker(peer, name)
@@ -241,8 +276,7 @@ def _settle(peer: Peer, ends: list[tuple[str, dict[str, Any], dict[str, Any] | P
             if isinstance(end, PeerError):
                 command = _decoded(raw)
                 loss = _loss(command, end)
-                gone = [k for k in marker.get("locks", ()) if k["target"] in _asked(command)]
-                peer.clone.lost(marker["session"], gone, loss["holder"])
+                peer.clone.lost(marker["session"], _gone(marker, raw, command), loss["holder"])
                 marker.setdefault("lost", []).append(loss)
         left = list(marker.get("commands", ()))  # what was taken meanwhile stands behind them
         for raw, _ in mine:
@@ -254,15 +288,32 @@ def _settle(peer: Peer, ends: list[tuple[str, dict[str, Any], dict[str, Any] | P
         files.write_json(path, marker)
 
 
-def _finish(peer: Peer, name: str) -> list[dict[str, Any]]:
-    """What a session has lost; its marker goes, unless it has taken more meanwhile."""
+def _gone(marker: dict[str, Any], raw: dict[str, Any], command: Command) -> list[dict[str, Any]]:
+    """The locks that a lost command had come to; of one that was passed over meanwhile there is no record left."""
+    held: list[dict[str, Any]] = marker.get("locks", [])
+
+    def made(target: Any) -> dict[str, Any]:
+        what = json.dumps([raw, target], sort_keys=True).encode()
+        return {"id": sha256(what).hexdigest()[:16], "target": target}  # after a kill the same again
+
+    return [next((k for k in held if k["target"] == target), made(target)) for target in _asked(command)]
+
+
+def _finish(peer: Peer, name: str, everything: bool = False) -> None:
+    """Put what a session has lost where it is named from; its marker goes, unless it has taken more meanwhile.
+
+    `everything`: it goes in any case.
+    """
     path, marker = _path(peer, name), _marker(peer, name)
     found: list[dict[str, Any]] = marker.pop("lost", [])
-    if not marker.get("commands"):
+    if found:  # first, so that a kill leaves it in both places, and not in none
+        before = _unnamed(peer)
+        fresh = [loss for loss in found if loss not in before]
+        files.write_json(peer.clone.folder / layout.F_LOST, {"lost": [*before, *fresh]})
+    if everything or not marker.get("commands"):
         _remove(peer, path)
     elif found:
         files.write_json(path, marker)
-    return found
 
 
 def _decoded(raw: dict[str, Any]) -> Command:
@@ -284,7 +335,7 @@ def _loss(command: Command, why: PeerError) -> dict[str, Any]:
         "why": why.message,
         # Without a lock it is somebody who waits for it and comes first.
         "holder": first["lock"]["session"] if first.get("lock") else first.get("waiter") or why.extra.get("holder"),
-        "at": locks.rfc3339(int(time.time())),
+        "at": locks.rfc3339(times.now()),
     }
 
 
@@ -301,4 +352,4 @@ def _spelled(command: Command) -> str:
     asked = (
         command.wish.targets if isinstance(command, Take) else command.targets if isinstance(command, Release) else ()
     )
-    return "lock " + " ".join(targets.show(target) for target in asked)
+    return _LOCK + " ".join(targets.show(target) for target in asked)

@@ -148,7 +148,7 @@ def take_out(repo: Repo, clone: Clone, purge: bool, left: Left) -> None:
             refs.delete(repo.git, name)
             left.deleted.append(name)
     left.stayed += [f"{name}: {why}" for name, why in kept.items() if why]
-    _sweep(repo)
+    sweep(repo)
     shutil.rmtree(clone.folder, ignore_errors=True)
 
 
@@ -178,7 +178,7 @@ def _is_empty(git: Any, commit: str) -> bool:
     return not len(git[commit].tree)
 
 
-def _sweep(repo: Repo) -> None:
+def sweep(repo: Repo) -> None:
     """Folders of refs that are empty now."""
     parent = repo.common / "refs" / "peer"
     beside = [repo.common / top / "refs" / "notes" for top in (".", "logs")]

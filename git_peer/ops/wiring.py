@@ -13,7 +13,6 @@ from git_peer.ops.peer import Peer
 from git_peer.publish.engine import Options
 from git_peer.publish.snapshot import World
 from git_peer.store.clone import runs
-from git_peer.store.clone import who as who_is
 from git_peer.store.clone.clone import Clone
 from git_peer.store.git.chain import Chain
 from git_peer.store.git.repo import Repo
@@ -90,6 +89,8 @@ class Parts:
         if writing and self.clone.facts.get("moving"):
             self.setup().init(str(self.clone.facts["moving"]), False, None)  # a publication that was cut off
         if writing and self._by_its_id:
+            from git_peer.store.clone import who as who_is
+
             who_is.answers_to(self.clone.folder, *naming.agent_of(os.environ), self.me.gitdir, str(self.me.name))
         peer = Peer(self.repo, self.clone, self.settings, self.me, self.remote, self.world, self.options(**options))
         peer.warned += gate.notices(self.repo, mend=writing)

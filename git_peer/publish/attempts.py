@@ -62,17 +62,36 @@ def start(folder: Path, candidate: str, base: str | None, answer: dict[str, Any]
 
 def _write(path: Path, record: dict[str, Any]) -> int:
     """Put a record in place; the handle that holds its flock."""
-    folder = path.parent
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        temporary = folder / f".{path.name}.{os.getpid()}"
-        handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        os.write(handle, json.dumps(record).encode())
-        os.rename(temporary, path)  # the flock goes with the file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        handle = _locked(draft)
+        try:
+            os.write(handle, json.dumps(record).encode())
+            os.rename(draft, path)  # the flock goes with the file
+        except BaseException:
+            draft.unlink(missing_ok=True)
+            os.close(handle)
+            raise
     except OSError as why:
         raise _cannot_write(path, why) from None
     return handle
+
+
+def _locked(draft: Path) -> int:
+    """A handle with the flock of a new file. Until that is locked orphans() may take it away: then it is made again."""
+    while True:
+        handle = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            if os.path.samestat(os.fstat(handle), os.stat(draft)):
+                return handle
+        except FileNotFoundError:
+            pass
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)
 
 
 @contextlib.contextmanager
@@ -113,7 +132,10 @@ def orphans(folder: Path) -> Iterator[Attempt]:
             continue
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+            same = os.path.samestat(os.fstat(handle), os.stat(path))
+        except OSError:  # its maker lives, or has just ended it
+            same = False
+        if not same:
             os.close(handle)
             continue
         record = files.read_json(path)

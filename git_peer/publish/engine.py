@@ -20,6 +20,7 @@ from git_peer.publish import attempts, inbox, snapshot
 from git_peer.publish.attempts import Attempt
 from git_peer.publish.snapshot import Snapshot, World
 from git_peer.store.clone import held as holdings
+from git_peer.store.clone import times
 from git_peer.store.clone.clone import Clone
 from git_peer.store.git import durable, refs
 from git_peer.store.git.chain import Chain, Problem
@@ -31,6 +32,8 @@ if TYPE_CHECKING:  # with it comes what starts processes, which local mode does 
 
 # A refusal of these kinds does not depend on how fresh the state is.
 FINAL = frozenset({"usage", "invalid", "not_allowed", "unsupported", "not_set_up", "untrusted", "newer_format"})
+
+_LAST_LOOK = 1.0  # seconds that the fetch after an unanswered push has at least: "unknown" costs its user more
 
 
 def is_final(refusal: PeerError) -> bool:
@@ -281,6 +284,7 @@ class Engine:
             if why.code != "unreachable":
                 raise
             raise PeerError(why.code, f"{why.message}; by the local copy, {refusal.message}", why.hint) from None
+        self.look_again()  # where the tip has not moved, time has
 
     def _try(
         self, outcome: Outcome, at: Snapshot, publish: Publish | None, deadline: float, mine: list[Attempt], turn: int
@@ -288,7 +292,7 @@ class Engine:
         """One publish: the answer, or None to decide again."""
         candidate = tip = at.tip
         for part in fold.split(outcome.events) if outcome.large else [outcome.events]:
-            candidate = self.chain.append(candidate, part, int(time.time()))
+            candidate = self.chain.append(candidate, part, times.now())
         after = snapshot.after(self.clone, self.world, at, candidate, self.chain.state(candidate))
         answer = outcome.answer(after.state, after.scene)
         attempt = attempts.start(self.attempts, candidate, tip, answer)
@@ -353,7 +357,7 @@ class Engine:
         """Fetch after a push that was not plainly ok: whatever the text says, a moved tip means a lost race."""
         for turn in range(1 << 30):
             try:
-                self.advance(deadline - time.monotonic())
+                self.advance(max(deadline - time.monotonic(), _LAST_LOOK))
                 return
             except PeerError as why:
                 if why.code != "unreachable":
@@ -444,7 +448,7 @@ class Engine:
                     break
                 if turn:  # a server that takes nothing now is not asked at full speed until time is up
                     self._back_off(turn, max(0.0, min(8.0, (deadline - time.monotonic()) / 2)))
-                void = self.chain.append(self.tip(), [self._void(attempt)], int(time.time()))
+                void = self.chain.append(self.tip(), [self._void(attempt)], times.now())
                 assert self.remote is not None
                 pushed = self.remote.push(void, attempt.base, deadline - time.monotonic())
                 if pushed.end == "ok":
@@ -462,7 +466,7 @@ class Engine:
     def _void(self, attempt: Attempt) -> log.LogVoid:
         return log.LogVoid(
             id=self.world.scene.ident(),
-            at=int(time.time()),
+            at=times.now(),
             by="git-peer",
             settles=attempt.candidate,
         )

@@ -6,7 +6,6 @@ worked out, not read again.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Container, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -81,7 +80,7 @@ def scene_of(clone: Clone, world: World, state: State, among: Sequence[Session],
 def clock_of(world: World, among: Iterable[Session], seen: Seen) -> clocks.Clock:
     """This clone's clock, beside what it knows of the others'."""
     return clocks.Clock(
-        int(time.time()), times.steady(), times.boot(), seen, world.clone, lambda: [heard(one) for one in among]
+        times.now(), times.steady(), times.boot(), seen, world.clone, lambda: [heard(one) for one in among]
     )
 
 

@@ -260,11 +260,15 @@ def test_doctor_knows_where_codex_looks(local: Clone, program: Path) -> None:
     assert (found["status"], "without a .codex" in found["detail"]) == ("warn", True)
 
 
-def test_uninstalling_git_peer_leaves_them(local: Clone) -> None:
-    """The settings are the project's; without git-peer set up the hooks do nothing."""
+def test_uninstalling_git_peer_leaves_what_is_committed(local: Clone) -> None:
+    """Settings that are committed are the project's; their hooks do nothing without git-peer. Others go with it."""
     local.peer("agent", "install", "claude-code")
+    local.commit("Settings for whoever works here")
+    local.peer("agent", "install", "codex")
     local.peer("uninstall", "--purge", "--yes")
     assert (local.path / FILES["claude-code"]).exists()
+    assert local.git("status", "--porcelain").out == ""
+    assert not (local.path / FILES["codex"]).exists()
     assert Agent(local).call("pre-edit", tool_input={"file_path": str(local.path / "src/api.py")}) == {}
 
 
@@ -356,7 +360,10 @@ def test_an_idle_agent_is_woken(local: Clone, program: Path) -> None:
     local.peer("lock", "src/api.py", as_="anna")
     assert "anna" in agent.edit("src/api.py")
 
+    place = local.common / "peer" / "agents" / f"{agent.name}+wait.json"
+
     def wait() -> subprocess.Popen[bytes]:
+        assert not place.exists()  # whoever was woken took it along
         env = {**os.environ, "PATH": f"{program}:{os.environ['PATH']}"}
         process = subprocess.Popen(
             ["sh", "-c", command], cwd=local.path, env=env, stdin=subprocess.PIPE, stderr=subprocess.PIPE
@@ -364,7 +371,6 @@ def test_an_idle_agent_is_woken(local: Clone, program: Path) -> None:
         assert process.stdin is not None
         process.stdin.write(json.dumps({"session_id": "s1", "cwd": str(local.path)}).encode())
         process.stdin.close()
-        place = local.common / "peer" / "agents" / f"{agent.name}+wait.json"
         eventually(place.exists)
         return process
 

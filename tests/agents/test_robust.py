@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from git_peer.agents import quick
 from git_peer.agents.event import EVENTS
+from tests import modules
 from tests.agents.calling import Agent, answer_of, denied
 from tests.world import Clone, start
 
@@ -179,8 +180,8 @@ def test_an_accident_inside(local: Clone, tmp_path: Path) -> None:
     """A library that cannot be loaded: a message, and the work goes on."""
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "pygit2.py").write_text("raise RuntimeError('gone\\nwrong')\n")
-    path = os.pathsep.join(filter(None, (str(tmp_path / "broken"), os.environ.get("PYTHONPATH", ""))))
+    env = modules.first(tmp_path / "broken")
     raw = json.dumps({"session_id": "s", "cwd": str(local.path), "tool_input": {"file_path": "src/api.py"}}).encode()
-    answer = answer_of(local.peer("hook", "claude-code", "pre-edit", stdin=raw, env={"PYTHONPATH": path}, status=None))
+    answer = answer_of(local.peer("hook", "claude-code", "pre-edit", stdin=raw, env=env, status=None))
     assert set(answer) == {"systemMessage"}
     assert "gone wrong" in answer["systemMessage"]

@@ -55,11 +55,14 @@ def test_names_that_merely_look_odd(local: Clone) -> None:
 
 
 def test_symbolic_links(local: Clone) -> None:
-    """A link is its own path; what is behind it is not."""
+    """A link is its own path, and so is what it leads to in this repository; what is outside is nobody's."""
     os.symlink("src", local.path / "link")
     os.symlink("/etc", local.path / "out")
-    assert ask(local, "lock", "link", as_="zoe")["locks"][0]["kind"] == "file"
-    ask(local, "lock", "src/", "out", as_="abe")
+    link, behind = ask(local, "lock", "link", as_="zoe")["locks"]
+    assert (link["kind"], link["path"], behind["kind"], behind["path"]) == ("file", "link", "dir", "src")
+    refused(local, "locked", "lock", "src/", as_="abe")
+    (out,) = ask(local, "lock", "out", as_="abe")["locks"]
+    assert (out["kind"], out["path"]) == ("file", "out")
 
 
 # -- repositories ---------------------------------------------------------------------------------

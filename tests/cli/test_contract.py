@@ -335,12 +335,15 @@ def test_a_bug_is_no_traceback(local: Clone) -> None:
     import shutil
     import sys
 
+    from tests import modules
     from tests.world import start
 
     shutil.copytree(Path(__file__).parents[2] / "git_peer", local.path / "broken" / "git_peer")
     module = local.path / "broken" / "git_peer" / "cli" / "status.py"
-    module.write_text(module.read_text().replace("peer = call.peer()", "peer = call.peer() + 1", 1))
-    broken = {"PYTHONPATH": str(local.path / "broken")}
+    whole = module.read_text()
+    module.write_text(whole.replace("peer = call.peer(", "peer = 1 + call.peer(", 1))
+    assert module.read_text() != whole
+    broken = modules.first(local.path / "broken")
     args = (sys.executable, "-P", "-m", "git_peer", "status")
     told = sound(start((*args, "--json"), local.path, broken).finish(70))
     assert told["error"]["code"] == "internal"

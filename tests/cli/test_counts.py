@@ -57,11 +57,19 @@ def counts(clone: Clone, *args: str) -> dict[str, int]:
     return found
 
 
+def sealed(clone: Clone) -> None:
+    """What writes first in a clone asks git about its hooks, and seals what it found: from then on nobody asks."""
+    found = counts(clone, "--as", "first", "session", "start")
+    assert found["subprocess.Popen"] > 2
+    assert (clone.common / "peer" / "seal.json").exists()
+
+
 def test_a_lock_in_local_mode(local: Clone) -> None:
     """One look each for a lock, a renewal and the unlock; three tip reads.
 
     They are the attempt's own, the one that the swap compares with, and the one that it reads again.
     """
+    sealed(local)
     for args, walks in COMMANDS:
         found = counts(local, "--as", "zoe", *args)
         assert (found["tip"], found["seen"], found["sessions"]) == (3, 1, walks), args
@@ -72,6 +80,7 @@ def test_a_lock_in_local_mode(local: Clone) -> None:
 def test_a_lock_with_a_remote(pair: tuple[Clone, Clone]) -> None:
     """The same looks; two children: which URL, and the push."""
     one, _ = pair
+    sealed(one)
     for args, walks in COMMANDS:
         found = counts(one, "--as", "zoe", *args)
         assert (found["tip"], found["seen"], found["sessions"]) == (3, 1, walks), args

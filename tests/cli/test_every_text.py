@@ -210,7 +210,9 @@ def attacked(here: Here) -> Here:
     peer = here.peer()
     entries = list(peer.chain.history(peer.engine.tip()))[::-1]
     commits, reached = poisoned([list(entry.events) for entry in entries])
-    assert {"lock.take", "task.add", "session.start", "delta.push", "debate.open", "question.ask"} <= set(reached)
+    # Of a question each text is checked, and each name: nothing hostile is in it.
+    assert {"lock.take", "lock.wait", "task.add", "task.edit", "task.move", "task.result"} <= set(reached)
+    assert {"session.start", "contract.add", "phase.add", "delta.push", "debate.open"} <= set(reached)
     assert sum(map(len, reached.values())) > 40, reached
     base = None
     for events in commits:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.cli.asking import CLAUDE, Env, ask, codes, held, refused
-from tests.world import Clone, World
+from tests.world import Clone, World, merged
 
 SHORT = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "peer.clockSkew", "GIT_CONFIG_VALUE_0": "0s"}
 
@@ -336,15 +336,29 @@ def test_dry_run(local: Clone) -> None:
 
 
 def test_check_staged_and_ranges(local: Clone) -> None:
-    """Both sides of a move, deletions, and each commit of a range."""
+    """Both sides of a move, deletions; of a range what it makes of a place, unless that is its holder's own work."""
     base = local.head()
     local.git("mv", "src/api.py", "docs/api.py")
     ask(local, "lock", "src/api.py", as_="zoe")
     told = refused(local, "locked", "check", "--staged", as_="abe")
     assert [row["path"] for row in told["violations"]] == ["src/api.py"]
     local.commit("move", env={"GIT_PEER_SESSION": "zoe"})
+    moved = local.head()
+    assert ask(local, "check", "--rev", f"{base}..HEAD", as_="abe")["allowed"] is True  # zoe's, whoever lands it
+    local.git("reset", "-q", "--hard", base)
+    local.git("mv", "src/api.py", "docs/api.py")
+    local.git("commit", "-q", "--no-verify", "-m", "sneaked", env=merged({"GIT_PEER_SESSION": "abe"}))
+    local.write("README.md", "changed\n")
+    local.commit("beside", env={"GIT_PEER_SESSION": "abe"})
+    for given in (f"{base}..HEAD", "HEAD~1"):  # a range, and a commit alone
+        told = refused(local, "locked", "check", "--rev", given, as_="abe")
+        assert [(row["path"], row["how"]) for row in told["violations"]] == [("src/api.py", "changed")]
+    assert ask(local, "check", "--rev", "HEAD", as_="abe")["allowed"] is True
+    local.git("reset", "-q", "--hard", moved)
+    local.git("checkout", "-q", base, "--", "src/api.py")
+    local.git("commit", "-q", "--no-verify", "-m", "back", env=merged({"GIT_PEER_SESSION": "abe"}))
     told = refused(local, "locked", "check", "--rev", f"{base}..HEAD", as_="abe")
-    assert [row["path"] for row in told["violations"]] == ["src/api.py"]
+    assert [(row["path"], row["how"]) for row in told["violations"]] == [("src/api.py", "buried")]
     assert ask(local, "check", "--rev", "HEAD..HEAD", as_="abe")["allowed"] is True
     assert ask(local, "check", "--staged", as_="abe")["allowed"] is True
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from git_peer.core.session import naming
 from tests.cli.asking import CLAUDE, ask, codes, held, refused
 from tests.world import Clone, World
 
@@ -226,12 +227,15 @@ def test_two_agents_in_one_work_tree(local: Clone) -> None:
     "name", ["Zoe", "-zoe", "zo e", "zoe/x", "..", "zoe..x", "zoe.lock", "z" * 65, "zoé", ".zoe", ""]
 )
 def test_names_that_are_none(local: Clone, name: str) -> None:
-    """Wherever a name is given."""
+    """Wherever somebody gives a name on purpose. What another tool calls a session is mapped to a name."""
     refused(local, "usage", f"--as={name}", "lock", "x")
     refused(local, "usage", "session", "start", "--", name)
-    if name:
-        refused(local, "usage", "lock", "x", env={"GIT_PEER_SESSION": name})
     assert ask(local, "peers")["sessions"] == []
+    if name:
+        env = {"GIT_PEER_SESSION": name}
+        called = ask(local, "lock", "x", env=env)["session"]
+        assert called == naming.mapped(name) != name
+        assert held(ask(local, "locks", env=env)) == [("x", called)]
 
 
 def test_long_names_stay_apart(local: Clone) -> None:

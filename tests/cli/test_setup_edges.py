@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from git_peer import layout
+from git_peer.store.git import fold
 from tests.cli.asking import ask, held, refused, snapshot
 from tests.world import Clone, World, start
 
@@ -184,20 +188,34 @@ def test_a_local_log_stays_and_is_named(world: World) -> None:
 
 
 # -- any environment ----------------------------------------------------------------------------------
-def test_a_repository_that_a_group_shares(world: World) -> None:
-    """core.sharedRepository: whatever is made may be written by the group."""
+@pytest.fixture
+def mask() -> Iterator[Callable[[int], int]]:
+    """Sets the mask of new files for one test."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield os.umask
+    os.umask(before)
+
+
+def test_a_repository_that_a_group_shares(world: World, mask: Callable[[int], int]) -> None:
+    """core.sharedRepository: whatever is made may be written by the group, whatever the mask of who makes it."""
     one = world.clone("a")
+    mask(0o077)
     git = one.path / ".git"
     one.git("config", "core.sharedRepository", "group")
-    before = set((git / "objects").iterdir())
+    (git / "objects" / "pack").rmdir()  # so that it is we who make it
+    before = set((git / "objects").rglob("*"))
     ask(one, "init", "--remote", "origin")
     ask(one, "lock", "src/api.py", as_="a")
     ours = [git / "peer", git / "refs" / "peer", *(git / "peer").rglob("*"), *(git / "refs" / "peer").rglob("*")]
     bare = {str(path.relative_to(git)): oct(stat.S_IMODE(path.stat().st_mode)) for path in ours if not _shared(path)}
     assert {path for path in bare if not path.startswith("peer/hooks/")} == set()  # those are put in place whole
-    objects = set((git / "objects").iterdir()) - before
-    assert objects
-    assert all(_shared(path) for path in objects)
+    objects = set((git / "objects").rglob("*")) - before
+    folders, packs = {path for path in objects if path.is_dir()}, {path for path in objects if path.is_file()}
+    assert folders
+    assert packs
+    assert all(_shared(path) for path in folders)
+    assert all(path.stat().st_mode & 0o440 == 0o440 for path in packs)  # written once, so nobody may write them
     two = world.clone("b")
     ask(two, "init")
     assert not _shared(two.path / ".git" / "peer")  # elsewhere the umask counts
@@ -210,15 +228,18 @@ def _shared(path: Path) -> bool:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="becomes two other users")
-def test_two_users_of_one_repository(world: World) -> None:
-    """One sets up, the other locks, and back."""
-    os.umask(0o022)
+def test_two_users_of_one_repository(
+    world: World, mask: Callable[[int], int], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """One sets up, the other locks, and back, until the packs of both are folded into one."""
+    mask(0o022)
     one = world.clone("a")
     one.git("config", "core.sharedRepository", "group")
     start(("chgrp", "-R", "7000", str(world.folder)), world.folder).finish(0)
     start(("chmod", "-R", "g+rwXs", str(world.folder)), world.folder).finish(0)
+    temporary = tmp_path_factory.getbasetemp()  # pytest's own folders let nobody else in
     for above in (world.folder, *world.folder.parents):
-        if above.stat().st_uid == 0 and str(above).startswith("/tmp/"):
+        if above.is_relative_to(temporary) or (above in temporary.parents and above.name.startswith("pytest-of-")):
             above.chmod(above.stat().st_mode | 0o011)
     world.remote.joinpath("config").write_text(
         world.remote.joinpath("config").read_text() + "[core]\n\tsharedRepository = group\n"
@@ -228,13 +249,20 @@ def test_two_users_of_one_repository(world: World) -> None:
     config.chmod(0o644)
     env = {"GIT_CONFIG_GLOBAL": str(config), "HOME": str(world.folder)}
 
-    def as_user(uid: int, *args: str) -> None:
-        program = (os.sys.executable, "-P", "-m", "git_peer", *args)  # type: ignore[attr-defined]
+    def runs(uid: int, *args: str) -> None:
+        program = (sys.executable, "-P", *args)
         start(("setpriv", f"--reuid={uid}", "--regid=7000", "--clear-groups", *program), one.path, env).finish(0)
+
+    def as_user(uid: int, *args: str) -> None:
+        runs(uid, "-m", "git_peer", *args)
 
     as_user(7001, "init", "--local", "--no-hooks")
     as_user(7001, "--as", "u", "lock", "src/api.py")
     as_user(7002, "--as", "v", "lock", "docs/")
+    git = one.path / ".git"
+    assert len(list((git / "objects" / "pack").glob("*.pack"))) > 2
+    runs(7002, fold.__file__, str(git), str(git / "objects"), layout.FOLDER, layout.F_PACKS)
+    assert len(list((git / "objects" / "pack").glob("*.pack"))) == 1
     as_user(7001, "--as", "u", "unlock", "--all")
 
 

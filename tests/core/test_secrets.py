@@ -130,7 +130,8 @@ def test_the_library_is_not_ahead() -> None:
     from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
 
     noisy = {"Base64HighEntropyString", "HexHighEntropyString", "IPPublicDetector"}
-    library: dict[str, Any] = {one.__name__: one for one in get_mapping_from_secret_type_to_class().values()}
+    plugins: list[Any] = list(get_mapping_from_secret_type_to_class().values())
+    library = {one.__name__: one for one in plugins}
     assert set(library) - noisy <= set(secret.DETECTORS)
     for name in set(library) & set(secret.DETECTORS):
         lines = [line for text, _ in EXAMPLES[name] for line in text.split("\n")]

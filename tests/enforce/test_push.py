@@ -173,21 +173,41 @@ def test_not_fast_forward(held: Team, log: str) -> None:
     assert alice.holds() == set()
 
 
-def test_first_push_to_an_empty_remote(world: World) -> None:
+@pytest.mark.parametrize("branch", ["main", "größe"])
+def test_first_push_to_an_empty_remote(world: World, branch: str) -> None:
     empty = world.folder / "empty.git"
     clone = world.clone("first")
     clone.git("init", "-q", "--bare", str(empty))
+    clone.git("symbolic-ref", "HEAD", f"refs/heads/{branch}", cwd=str(empty))
     clone.git("remote", "set-url", "origin", str(empty))
     clone.git("update-ref", "-d", "refs/remotes/origin/main")
     alice = Member(clone, "alice")
     alice.peer("init", "--remote", "origin")
     alice.lock(HELD)
     alice.commit(HELD)
-    answer = alice.peer("push", "-u", "origin", "main", "--json").json()
+    answer = alice.peer("push", "-u", "origin", f"main:{branch}", "--json").json()
     assert [lock["target"] for lock in answer["released"]] == [HELD]
     refs = clone.git("ls-remote", "origin").out
-    assert f"{clone.head()}\trefs/heads/main" in refs
+    assert f"{clone.head()}\trefs/heads/{branch}" in refs
     assert "refs/heads/peer/coordination" in refs
+
+
+def test_an_empty_remote_that_does_not_tell_its_branch(world: World) -> None:
+    """git's older protocol names no branch that is not there: the first push brings it, the next one learns of it."""
+    empty = world.folder / "empty.git"
+    clone = world.clone("first")
+    clone.git("init", "-q", "--bare", str(empty))
+    clone.git("symbolic-ref", "HEAD", "refs/heads/größe", cwd=str(empty))
+    clone.git("remote", "set-url", "origin", str(empty))
+    clone.git("config", "protocol.version", "0")
+    alice = Member(clone, "alice")
+    alice.peer("init", "--remote", "origin")
+    alice.lock(HELD)
+    alice.commit(HELD)
+    assert alice.peer("push", "origin", "main:größe", "--json").json()["released"] == []
+    alice.commit(HELD)
+    answer = alice.peer("push", "origin", "main:größe", "--json").json()
+    assert [lock["target"] for lock in answer["released"]] == [HELD]
 
 
 # -- races --------------------------------------------------------------------------------------

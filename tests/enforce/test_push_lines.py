@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import string
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from git_peer.core.errors import PeerError
@@ -37,6 +37,7 @@ def test_nothing_is_dropped(rows: list[tuple[str, str, str, str]]) -> None:
     assert [one for one in read if one in wanted] == wanted  # a source may look like a line itself: one more is read
 
 
+@example([("HEAD^{/\n}", "0" * 40, "refs/heads/5", "0" * 40)], "0", 0)
 @given(ROWS, st.text(string.printable + "\u2028\u00e9", min_size=1).filter(str.strip), st.integers(0, 5))
 def test_what_is_not_understood(rows: list[tuple[str, str, str, str]], junk: str, at: int) -> None:
     """It is refused, wherever it stands; only what may be a search for text, which spans lines, goes on in the next."""

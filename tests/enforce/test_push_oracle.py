@@ -17,7 +17,7 @@ def folder(world: object, tmp_path: Path) -> Path:
 
 def test_a_few(folder: Path) -> None:
     """No false refusal, and nothing let through; a fair part of the pushes is to be refused."""
-    found = push_oracle.run(folder, 200, seed=13)
+    found = push_oracle.run(folder, 240, seed=13)
     assert not found.wrong, "\n".join(found.wrong)
     assert found.judged > 200
     assert 0.15 < found.refused / found.judged < 0.6

@@ -107,6 +107,9 @@ def test_every_text_is_a_name_and_no_two_are_one() -> None:
     assert all(map(naming.is_name, names))
     assert [naming.mapped(name) for name in names] == names
     assert naming.mapped("greencastle") == "greencastle"
+    # Names that logs have: a person's, whose folder's name is none. Another would be a session without their locks.
+    assert naming.mapped("joe-host-my repo") == "joe-host-my-repo-666e9c"
+    assert naming.mapped("joe-host-" + "x" * 70) == "joe-host-" + "x" * 48 + "-326fc3"
 
 
 def test_a_name_of_another_tool(held: Team) -> None:

@@ -76,6 +76,7 @@ def test_kept_work_has_landed(world: World, how: str) -> None:
     assert bob.holds() == {HELD}
     bob.peer("unlock", HELD)
     alice.peer("sync")
+    alice.git("config", "peer.gateBranches", "topic")
     alice.refused_push("origin", "main:topic", code="fenced")
     assert alice.git("pull", "-q", "--no-rebase", check=False).status == 1
     alice.at.write(HELD, "both\n")

@@ -49,6 +49,10 @@ def ready(world: World, forks: Forks, mode: str) -> Clone:
 @pytest.mark.parametrize("age", [OLD, 0])
 def test_ours(world: World, forks: Forks, mode: str, name: str, age: int) -> None:
     clone = ready(world, forks, mode)
+    if name == layout.INCOMING and mode == "remote":  # what stands where it did git does not write
+        other = world.clone("b")
+        forks.peer(other, "init", "--no-hooks")
+        forks.peer(other, "lock", "b.py", as_="b")
     path = stale(clone, name, age)
     blocked = name == layout.TIP or mode == "remote"
     command = ("lock", "a.py") if name == layout.TIP else ("sync",)

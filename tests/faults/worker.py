@@ -2,7 +2,7 @@
 
 A line of JSON on stdin is a list of asks: {"cwd", "argv", "env", "clock", "kill"?, "weak"?}. All their processes are
 forked first and let go together; the answer is a line with as many {"status", "out", "err"} (bytes as latin-1 text).
-`clock`: seconds that the wall clock is wrong, and seconds that both clocks have gone on without anybody's waiting.
+`clock`: seconds that the wall clock is wrong, and seconds that all clocks have gone on without anybody's waiting.
 `kill`: SIGKILL before that step, counted from 0 (see arm). `weak`: what to switch off (see _WEAK).
 """
 
@@ -180,10 +180,11 @@ def _follows() -> None:
 
 
 def _set_clocks(wrong: float, passed: float) -> None:
-    wall, monotonic = time.time, time.monotonic
+    wall, monotonic, clock = time.time, time.monotonic, time.clock_gettime
     if wrong or passed:
         time.time = lambda: wall() + wrong + passed
         time.monotonic = lambda: monotonic() + passed
+        time.clock_gettime = lambda which: clock(which) + passed + (wrong if which == time.CLOCK_REALTIME else 0)
 
 
 _WEAK = {

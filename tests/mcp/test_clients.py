@@ -143,6 +143,7 @@ def test_every_prompt_and_resource_is_rendered(clone: Clone, over: Any) -> None:
 READERS = {"get", "list", "check", "status", "brief", "whoami"}
 
 
+@pytest.mark.filterwarnings("ignore:resources/(un)?subscribe is removed")  # by the newest protocol; servers go on
 @pytest.mark.parametrize("over", [over_stdio, over_http], ids=["stdio", "http"])
 def test_news_of_another_clone_reach_a_subscriber(clone: Clone, world: World, over: Any) -> None:
     """By `resources/subscribe`, which today's clients send. Nothing else in this clone looks at the remote."""

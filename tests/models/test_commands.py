@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests import modules
 from tests.models.served import Api, Step, said, serving
 from tests.planner.plans import GOOD, show, untouched
 from tests.world import Clone, require
@@ -110,9 +111,7 @@ def test_a_missing_library_is_named(local: Clone, tmp_path: Path, gguf_file: Pat
     hidden.mkdir()
     for name in ("llama_cpp", "httpx2", "huggingface_hub"):
         (hidden / f"{name}.py").write_text(f"raise ModuleNotFoundError('no {name}', name='{name}')\n")
-    import os
-
-    env = {"PYTHONPATH": os.pathsep.join([str(hidden), str(Path(__file__).parents[2])])}
+    env = modules.first(hidden)
     for args in (("check", str(gguf_file)), ("check", "http://127.0.0.1:9/v1#m"), ("pull",)):
         error = local.peer("model", *args, "--json", env=env, status=3).json()["error"]
         assert (error["code"], error["hint"]) == ("unavailable", "pip install 'git-peer[runner]'")

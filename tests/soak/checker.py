@@ -214,6 +214,10 @@ class _Told:
             lost = other.answer.get("lost", ()) if other.kind == "sync" else ()
             if any(loss["session"] == one.session and targets <= set(loss["command"].split(" ")[1:]) for loss in lost):
                 return
+            # A push arbitrates too, and tells its own story: who lost by it learns that from the next answer.
+            notices = other.answer.get("notices", ()) if other.session == one.session else ()
+            if targets <= {notice["target"] for notice in notices if notice["code"] == "lost"}:
+                return
             ended = other.session == one.session and other.kind in ("unlock", "session")
             if ended and (other.status is None or {"--all", "end", *targets}.intersection(other.argv)):
                 return

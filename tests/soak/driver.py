@@ -220,6 +220,9 @@ def soak(world: World, seconds: float, clones: int, sessions: int, seed: int, we
         stop.touch()
         stuck = crew.wait(6 * RETRY + SLACK)
         stuck += settle(crew, made, journals)
+        for spec in specs.values():  # what each has not been told yet
+            crew.start({**spec, "script": [["locks", "--mine"]]})
+        stuck += crew.wait(6 * RETRY + SLACK)
         asked = journal.read(journals)
         found = check(world.remote, LOG, asked)
         height = int(made[0].git("rev-list", "--count", "refs/peer/coordination").line)

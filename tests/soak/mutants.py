@@ -27,6 +27,7 @@ from git_peer.ops import sync as tentative
 from git_peer.ops.peer import Peer
 from git_peer.publish import attempts, combine, recovery
 from git_peer.store import files
+from git_peer.store.clone.clone import Clone
 from git_peer.store.git import chain, refs, remote
 from git_peer.store.git.objects import TreeWriter
 from tests.faults import worker as forked
@@ -182,13 +183,16 @@ def _undecided() -> None:
 
 
 def _mum() -> None:
-    """Sync keeps losses to itself."""
+    """Sync and the notices keep losses to themselves."""
     real = tentative.sync
 
     def sync(peer: Peer) -> dict[str, Any]:
-        return {**real(peer), "lost": []}
+        done = real(peer)
+        tentative._name(peer, done["lost"])
+        return {**done, "lost": []}
 
     tentative.sync = sync
+    Clone.lost = lambda *_: None  # type: ignore[method-assign]
 
 
 def _forged() -> None:

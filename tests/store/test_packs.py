@@ -149,9 +149,32 @@ def test_a_large_pack_is_left_alone(git: pygit2.Repository, monkeypatch: pytest.
 
 def test_some_have_to_gather(git: pygit2.Repository, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[list[str]] = []
-    monkeypatch.setattr(os, "posix_spawn", lambda path, args, env, **_: started.append(args))
+
+    def spawn(path: str, args: list[str], env: object, **_: object) -> int:
+        started.append(args)
+        return 0
+
+    monkeypatch.setattr(durable, "_folding", [])
+    monkeypatch.setattr(os, "posix_spawn", spawn)
     for number in range(durable.FOLD_FROM):
         assert not started
         durable.pack(git, some(b"%d" % number))
         durable.tidy(git)
     assert [args[3] for args in started] == [fold.__file__]
+
+
+def test_who_lives_long_leaves_no_ended_process(git: pygit2.Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What folds runs on its own; a server that has started several keeps at most the last one's entry."""
+    running = list[int]()
+    monkeypatch.setattr(durable, "_folding", running)
+    monkeypatch.setattr(durable, "FOLD_FROM", 1)
+    seen = set[int]()
+    for number in range(3):
+        durable.pack(git, some(b"%d" % number))
+        durable.tidy(git)
+        seen.update(running)
+        assert os.waitid(os.P_PID, running[-1], os.WEXITED | os.WNOWAIT)
+        assert len(running) == 1
+    assert len(seen) == 3
+    os.waitpid(running[0], 0)
+    fsck(git)

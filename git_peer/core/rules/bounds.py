@@ -18,11 +18,11 @@ from git_peer.core.log.record import is_log_id
 from git_peer.core.log.state import Event
 from git_peer.core.plan.record import is_id
 from git_peer.core.session import naming
+from git_peer.core.session.clock import LAST_SECOND
 from git_peer.core.target import target as targets
 from git_peer.core.target.target import Target
 
 NUMBER = 2**53 - 1  # what every reader of JSON can hold
-LAST_SECOND = 253402300799  # of the year 9999
 LEASE = 10**9  # seconds
 PRIORITY = 10
 REF = 4096  # bytes of a ref's or a branch's name

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     Session = Mapping[str, Any]
 
+LAST_SECOND = 253402300799  # of the year 9999: what an event can name, from 0 on
 OFF = 300  # seconds between clocks that agree
 ROUNDING = 2  # seconds that a difference of whole seconds may lack
 LIVE, LAPSED, DOUBTFUL = "live", "lapsed", "doubtful"

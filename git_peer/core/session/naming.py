@@ -34,34 +34,26 @@ def is_name(name: str) -> bool:
     )
 
 
-def sanitized(text: str) -> str:
-    """A session's name out of any text; two different texts never give one name."""
-    low = text.lower()
-    kept = "".join(char if char in _REST else "-" for char in low).strip("._-")
-    while ".." in kept:
-        kept = kept.replace("..", ".")
-    if is_name(kept) and kept == text:
-        return kept
-    from hashlib import sha256
-
-    digest = sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:6]
-    return f"{kept[: LIMIT - 7].rstrip('._-') or 'x'}-{digest}"
-
-
 def mapped(text: str) -> str:
-    """A session's name for what the environment calls one: itself where it is a name, else one made of it.
+    """A session's name for any text that calls one: itself where it is a name, else one made of it.
 
-    Other tools name sessions too, and not by our rules. The name goes by the whole text, so that neither case nor
-    what is cut off makes two of them one. Without hashlib, which takes 9 ms to load, for the gate asks this.
+    Other tools name sessions too, and folders and users have names, and not by our rules. The name goes by the whole
+    text, so that neither case nor what is cut off makes two of them one.
     """
     if is_name(text):
         return text
-    from binascii import crc32
-
     kept = "".join(char if char in _REST else "-" for char in text.lower()).strip("._-")
     while ".." in kept:
         kept = kept.replace("..", ".")
-    return f"{kept[: LIMIT - 9].rstrip('._-') or 'x'}-{crc32(text.encode('utf-8', 'surrogateescape')):08x}"
+    return f"{kept[: LIMIT - 7].rstrip('._-') or 'x'}-{_digest(text.encode('utf-8', 'surrogateescape'))}"
+
+
+def _digest(raw: bytes) -> str:
+    try:
+        from _sha256 import sha256  # type: ignore[import-not-found]  # the gate asks, and hashlib loads OpenSSL
+    except ImportError:
+        from hashlib import sha256
+    return str(sha256(raw).hexdigest()[:6])
 
 
 def agent_of(env: Mapping[str, str]) -> tuple[str, str]:

@@ -190,11 +190,11 @@ def name_for(state: State, me: Me) -> str:
         mine, first = get(state, other), get(state, me.name)
         free = first is None or same_run(first, me)
         return other if (mine is not None and same_run(mine, me)) or not free else me.name
-    name = naming.sanitized(f"{me.user}-{me.host}-{me.worktree}".lower())
+    name = naming.mapped(f"{me.user}-{me.host}-{me.worktree}".lower())
     there = get(state, name)
     if there is None or same_run(there, me):
         return name
-    return naming.sanitized(f"{name[:46]}-{me.clone[:8]}{'-' + me.gitdir if me.gitdir else ''}")
+    return naming.mapped(f"{name[:46]}-{me.clone[:8]}{'-' + me.gitdir if me.gitdir else ''}")
 
 
 def find(state: State, me: Me) -> Session | None:

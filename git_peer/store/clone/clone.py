@@ -114,7 +114,8 @@ class Clone:
 
         for name in (layout.D_ATTEMPTS, layout.D_HELD, layout.D_FENCED, layout.D_TENTATIVE, layout.D_AGENTS):
             shutil.rmtree(self.folder / name, ignore_errors=True)
-        (self.folder / layout.F_COMMITS).unlink(missing_ok=True)
+        for name in (layout.F_COMMITS, layout.F_LOST):
+            (self.folder / name).unlink(missing_ok=True)
         self.set_up(clone=_ident())
         return True
 
@@ -177,7 +178,7 @@ class Clone:
 
         `among` are all sessions of `state`, `old` is what was seen before.
         """
-        now = {"at": int(time.time()), "mono": times.steady(), "boot": times.boot()}
+        now = {"at": times.now(), "mono": times.steady(), "boot": times.boot()}
         disputed = any(state.entries(layout.T_DISPUTES) or ())
         seen: dict[str, Mapping[str, Any]] = {_LAST: {**now, "disputed": disputed}}
         last = old.get(_LAST, {})
@@ -213,7 +214,7 @@ class Clone:
     def stale_for(self) -> int:
         """Seconds since the copy went stale; 0 while it is fresh, or in local mode."""
         try:
-            return max(0, int(time.time()) - int((self.folder / layout.F_STALE).read_text()))
+            return max(0, times.now() - int((self.folder / layout.F_STALE).read_text()))
         except (OSError, ValueError):
             return 0
 
@@ -280,8 +281,8 @@ class Clone:
             files.write_json(path, {**marker, "targets": kept})
 
     def forget(self, sid: str) -> None:
-        """A session ended by its own word: nothing of it is remembered."""
-        for folder in (layout.D_HELD, layout.D_FENCED, layout.D_TENTATIVE):
+        """A session ended by its own word: nothing of it is remembered but what nobody has arbitrated."""
+        for folder in (layout.D_HELD, layout.D_FENCED):
             (self.folder / folder / f"{sid}.json").unlink(missing_ok=True)
         who.forget(self.folder, sid)
 

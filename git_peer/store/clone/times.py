@@ -6,6 +6,12 @@ import os
 import time
 
 from git_peer import layout
+from git_peer.core.session.clock import LAST_SECOND
+
+
+def now() -> int:
+    """The wall clock's second as an event can name it: a clock that is off that far must not make the log malformed."""
+    return min(max(0, int(time.time())), LAST_SECOND)
 
 
 def steady() -> int:

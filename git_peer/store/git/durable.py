@@ -161,4 +161,15 @@ def tidy(git: Repository) -> None:
 
         argv = [sys.executable, "-I", "-S", fold.__file__, common, objects_folder(git), layout.FOLDER, layout.F_PACKS]
         nowhere = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in range(3)]
-        os.posix_spawn(argv[0], argv, os.environ, file_actions=nowhere, setpgroup=0)
+        _folding[:] = [pid for pid in _folding if not _has_ended(pid)]
+        _folding.append(os.posix_spawn(argv[0], argv, os.environ, file_actions=nowhere, setpgroup=0))
+
+
+_folding: list[int] = []  # what this process has started; in one that lives for long, what has ended is not left about
+
+
+def _has_ended(pid: int) -> bool:
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] == pid
+    except ChildProcessError:
+        return True

@@ -19,6 +19,7 @@ from git_peer.store.files import refused_by_disk
 from git_peer.store.git.repo import common_of
 
 _WHOLE_HISTORY = "--depth=2147483647"  # git's own word for: no end
+_NOT_ASCII = re.compile(rb"\\(?:37777777([67][0-7]{2})|([23][0-7]{2}))")  # a byte as traces have it, signed or not
 
 
 @dataclass(frozen=True)
@@ -325,14 +326,16 @@ class Remote:
         return head if there else ""
 
     def head_branch(self, timeout: float) -> str:
-        """The branch that the remote's HEAD names; "" where it does not tell."""
-        ran = self._run(["ls-remote", "--symref", self.url, "HEAD"], timeout)
-        if ran.status:
-            raise self._unreachable(ran)
-        first = ran.out.splitlines()[:1]
-        if first and first[0].startswith("ref: refs/heads/"):
-            return first[0].removeprefix("ref: refs/heads/").split("\t")[0]
-        return ""
+        """The branch that the remote's HEAD names, there or not yet; "" where it does not tell."""
+        with _scratch_file() as trace:
+            env = {"GIT_TRACE_PACKET": str(trace)}
+            ran = self._run(["ls-remote", "--symref", self.url, "HEAD"], timeout, env)
+            if ran.status:
+                raise self._unreachable(ran)
+            first = ran.out.splitlines()[:1]
+            if first and first[0].startswith("ref: refs/heads/"):
+                return first[0].removeprefix("ref: refs/heads/").split("\t")[0]
+            return _unborn(traced(trace))
 
 
 def backoff(attempt: int, jitter: float, longest: float = 1.0) -> None:
@@ -354,13 +357,24 @@ def _scratch_file() -> Iterator[Path]:
         path.unlink(missing_ok=True)
 
 
+def traced(trace: Path) -> bytes:
+    """What git wrote to a GIT_TRACE_PACKET, with the bytes that are not ASCII, which stand there as signed octals."""
+    return _NOT_ASCII.sub(lambda octal: bytes([int(octal[1] or octal[2], 8) & 0xFF]), trace.read_bytes())
+
+
 def _sent(trace: Path, ref: str) -> bool:
     """Whether the push got as far as telling the remote, or the helper that talks HTTP to it, to move `ref`."""
     command = rb"> (?:[0-9a-f]{40,64} ){2}" + re.escape(ref.encode()) + rb"(?![^\\\s])"
     try:
-        return re.search(command, trace.read_bytes()) is not None
+        return re.search(command, traced(trace)) is not None
     except OSError:
         return False
+
+
+def _unborn(trace: bytes) -> str:
+    """The branch that HEAD names and that is not there yet: an empty remote says it to git, and not each git to us."""
+    found = re.search(rb"< unborn HEAD symref-target:refs/heads/(\S+)", trace)
+    return found[1].decode("utf-8", "surrogateescape") if found else ""
 
 
 def _refs(ran: Ran) -> tuple[tuple[str, str, str, str], ...]:
