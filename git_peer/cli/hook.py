@@ -65,7 +65,8 @@ def _pre_push(call: Call, rest: tuple[str, ...]) -> int:
     to = destination.Place(remote, url) if url else destination.place_of(peer, remote)
     outgoing.refuse_ours(peer, updates, to)
     if peer.remote is not None and any(one.remote_ref.startswith(destination.HEADS) for one in updates):
-        _fetch(peer)
+        gates = destination.Gates(peer, to)
+        _fetch(peer, any(gates.gated(one.remote_ref) for one in updates))
     for line in outgoing.refuse(peer, updates, to):
         warn(line)
     for notice in peer.warned:
@@ -73,19 +74,21 @@ def _pre_push(call: Call, rest: tuple[str, ...]) -> int:
     return 0
 
 
-def _fetch(peer: Peer) -> None:
+def _fetch(peer: Peer, gated: bool) -> None:
     """A push is checked on the newest state; where newer releases write the log, on the newest that can be verified.
 
-    What is tentative in this clone is arbitrated first, unless it only follows the log.
+    What is tentative in this clone is arbitrated first, unless it only follows the log. Where nothing can be refused
+    (no branch is `gated`), there is no waiting for a log whose remote, or whose other writers here, take their time.
     """
+    patience = peer.settings.get("retryTimeout") if gated else destination.PATIENCE
     try:
-        if peer.clone.tentative() and peer.clone.facts.get("writable") is not False:
+        if gated and peer.clone.tentative() and peer.clone.facts.get("writable") is not False:
             tentative.settle(peer)
             return
-        with peer.clone.writing(peer.settings.get("retryTimeout")):
-            peer.engine.advance(peer.settings.get("retryTimeout"))
+        with peer.clone.writing(patience):
+            peer.engine.advance(patience)
     except PeerError as why:
-        if why.code != "newer_format":
+        if why.code != "newer_format" and (gated or why.code not in ("busy", "unreachable")):
             raise
         remark(f"note: {why.message}; the push is checked by an older state of it")
 

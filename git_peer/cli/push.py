@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import click
 
 from git_peer.cli._output import Call, Reply, pass_on
@@ -68,9 +71,7 @@ def push_command(
     options += [f"--push-option={value}" for value in push_options]
     peer = call.peer(writing=True)
     done = pushing.Push(peer, remote, refspecs, options, pass_on).run(dry_run, keep)
-    lines = [f"{'Would push' if dry_run else 'Pushed'} {row['ref']}" for row in done["pushed"]] or [
-        "Everything up-to-date"
-    ]
+    lines = [_pushed(row, dry_run) for row in done["pushed"]] or ["Everything up-to-date"]
     if done["pushed"] and done.get("atomic") is False and peer.remote is not None and not dry_run:
         lines.append("The log is elsewhere: code and log did not land in one step.")
     if not call.json:
@@ -78,3 +79,9 @@ def push_command(
             call.progress(f"remote: {line}")
     lines += [f"Unlocked {view['target']}." for view in done["released"]]
     return Reply(done, lines, network=True, wrote=not dry_run)
+
+
+def _pushed(row: Mapping[str, Any], dry_run: bool) -> str:
+    """What a push did, or would do, to one ref."""
+    done, planned = ("Pushed", "Would push") if row["new"] else ("Deleted", "Would delete")
+    return f"{planned if dry_run else done} {row['ref']}"

@@ -175,7 +175,7 @@ def _deletes(peer: Peer, gated: bool) -> list[dict[str, Any]]:
     """What stands against the deletion of a branch: of a gated one, whatever others hold."""
     if not gated:
         return []
-    return [{**raw, "how": rule.CHANGED} for raw in peer.held_by_others()]
+    return [{**raw, "how": refusing.DELETED} for raw in peer.held_by_others()]
 
 
 class _There:

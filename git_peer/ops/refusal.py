@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from git_peer import layout
 from git_peer.core.errors import PeerError
 from git_peer.core.lock import push_rule as rule
 from git_peer.core.text import line, quoted
+from git_peer.hooks import gate
 from git_peer.ops.destination import HEADS
 
 SHOWN = 10  # refused paths that are named
 UNDONE = "undone"  # BEHIND, and forced
+DELETED = "deleted"  # the branch itself would go, whatever it has
 
 
 def refs_of(found: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -33,6 +36,11 @@ def refusal(found: Sequence[dict[str, Any]], remote: str = "") -> PeerError:
         who = ", ".join(dict.fromkeys(_holder(one) for one in found))
         text = f"you are behind {remote}: fetch first; forcing {name} would undo what {who} landed on {_paths(found)}"
         return PeerError("locked", text, f"git pull --rebase {remote} {name}", violations=found)
+    gone = [one for one in found if one.get("how") == DELETED]
+    if len(gone) == len(found):
+        name = str(first["ref"]).removeprefix(HEADS)
+        text = f"{name} on {remote} cannot be deleted while others hold locks: {in_words(found)}"
+        return PeerError("locked", text, "wait until they have landed or unlocked: `git peer locks`", violations=found)
     if first["why"] == "fenced":
         hint = "bring in what was landed there and lock it again"
         return PeerError("fenced", in_words(found), hint, violations=found)
@@ -64,8 +72,8 @@ def in_words(found: Sequence[Mapping[str, Any]]) -> str:
 
 def _stated(group: Sequence[Mapping[str, Any]]) -> str:
     first, lock = group[0], group[0]["lock"]
-    path = quoted_path(first["path"])
-    rest = [quoted_path(one["path"]) for one in group[1:]]
+    path = _path(first)
+    rest = [_path(one) for one in group[1:]]
     beside = f", as {'is' if len(rest) == 1 else 'are'} {', '.join(rest)}" if rest else ""
     if first["why"] == "fenced":
         return (
@@ -82,11 +90,12 @@ def _holder(one: Mapping[str, Any]) -> str:
 
 
 def _paths(found: Sequence[Mapping[str, Any]]) -> str:
-    paths = list(dict.fromkeys(quoted_path(one["path"]) for one in found))
+    paths = list(dict.fromkeys(map(_path, found)))
     more = f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
     return ", ".join(paths[:SHOWN]) + more
 
 
-def quoted_path(path: str) -> str:
-    """A path on one line."""
-    return path if path.isprintable() else quoted(path, 200)
+def _path(one: Mapping[str, Any]) -> str:
+    """The path of a violation as git shows it."""
+    path = str(one["path"])
+    return gate.quoted(layout.unpercent(path) if one.get("path_encoding") else path)
