@@ -81,3 +81,11 @@ def test_a_remote_that_was_renamed(world: World) -> None:
     ask(one, "init", "--remote", "upstream")
     ask(one, "lock", "docs/", as_="a")
     assert {lock["target"] for lock in ask(one, "locks")["locks"]} == {"src/api.py", "docs/"}
+
+
+def test_a_priority_that_is_not_ones_own(world: World) -> None:
+    one = world.clone("a")
+    ask(one, "init", "--local")
+    error = refused(one, "not_allowed", "lock", "src/api.py", "--priority", "99", as_="a")["error"]
+    assert error["hint"] == "`--priority` takes 0 to 10"
+    ask(one, "lock", "src/api.py", "--priority", "10", as_="a")
