@@ -63,6 +63,7 @@ DETECTORS: dict[str, Detector] = {
         ("akc", "ap"),
         (r"(?:\s|=|:|\"|^)((?:AKC|AP[\dA-F])[a-zA-Z0-9]{10,})(?:\s|\"|$)",), True
     ),
+    "AtlassianDetector": Detector("Atlassian API Token", ("atatt3",), (rf"{_START}ATATT3[A-Za-z0-9_=-]{{32,512}}",)),
     "AWSKeyDetector": Detector(
         "AWS Access Key",
         ("akia", "asia", "abia", "acca", "a3t", "aws"),
@@ -125,6 +126,7 @@ DETECTORS: dict[str, Detector] = {
         ("aiza", "ya29.", "gocspx-"),
         (rf"{_START}AIza[0-9A-Za-z_-]{{35}}", rf"{_START}ya29\.[0-9A-Za-z_-]{{20,}}", rf"{_START}GOCSPX-[\w-]{{24,}}"),
     ),
+    "GroqDetector": Detector("Groq API Key", ("gsk_",), (rf"{_START}gsk_[A-Za-z0-9]{{52}}{_END}",)),
     "HuggingFaceDetector": Detector("Hugging Face Token", ("hf_",), (rf"{_START}hf_[A-Za-z0-9]{{30,}}{_END}",), True),
     "IbmCloudIamDetector": Detector(
         "IBM Cloud IAM Key",
@@ -149,6 +151,7 @@ DETECTORS: dict[str, Detector] = {
         tuple(f"(?i:{pattern})" for pattern in _ASSIGNED),
         True,
     ),
+    "LinearDetector": Detector("Linear API Key", ("lin_api_",), (rf"{_START}lin_api_[A-Za-z0-9]{{40}}{_END}",)),
     "MailchimpDetector": Detector("Mailchimp Access Key", ("-us",), (rf"{_START}[0-9a-z]{{32}}-us[0-9]{{1,2}}{_END}",)),
     "NpmDetector": Detector(
         "NPM tokens",
@@ -179,6 +182,7 @@ DETECTORS: dict[str, Detector] = {
     "PypiTokenDetector": Detector(
         "PyPI Token", ("pypi-ag",), (rf"{_START}pypi-Ag(?:EIcHlwaS5vcmc|ENdGVzdC5weXBpLm9yZw)[A-Za-z0-9_-]{{70,}}",)
     ),
+    "ReplicateDetector": Detector("Replicate API Token", ("r8_",), (rf"{_START}r8_[A-Za-z0-9]{{37}}{_END}",)),
     "SendGridDetector": Detector(
         "SendGrid API Key", ("sg.",), (rf"{_START}SG\.[a-zA-Z0-9_-]{{22}}\.[a-zA-Z0-9_-]{{43}}",)
     ),
@@ -211,6 +215,7 @@ DETECTORS: dict[str, Detector] = {
     ),
     "TwilioKeyDetector": Detector("Twilio API Key", ("ac", "sk"), (rf"{_START}(?:AC|SK)[a-f0-9]{{32}}{_END}",)),
     "VaultDetector": Detector("Vault Token", ("hvs.", "hvb."), (rf"{_START}hv[sb]\.[A-Za-z0-9_-]{{24,}}",)),
+    "XaiDetector": Detector("xAI API Key", ("xai-",), (rf"{_START}xai-[A-Za-z0-9]{{80}}{_END}",)),
 }  # fmt: skip
 _GENERAL = {DETECTORS[name].kind for name in ("KeywordDetector", "BearerDetector", "BasicAuthDetector")}
 GIVEN = "a value that the environment calls secret"

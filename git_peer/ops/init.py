@@ -256,7 +256,8 @@ class Setup:
         """PeerError where a branch was asked for that has no log, and the usual one has."""
         usual = str(self.settings.get("branch"))
         there = Remote(self.repo.gitdir, self.repo.top, at.name, usual)
-        if usual != self.branch and there.tip(self.patience) is not None:
+        tip = there.fetch(self.patience) if usual != self.branch else None
+        if tip is not None and loss.rooted(self.chain, tip):
             raise PeerError(
                 "not_found",
                 f"{at.name} has no log on {self.branch}; it has one on {usual}",
@@ -271,8 +272,10 @@ class Setup:
             raise wrong
         if tip is None or arrived is None:
             raise PeerError("untrusted", f"what is on {at.ref} of {at.name} is no log", "`git peer init --branch NAME`")
-        if problems:
+        if problems and self.clone.is_set_up:
             raise loss.poisoned(problems[0], f"the log on {at.name}")
+        if problems:
+            raise loss.met(self.chain, at, problems[0])
         state = self.chain.state(tip)
         expected = self.settings.log_id or self.clone.facts.get("log")
         if expected and expected != state.log.id:
@@ -437,7 +440,7 @@ class Setup:
         old = self.chain.tip
         problems = self.chain.verify(None, self.chain.path(None, there) or [])
         if problems:
-            raise loss.poisoned(problems[0], f"the log on {at.name}")
+            raise loss.met(self.chain, at, problems[0])
         self.clone.set_up(moving=at.name)
         if old is not None:
             state = self.chain.state(old)

@@ -41,6 +41,9 @@ def astray(chain: Chain, remote: Remote, tip: str, there: str | None) -> Astray 
     if chain.descends(tip, there):
         hint = "`git peer doctor --fix` puts back from this clone what is missing there"
         return Astray("rolled back", f"the log on {remote.name} was rolled back: {message}", hint)
+    if not rooted(chain, there):
+        hint = f"have {remote.branch} deleted there; `git peer doctor --fix` puts the log back from this clone then"
+        return Astray("rewritten", f"the log on {remote.name} was rewritten, by what is no log: {message}", hint)
     hint = f"nothing is written onto it; ask who did that. {FOLLOW}"
     return Astray("rewritten", f"the log on {remote.name} was rewritten: {message}", hint)
 
@@ -53,6 +56,20 @@ def _ident(chain: Chain, commit: str) -> str:
         return ""
 
 
+def rooted(chain: Chain, commit: str) -> bool:
+    """Whether a commit's history begins as a log does, for no repair voids a first commit; also if it is not here."""
+    path = chain.path(None, commit)
+    if not path:
+        return True
+    try:
+        chain.check(None, path[0])
+    except Malformed:
+        return False
+    except PeerError:
+        pass  # a newer format, or a commit that is missing: not for this to say
+    return True
+
+
 def gone(remote: Remote) -> Astray:
     """The refusal where the remote has no log any more."""
     message = f"the log has gone from {remote.name}: there is no {remote.branch} any more"
@@ -63,6 +80,16 @@ def poisoned(problem: Problem, where: str = "the log") -> Poisoned:
     """The refusal of a malformed commit."""
     message = f"commit {problem.commit[:12]} of {where} is malformed: {problem.what}"
     return Poisoned("untrusted", message, "`git peer doctor --fix` voids it with a repair")
+
+
+def met(chain: Chain, remote: Remote, problem: Problem) -> PeerError:
+    """The refusal of a malformed commit on what `init` was to join: only a clone that is set up can void it."""
+    if rooted(chain, problem.commit):
+        wrong = poisoned(problem, f"the log on {remote.name}")
+        return Poisoned(wrong.code, wrong.message, "`git peer doctor --fix` in a clone that is set up voids it")
+    first = f"its first commit, {problem.commit[:12]}, is {problem.what}"
+    hint = f"`git config peer.branch NAME`, then `git peer init --remote {remote.name}`, has the log on another branch"
+    return PeerError("untrusted", f"what is on {remote.branch} of {remote.name} is no log: {first}", hint)
 
 
 def put_back(chain: Chain, remote: Remote, tip: str, patience: float) -> bool:

@@ -243,7 +243,8 @@ def priority_of(wish: Wish, session: Session, me: Me) -> int:
     if wish.priority is None:
         return PERSON_PRIORITY if person else AGENT_PRIORITY
     if not 0 <= wish.priority <= ceiling:
-        raise PeerError("not_allowed", f"priority {wish.priority} is not yours: at most {ceiling} here")
+        message = f"priority {wish.priority} is not yours: at most {ceiling} here"
+        raise PeerError("not_allowed", message, f"`--priority` takes 0 to {ceiling}")
     return wish.priority
 
 

@@ -126,7 +126,8 @@ class Remote:
             ran = self._run(["remote", "get-url", "--push", "--all", self.name], 10)
             urls = ran.out.splitlines()
             if ran.status or not urls:
-                raise PeerError("not_found", f"no remote called {self.name}", "`git remote -v` lists them")
+                hint = "`git remote -v` lists them; where it was renamed, `git peer init --remote NAME` follows it"
+                raise PeerError("not_found", f"no remote called {self.name}", hint)
             if len(urls) > 1:
                 raise PeerError(
                     "unsupported",
