@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+from collections.abc import Sequence
 
 import click
+import msgspec
 
 from git_peer import layout
 from git_peer.agents import quick
 from git_peer.cli._output import Call, Reply, remark, warn
 from git_peer.cli.main import command
 from git_peer.core.errors import PeerError
+from git_peer.core.session import record as sessions
+from git_peer.core.session.decide import Start
 from git_peer.ops import destination, gate, outgoing
 from git_peer.ops import sync as tentative
+from git_peer.ops.destination import HEADS
 from git_peer.ops.peer import Peer
 
 
@@ -71,7 +77,29 @@ def _pre_push(call: Call, rest: tuple[str, ...]) -> int:
         warn(line)
     for notice in peer.warned:
         warn(notice["message"])
+    _tell_branch(call, peer, updates)
     return 0
+
+
+def _tell_branch(call: Call, peer: Peer, updates: Sequence[outgoing.Update]) -> None:
+    """Have the log know the branch on which a holder's work goes out: by it others know whose the work is.
+
+    A push of its own, only where a session of this work tree holds locks and the log has another branch of it. What
+    keeps it from being told keeps no code from being pushed.
+    """
+    at = next((one for one in updates if one.local == peer.me.head and one.remote_ref.startswith(HEADS)), None)
+    if at is None or peer.remote is None:
+        return
+    branch = at.remote_ref.removeprefix(HEADS)
+    mine = peer.session()
+    owned = [one for one in sessions.all_of(peer.state) if sessions.owns(mine, peer.me, one)]
+    holding = [one for one in owned if sessions.holds(peer.state, one.name)]
+    if not holding or any(branch == one.branch for one in (*holding, *filter(None, [mine]))):
+        return
+    with contextlib.suppress(PeerError):
+        writer = call.parts().peer(writing=True)
+        writer.writable()
+        writer.run(Start(me=msgspec.structs.replace(writer.me, branch=branch)))
 
 
 def _fetch(peer: Peer, gated: bool) -> None:

@@ -41,7 +41,8 @@ class Makers:
 
     def stands_on(self, session: Mapping[str, Any], commits: Iterable[str]) -> None:
         """Of commits, up to where a session was seen to stand, those are its that no record and no trailer claims."""
-        who = session["clone"], session.get("gitdir", ""), session["name"]
+        unnamed = session.get("default", False)  # the person of a work tree, who owns what agents hold there
+        who = session["clone"], session.get("gitdir", ""), None if unnamed else session["name"]
         for commit in commits:
             if who not in self._tips.setdefault(commit, []):
                 self._tips[commit].append(who)
@@ -141,4 +142,4 @@ def parents_of(commits: Mapping[str, Commit]) -> dict[str, tuple[str, ...]]:
 
 def as_session(one: Session) -> dict[str, Any]:
     """A session's record as lock/rule reads it."""
-    return {"sid": one.sid, "name": one.name, "clone": one.clone, "gitdir": one.gitdir}
+    return {"sid": one.sid, "name": one.name, "clone": one.clone, "gitdir": one.gitdir, "default": one.default}
