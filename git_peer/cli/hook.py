@@ -64,8 +64,11 @@ def _pre_push(call: Call, rest: tuple[str, ...]) -> int:
         return 0  # `git peer push` makes this push, and has checked it; it also has the kernel lock, so do not wait
     to = destination.Place(remote, url) if url else destination.place_of(peer, remote)
     outgoing.refuse_ours(peer, updates, to)
-    if peer.remote is not None and any(one.remote_ref.startswith(destination.HEADS) for one in updates):
-        _fetch(peer)
+    branches = [one.remote_ref for one in updates if one.remote_ref.startswith(destination.HEADS)]
+    if peer.remote is not None and branches:
+        gates = destination.Gates(peer, to)
+        if not gates.elsewhere:  # another place takes what it gets, also while the log's remote is out of reach
+            _fetch(peer, any(map(gates.gated, branches)))
     for line in outgoing.refuse(peer, updates, to):
         warn(line)
     for notice in peer.warned:
@@ -73,10 +76,11 @@ def _pre_push(call: Call, rest: tuple[str, ...]) -> int:
     return 0
 
 
-def _fetch(peer: Peer) -> None:
+def _fetch(peer: Peer, gated: bool) -> None:
     """A push is checked on the newest state; where newer releases write the log, on the newest that can be verified.
 
-    What is tentative in this clone is arbitrated first, unless it only follows the log.
+    What is tentative in this clone is arbitrated first, unless it only follows the log. A push to branches of which
+    none is `gated` goes on where the log's remote does not answer.
     """
     try:
         if peer.clone.tentative() and peer.clone.facts.get("writable") is not False:
@@ -85,9 +89,9 @@ def _fetch(peer: Peer) -> None:
         with peer.clone.writing(peer.settings.get("retryTimeout")):
             peer.engine.advance(peer.settings.get("retryTimeout"))
     except PeerError as why:
-        if why.code != "newer_format":
+        if why.code != "newer_format" and (gated or why.code != "unreachable"):
             raise
-        remark(f"note: {why.message}; the push is checked by an older state of it")
+        remark(f"note: {why.message}; the push is checked by an older state of the log")
 
 
 def _refresh(call: Call) -> int:
