@@ -70,14 +70,18 @@ def _pre_push(call: Call, rest: tuple[str, ...]) -> int:
         return 0  # `git peer push` makes this push, and has checked it; it also has the kernel lock, so do not wait
     to = destination.Place(remote, url) if url else destination.place_of(peer, remote)
     outgoing.refuse_ours(peer, updates, to)
-    if peer.remote is not None and any(one.remote_ref.startswith(destination.HEADS) for one in updates):
+    branches = [one.remote_ref for one in updates if one.remote_ref.startswith(destination.HEADS)]
+    fetched = False
+    if peer.remote is not None and branches:
         gates = destination.Gates(peer, to)
-        _fetch(peer, any(gates.gated(one.remote_ref) for one in updates))
+        if not gates.elsewhere:  # another place takes what it gets, also while the log's remote is out of reach
+            fetched = _fetch(peer, any(map(gates.gated, branches)))
     for line in outgoing.refuse(peer, updates, to):
         warn(line)
     for notice in peer.warned:
         warn(notice["message"])
-    _tell_branch(call, peer, updates)
+    if fetched:
+        _tell_branch(call, peer, updates)
     return 0
 
 
@@ -102,23 +106,26 @@ def _tell_branch(call: Call, peer: Peer, updates: Sequence[outgoing.Update]) -> 
         writer.run(Start(me=msgspec.structs.replace(writer.me, branch=branch)))
 
 
-def _fetch(peer: Peer, gated: bool) -> None:
+def _fetch(peer: Peer, gated: bool) -> bool:
     """A push is checked on the newest state; where newer releases write the log, on the newest that can be verified.
 
     What is tentative in this clone is arbitrated first, unless it only follows the log. Where nothing can be refused
     (no branch is `gated`), there is no waiting for a log whose remote, or whose other writers here, take their time.
+    Whether the log was reached.
     """
     patience = peer.settings.get("retryTimeout") if gated else destination.PATIENCE
     try:
         if gated and peer.clone.tentative() and peer.clone.facts.get("writable") is not False:
             tentative.settle(peer)
-            return
+            return True
         with peer.clone.writing(patience):
             peer.engine.advance(patience)
+        return True
     except PeerError as why:
         if why.code != "newer_format" and (gated or why.code not in ("busy", "unreachable")):
             raise
-        remark(f"note: {why.message}; the push is checked by an older state of it")
+        remark(f"note: {why.message}; the push is checked by an older state of the log")
+        return False
 
 
 def _refresh(call: Call) -> int:

@@ -101,11 +101,27 @@ class Gates:
         return place_of(self._peer, self.code).url if self.code else ""
 
     @cached_property
-    def here(self) -> bool:
-        """Whether the push goes to where the code lands: by its URL, or because the log is there too."""
+    def _is_known(self) -> bool:
+        """Whether the push's URL is the code's, or the log's."""
         peer = self._peer
         known = [self.code_url, *([peer.remote.url] if peer.remote is not None else [])]
-        return any(same_place(peer, self.to.url, url) for url in known if url) or has_the_log(peer, self.to.url)
+        return any(same_place(peer, self.to.url, url) for url in known if url)
+
+    @cached_property
+    def here(self) -> bool:
+        """Whether the push goes to where the code lands: by its URL, or because the log is there too."""
+        return self._is_known or has_the_log(self._peer, self.to.url)
+
+    @cached_property
+    def elsewhere(self) -> bool:
+        """Whether it is certain, however old this copy of the log is, that the push does not go there.
+
+        The place says that it has no log at all, be it newer, older or another one.
+        """
+        remote = self._peer.remote
+        return (
+            remote is not None and not self._is_known and listed(self._peer, self.to.url, [remote.ref], PATIENCE) == {}
+        )
 
     def gated(self, ref: str) -> bool:
         """Whether a ref is a gated branch: an integration branch, or one that a setting adds."""

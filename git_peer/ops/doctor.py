@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import re
 import subprocess
 import sys
@@ -75,6 +76,7 @@ def examine(parts: Parts, fix: bool) -> list[Check]:
                 "the next writing command gives it an id of its own",
             )
         )
+    found.extend(_read_only(parts))
     found.extend(_sandbox(parts))
     found.append(_hooks(parts, fix))
     found.append(_notes(parts, fix))
@@ -96,6 +98,18 @@ def _git(parts: Parts) -> Check:
     if numbers < OLDEST_GIT:
         return _check("git", "fail", text, "git-peer wants git 2.34 or newer")
     return _check("git", "ok", text)
+
+
+def _read_only(parts: Parts) -> list[Check]:
+    """Whether this process may write what it must, as it may not in many an agent's sandbox; nothing where it may."""
+    wanted = dict.fromkeys((parts.repo.gitdir, parts.repo.common, parts.clone.folder))
+    shut = [str(folder) for folder in wanted if not os.access(folder, os.W_OK)]
+    if not shut:
+        return []
+    detail = f"cannot be written from here: {', '.join(shut)}; reading works, locks and commits do not"
+    return [
+        _check("git directory", "warn", detail, "an agent's sandbox has to allow it, or the owner to give the right")
+    ]
 
 
 def _sandbox(parts: Parts) -> list[Check]:

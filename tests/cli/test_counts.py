@@ -58,9 +58,8 @@ def counts(clone: Clone, *args: str) -> dict[str, int]:
 
 
 def sealed(clone: Clone) -> None:
-    """What writes first in a clone asks git about its hooks, and seals what it found: from then on nobody asks."""
-    found = counts(clone, "--as", "first", "session", "start")
-    assert found["subprocess.Popen"] > 2
+    """The session starts, and the gate is sealed: from then on nobody asks git about its hooks."""
+    counts(clone, "--as", "first", "session", "start")
     assert (clone.common / "peer" / "seal.json").exists()
 
 

@@ -239,7 +239,7 @@ def test_two_users_of_one_repository(
     start(("chmod", "-R", "g+rwXs", str(world.folder)), world.folder).finish(0)
     temporary = tmp_path_factory.getbasetemp()  # pytest's own folders let nobody else in
     for above in (world.folder, *world.folder.parents):
-        if above.is_relative_to(temporary) or (above in temporary.parents and above.name.startswith("pytest-of-")):
+        if above.is_relative_to(temporary) or (above in temporary.parents and above.name.startswith("pytest-")):
             above.chmod(above.stat().st_mode | 0o011)
     world.remote.joinpath("config").write_text(
         world.remote.joinpath("config").read_text() + "[core]\n\tsharedRepository = group\n"
