@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -294,6 +293,8 @@ def _gone(marker: dict[str, Any], raw: dict[str, Any], command: Command) -> list
 
     def made(target: Any) -> dict[str, Any]:
         what = json.dumps([raw, target], sort_keys=True).encode()
+        from hashlib import sha256  # hot commands do without it
+
         return {"id": sha256(what).hexdigest()[:16], "target": target}  # after a kill the same again
 
     return [next((k for k in held if k["target"] == target), made(target)) for target in _asked(command)]
