@@ -91,7 +91,8 @@ def _tell_branch(call: Call, peer: Peer, updates: Sequence[outgoing.Update]) -> 
     A push of its own, only where a session of this work tree holds locks and the log has another branch of it. What
     keeps it from being told keeps no code from being pushed.
     """
-    at = next((one for one in updates if one.local == peer.me.head and one.remote_ref.startswith(HEADS)), None)
+    here = ("HEAD", f"{HEADS}{peer.me.branch}")
+    at = next((one for one in updates if one.local_ref in here and one.remote_ref.startswith(HEADS)), None)
     if at is None or peer.remote is None:
         return
     branch = at.remote_ref.removeprefix(HEADS)
