@@ -54,22 +54,7 @@ class Asker:
 
     async def __call__(self, *args: str, ctx: Context[Any, Any] | None = None, stdin: str = "") -> dict[str, Any]:
         """The JSON answer of `git peer ARGS`; Refused where it failed. What it waits for is reported as progress."""
-        child = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-P",
-            "-m",
-            "git_peer",
-            "--json",
-            "--literal",  # what a client says is text: it must not have files read
-            *args,
-            cwd=self.folder,
-            env=self.env,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            limit=MOST,
-            start_new_session=True,
-        )
+        child = await self._start(asyncio.subprocess.PIPE, "--json", *args)
         assert child.stdin
         assert child.stdout
         assert child.stderr
@@ -88,21 +73,26 @@ class Asker:
         return answer
 
     async def quietly(self, *args: str) -> None:
-        """Run a command for what it does, whatever it says."""
-        child = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-m", "git_peer", "--literal", *args),
-            cwd=self.folder,
-            env=self.env,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        """Run a command for its effect and ignore its answer."""
+        child = await self._start(asyncio.subprocess.DEVNULL, *args)
         try:
             await child.wait()
         except BaseException:
             await _end(child)
             raise
+
+    async def _start(self, stream: int, *args: str) -> asyncio.subprocess.Process:
+        """Start a command with `stream` as its stdin, stdout and stderr. A client's texts never name files to read."""
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-m", "git_peer", "--literal", *args),
+            cwd=self.folder,
+            env=self.env,
+            stdin=stream,
+            stdout=stream,
+            stderr=stream,
+            limit=MOST,
+            start_new_session=True,
+        )
 
 
 async def _all(stdout: asyncio.StreamReader) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hmac
+import json
 import os
 import secrets
 import signal
@@ -167,8 +168,6 @@ class _Sessions:
 
 async def _request_id(receive: Receive) -> Any:
     """The id of the JSON-RPC request in a small body; None where it cannot be told."""
-    import json
-
     body = b""
     while len(body) < 1 << 16:
         message = await receive()
