@@ -163,6 +163,19 @@ class Repo:
         except GitError:
             return self.top is not None and bool(self._ask(["check-ignore", "-z", "--stdin"], path, (0, 1)))
 
+    def changed(self, specs: Sequence[str] = (), patience: float = 60) -> list[str]:
+        """The paths, as they are from the top, that differ from HEAD, are in conflict, or are not tracked yet.
+
+        `specs`: pathspecs, all of it without any. What git does not tell in `patience` seconds is not told.
+        """
+        if self.top is None:
+            return []
+        from git_peer.store.git.remote import run
+
+        args = ["status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=all", "--", *specs]
+        out = run(args, self.top, patience, {"GIT_OPTIONAL_LOCKS": "0"}).out
+        return [row[3:] for row in out.split("\0") if len(row) > 3]
+
     def _may_have(self, sought: bytes) -> bool:
         """Whether the index may have these bytes, of a mode or a path. Where paths are shortened it may have any."""
         raw = self._index
