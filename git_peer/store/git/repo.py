@@ -93,16 +93,20 @@ class Repo:
         inside-submodule, inside-repository and beyond-link for what git would not take from this work tree.
         """
         parts = path.split("/")
+        linked, there = self._may_have(_LINK), self.top is not None
         for depth in range(1, len(parts) + 1):
             inner = "/".join(parts[:depth])
-            if self._may_have(_LINK) and self.mode_of(inner) == _LINKED:
+            if linked and self.mode_of(inner) == _LINKED:
                 return "submodule" if depth == len(parts) else "inside-submodule"
-            if depth < len(parts) and self.top is not None:
-                whole = os.path.join(os.fsencode(self.top), layout.to_bytes(inner))
+            if there and depth < len(parts):
+                whole = os.path.join(os.fsencode(str(self.top)), layout.to_bytes(inner))
                 if os.path.islink(whole):
                     return "beyond-link"
                 if os.path.lexists(os.path.join(whole, b".git")):
                     return "inside-repository"
+                there = os.path.isdir(whole)  # else nothing is below it
+            if not (linked or there):
+                break
         if self.top is None:
             return ""
         full = os.path.join(os.fsencode(self.top), layout.to_bytes(path))
