@@ -6,45 +6,24 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec.structs import fields
+
 from git_peer import layout
 from git_peer.core import duration
 from git_peer.core.plan import contracts
 from git_peer.core.plan.contracts import Contract
-from git_peer.core.plan.edits import KEY
+from git_peer.core.plan.edits import KEY, AddTask
 from git_peer.core.plan.record import Phase
 from git_peer.core.plan.task import graph
-from git_peer.core.plan.task import record as tasks
 from git_peer.core.plan.task.board import Board
-from git_peer.core.plan.task.record import Task
+from git_peer.core.plan.task.record import Spec, Task
 from git_peer.core.target import target as targets
 from git_peer.core.target.target import Target
 
 # What each kind of row may say, and what it says where it says nothing. Paths are targets as typed at the top.
 PHASE: dict[str, Any] = {"id": "", "name": "", "status": "", "head": ""}
-TASK: dict[str, Any] = {
-    "id": "",
-    "title": "",
-    "description": "",
-    "phase": "",
-    "parent": "",
-    "depends_on": (),
-    "paths": (),
-    "inputs": (),
-    "outputs": (),
-    "provides": (),
-    "uses": (),
-    "accept": "",
-    "checklist": (),
-    "priority": tasks.PRIORITY,
-    "estimate": 0,
-    "skills": (),
-    "status": "todo",
-    "assignee": "",
-    "progress": 0,
-    "note": "",
-    "commit": "",
-    "reviewer": "",
-    "result": None,
+TASK: dict[str, Any] = {"id": ""} | {
+    one.name: "" if one.required else one.default for one in (*fields(Spec), *fields(AddTask)) if one.name != "spec"
 }
 CONTRACT: dict[str, Any] = {
     "name": "", "type": "free", "definition": "", "version": 1, "status": "draft", "approved_by": (),
