@@ -21,11 +21,11 @@ from benchmarks.solving import PUZZLES
 from benchmarks.solving.puzzle import Puzzle
 from git_peer.core.errors import PeerError
 from git_peer.core.target import target as targets
+from git_peer.ops.models import open_model
+from git_peer.ops.sandboxes import KINDS, open_sandbox
 from git_peer.ports import Job, Model, Sandbox
 from git_peer.runner import answers, paths, prompts, results, syntax
-from git_peer.runner.models import open_model
 from git_peer.runner.prompts import Asked, Brief
-from git_peer.runner.sandboxes import KINDS, open_sandbox
 from git_peer.runner.shown import Source
 from git_peer.store.settings import Settings
 

@@ -9,12 +9,14 @@ import subprocess
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from git_peer import __version__
 from git_peer.agents import install
 from git_peer.agents.entries import HOOKS
-from git_peer.store.git.repo import Repo
+
+if TYPE_CHECKING:
+    from git_peer.store.git.repo import Repo
 
 _PATIENCE = 10  # seconds for the program on PATH to tell its version
 

@@ -11,7 +11,6 @@ from git_peer.core.delta import record as deltas
 from git_peer.core.plan import questions
 from git_peer.core.plan.task import record as tasks
 from git_peer.ops.peer import Peer
-from git_peer.store.git.remote import run
 
 PATIENCE = 1.0  # seconds for git to tell what is uncommitted
 MOST = 200  # locks that are looked at
@@ -72,6 +71,4 @@ def _uncommitted(peer: Peer) -> list[str]:
         + (layout.unpercent(view["path"]) if view.get("path_encoding") else view["path"])
         for view in held
     ]
-    args = ["status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=all", "--", *specs]
-    ran = run(args, peer.repo.top, PATIENCE, {"GIT_OPTIONAL_LOCKS": "0"})
-    return [row[3:] for row in ran.out.split("\0") if len(row) > 3] if ran.status == 0 else []
+    return peer.repo.changed(specs, PATIENCE)

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from git_peer.core.duration import seconds
 from git_peer.core.errors import PeerError
 
 
@@ -16,8 +17,6 @@ class Duration(click.ParamType[int]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Seconds."""
-        from git_peer.store.settings import seconds  # with the settings come git's: only who gives a time pays for it
-
         try:
             found = seconds(str(value))
         except ValueError as why:
@@ -31,7 +30,7 @@ def given_text(value: str | None) -> str | None:
     """A TEXT argument: itself, `-` for stdin, or `@FILE`; after `--literal` always itself."""
     if value is None or _literal() or not (value == "-" or value.startswith("@")):
         return value
-    from git_peer.store import reading
+    from git_peer.ops import reading
 
     name = "stdin" if value == "-" else value[1:]
     raw = reading.stdin() if value == "-" else reading.file(name)

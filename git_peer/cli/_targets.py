@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from git_peer import layout
 from git_peer.core.errors import PeerError
 from git_peer.core.target import target as targets
 from git_peer.core.target.target import Target
-from git_peer.store.git.repo import Repo
+
+if TYPE_CHECKING:
+    from git_peer.store.git.repo import Repo
 
 _MOST = 16 << 20  # bytes of --pathspec-from-file
 
@@ -22,7 +25,7 @@ def listed(given: Iterable[str], source: str | None, nul: bool) -> list[str]:
         return texts
     if texts:
         raise PeerError("usage", "--pathspec-from-file and targets exclude each other", "")
-    from git_peer.store import reading
+    from git_peer.ops import reading
 
     raw = reading.stdin(_MOST) if source == "-" else reading.file(source, _MOST)
     lines = raw.split(b"\0" if nul else b"\n")

@@ -150,8 +150,8 @@ def resolve(
 def run(call: Call, ident: str, model: str, interval: float) -> Reply:
     """Have a model speak for this session's side until the debate is resolved, or before a person."""
     from git_peer.cli.history import look
+    from git_peer.ops.models import open_model
     from git_peer.runner import debater
-    from git_peer.runner.models import open_model
 
     peer = call.peer(writing=True)
     news.debate_of(peer, ident)

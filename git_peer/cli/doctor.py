@@ -10,8 +10,7 @@ from git_peer.agents import health
 from git_peer.cli._output import Call, Reply, table
 from git_peer.cli.main import command
 from git_peer.core.errors import EXIT
-from git_peer.ops import doctor
-from git_peer.runner import models
+from git_peer.ops import doctor, models
 
 
 @command("doctor")

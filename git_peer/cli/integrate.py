@@ -65,7 +65,7 @@ def integrate_command(
         return tests.passed, tests.failed + tests.errors
 
     def opened() -> Sandbox:
-        from git_peer.runner import sandboxes  # with it comes what talks to an engine
+        from git_peer.ops import sandboxes  # with it comes what talks to an engine
 
         return sandboxes.open_sandbox(box, peer.settings, call.progress)
 

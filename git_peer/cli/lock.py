@@ -57,7 +57,7 @@ def lock_command(
     peer = call.peer(writing=not dry_run, once=True)
     wanted = _targets.parsed(peer.repo, _targets.listed(given, source, nul))
     if changed:
-        wanted += [targets.of_path("file", path) for path in _changed(call)]
+        wanted += [targets.of_path("file", path) for path in peer.repo.changed()]
     if not wanted:
         raise PeerError("usage", "nothing to lock" + (": nothing is changed" if changed else ""), "git peer help lock")
     _targets.supported(wanted)
@@ -97,25 +97,6 @@ def _granted(views: list[dict[str, Any]]) -> list[str]:
         + "."
         for v in views
     ]
-
-
-def _changed(call: Call) -> list[str]:
-    repo = call.peer(once=True).repo
-    from git_peer.store.git.remote import run
-
-    out = run(
-        ["status", "--porcelain=v2", "-z", "--no-renames", "--untracked-files=all"], repo.top or repo.gitdir, 60
-    ).out
-    found = []
-    for row in out.split("\0"):
-        fields = row.split(" ", 8)
-        if row[:2] == "1 ":
-            found.append(fields[8])
-        elif row[:2] == "u ":
-            found.append(row.split(" ", 10)[10])
-        elif row[:2] == "? ":
-            found.append(row[2:])
-    return found
 
 
 @command("unlock")

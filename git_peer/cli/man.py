@@ -17,8 +17,9 @@ import click
 
 from git_peer import __version__
 from git_peer.cli.main import COMMANDS, cli
+from git_peer.core.duration import seconds
 from git_peer.core.errors import EXIT
-from git_peer.store.settings import SETTINGS, seconds
+from git_peer.store.settings import SETTINGS
 
 _COMMON = frozenset({"as_name", "as_json", "quiet"})
 _SECTION = re.compile(r"(<!-- help: ([a-z -]+) -->\n).*?(<!-- /help -->)", re.DOTALL)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from typing import Any
@@ -13,7 +12,7 @@ from git_peer.cli._output import Call, Reply, remark, table
 from git_peer.cli.main import command, group
 from git_peer.core import text
 from git_peer.core.errors import PeerError
-from git_peer.runner import models
+from git_peer.ops import models
 
 
 @group("model")
@@ -37,17 +36,12 @@ def pull(call: Call, name: str) -> Reply:
         if not file.endswith(".gguf"):
             hint = "`git peer model list` names some; others are OWNER/REPO/FILE.gguf"
             raise PeerError("usage", f"not a model of the hub: {text.line(name, 200)}", hint)
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    try:
-        from git_peer.adapters import hub
-    except ImportError as why:
-        raise PeerError("unavailable", f"{why.name} is not installed", models.INSTALL) from None
 
     def say(what: str) -> None:
         if not call.quiet:
             remark(what)
 
-    path = hub.fetch(repo, file, models.folder(), say, sys.stderr.isatty() and not call.quiet)
+    path = models.fetch(repo, file, say, sys.stderr.isatty() and not call.quiet)
     called = next(key for key, found in models.here().items() if found == path)
     size = path.stat().st_size
     return Reply(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -67,22 +66,10 @@ def export(call: Call, name: str, form: str | None) -> Reply:
     data = {**plan_files.whole(peer), "format": found}
     if name != "-":
         try:
-            _replace(Path(name), text)
+            plan_files.write(Path(name), text)
         except (OSError, ValueError) as why:
             raise PeerError("usage", f"cannot write {name}: {getattr(why, 'strerror', None) or why}", "") from None
         return Reply({**data, "file": name}, f"Wrote {name}.")
     if call.json:
         return Reply({**data, "text": text})
     return Reply(data, text.removesuffix("\n").split("\n"))
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file whole or not at all; through links, into what is no file (a pipe) straight."""
-    real = Path(os.path.realpath(path))
-    if real.exists() and not real.is_file():
-        with open(real, "wb") as stream:
-            stream.write(text.encode())
-        return
-    from git_peer.store import files
-
-    files.write(real, text, durable=False)

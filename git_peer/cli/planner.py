@@ -19,8 +19,6 @@ from git_peer.core.plan import record as plan
 
 if TYPE_CHECKING:  # `plan show` does without it
     from git_peer.ops.planner import Proposed
-    from git_peer.ports import Planner
-    from git_peer.store.settings import Settings
 
 _TITLE = '"title"'  # each task has one
 MARGIN = 120  # seconds that the lease outlasts the model's time
@@ -111,14 +109,20 @@ def _goal(given: str | None) -> str:
 
 
 def _plan(call: Call, given: dict[str, Any], **what: Any) -> Reply:
-    from git_peer.ops import planner
+    from git_peer.ops import models, planner
 
     peer = call.peer(writing=True)
     get = peer.settings.get
     wanted = planner.Wanted(**what, ask=given["ask"], most=get("plannerMaxTasks"))
     planner.refuse(peer.state, wanted)
     seconds = get("plannerTimeout")
-    model = _planner(peer.settings, given, seconds)
+    model = models.open_planner(
+        given["kind"],
+        given["model"] or "",
+        peer.settings,
+        given["max_tokens"] or get("plannerMaxTokens"),
+        seconds,
+    )
     progress = _Progress(call, model.usage)
     with planner.holding(peer, wanted.goal, 2 * seconds + MARGIN, given["wait"]) as lease:
         try:
@@ -139,19 +143,6 @@ def _plan(call: Call, given: dict[str, Any], **what: Any) -> Reply:
     shown = _shown(found, wanted.replan) if given["yes"] else ""
     told = ["Nothing was to be changed."] if nothing else [*shown, f"Written: {_count(found)}."]
     return Reply(data, told, network=True, wrote=True)
-
-
-def _planner(settings: Settings, given: dict[str, Any], seconds: int) -> Planner:
-    """Each loads what takes a second or more."""
-    most = given["max_tokens"] or settings.get("plannerMaxTokens")
-    if given["kind"] == "llama":
-        from git_peer.runner.forms import FormPlanner
-        from git_peer.runner.models import open_model
-
-        return FormPlanner(open_model(given["model"] or "", settings), most, seconds)
-    from git_peer.adapters.anthropic import Conversation
-
-    return Conversation(given["model"] or settings.get("plannerModel"), most, seconds, settings.get("plannerRetries"))
 
 
 def _agreed(call: Call, yes: bool, found: Proposed, data: dict[str, Any], replan: bool) -> None:

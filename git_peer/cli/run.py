@@ -63,7 +63,7 @@ def run_command(call: Call, ids: tuple[str, ...], **given: Any) -> int:
 
 
 def _outcomes(call: Call, ids: tuple[str, ...], given: dict[str, Any], held: ExitStack) -> Iterator[Outcome]:
-    from git_peer.runner.sandboxes import open_sandbox
+    from git_peer.ops.sandboxes import open_sandbox
     from git_peer.runner.worker import Limits, Options, Worker
 
     start: str | None = None
@@ -103,7 +103,7 @@ def peer_of(name: str, capabilities: tuple[str, ...], start: str | None = None) 
 
 def _work_tree(peer: Peer, held: ExitStack) -> str:
     """An agent's command line works in a work tree of its own, which is gone when the runner ends."""
-    from git_peer.runner.command import work_tree
+    from git_peer.ops.work_tree import work_tree
 
     if peer.repo.top is None:
         raise PeerError("invalid", "--exec wants a repository with a work tree", "run it in one")
@@ -119,7 +119,7 @@ def _solver(peer: Peer, given: dict[str, Any]) -> Solver:
     spec = given["model"] or get("runnerModel")
     if not spec:
         raise PeerError("usage", "run wants --model or --exec", "`git peer model pull` fetches one; peer.runnerModel")
-    from git_peer.runner.models import open_model
+    from git_peer.ops.models import open_model
     from git_peer.runner.solve import ModelSolver
 
     model = open_model(spec, peer.settings)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import Any
 
 import click
@@ -26,17 +25,11 @@ def build(call: Call, base: str, tag: str | None) -> Reply:
     That is the dependencies of pyproject.toml, and requirements.txt. pip installs them, on this machine.
     """
     settings = call.parts().settings
-    from git_peer.adapters import docker, docker_image
+    from git_peer.ops import sandboxes
 
-    wanted = docker_image.declared(settings.top)
-    name = tag or wanted.tag
-    if ":" not in name.rpartition("/")[2]:
-        name = f"{name}:latest"
-    with contextlib.closing(docker.connect()) as api:
-        docker_image.build(api, name, wanted, base, lambda what: call.progress(f"{what} …"))
-    data = {"image": name, "from": base, "requirements": list(wanted.requirements), "file": str(wanted.file or "")}
-    text = f"Made {name}."
-    if name not in (wanted.tag, settings.get("sandboxImage")):
+    data = sandboxes.build(settings, tag or "", base, lambda what: call.progress(f"{what} …"))
+    text, name = f"Made {data['image']}.", data["image"]
+    if name != sandboxes.image(settings):
         text += f" `git config peer.sandboxImage {name}` has it used."
     return Reply(data, text)
 
@@ -45,7 +38,8 @@ def build(call: Call, base: str, tag: str | None) -> Reply:
 def check(call: Call) -> Reply:
     """Try each limit from inside the sandbox, and say which hold."""
     settings = call.parts().settings
-    from git_peer.runner import box_check, sandboxes
+    from git_peer.ops import sandboxes
+    from git_peer.runner import box_check
 
     limits = sandboxes.limits(settings)
     sandbox = sandboxes.open_sandbox("docker", settings, call.progress)

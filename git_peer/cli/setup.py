@@ -29,32 +29,12 @@ def init_command(call: Call, remote: str | None, local: bool, branch: str | None
     Installs the hooks beside your own. Run again it repairs, and changes nothing else. --remote publishes a
     local log.
     """
-    from git_peer.hooks import install as hooks
-    from git_peer.hooks import mirrors, rewriting
-    from git_peer.hooks.site import HookState
-    from git_peer.ops import gate
     from git_peer.ops import notes as noting
     from git_peer.ops import sync as tentative
 
     if local and remote is not None:
         raise PeerError("usage", "--local and --remote exclude each other", "git peer help init")
-    if branch is not None:
-        from git_peer.store.settings import branch_name
-
-        try:
-            branch_name(branch)
-        except ValueError as why:
-            raise PeerError("usage", str(why), "as git names branches: peer/coordination") from None
-    parts = call.parts()
-
-    def guard() -> list[HookState]:
-        return [] if no_hooks else hooks.install(parts.repo.common, parts.repo.top)
-
-    done = parts.setup().init(remote, local, branch, guard)
-    rewriting.add(parts.clone)
-    mirrors.guard(parts.clone)
-    if not no_hooks:  # after all that writes git's settings: from here on a glance tells whether the gate still stands
-        gate.notices(parts.repo, mend=True)
+    done = call.parts().setup().set_up(remote, local, branch, not no_hooks)
     call.forget()
     peer = call.peer()
     noting.begin(peer)

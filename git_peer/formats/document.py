@@ -2,49 +2,28 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec.structs import fields
+
 from git_peer import layout
+from git_peer.core import duration
 from git_peer.core.plan import contracts
 from git_peer.core.plan.contracts import Contract
-from git_peer.core.plan.edits import KEY
+from git_peer.core.plan.edits import KEY, AddTask
 from git_peer.core.plan.record import Phase
 from git_peer.core.plan.task import graph
-from git_peer.core.plan.task import record as tasks
 from git_peer.core.plan.task.board import Board
-from git_peer.core.plan.task.record import Task
+from git_peer.core.plan.task.record import Spec, Task
 from git_peer.core.target import target as targets
 from git_peer.core.target.target import Target
 
 # What each kind of row may say, and what it says where it says nothing. Paths are targets as typed at the top.
 PHASE: dict[str, Any] = {"id": "", "name": "", "status": "", "head": ""}
-TASK: dict[str, Any] = {
-    "id": "",
-    "title": "",
-    "description": "",
-    "phase": "",
-    "parent": "",
-    "depends_on": (),
-    "paths": (),
-    "inputs": (),
-    "outputs": (),
-    "provides": (),
-    "uses": (),
-    "accept": "",
-    "checklist": (),
-    "priority": tasks.PRIORITY,
-    "estimate": 0,
-    "skills": (),
-    "status": "todo",
-    "assignee": "",
-    "progress": 0,
-    "note": "",
-    "commit": "",
-    "reviewer": "",
-    "result": None,
+TASK: dict[str, Any] = {"id": ""} | {
+    one.name: "" if one.required else one.default for one in (*fields(Spec), *fields(AddTask)) if one.name != "spec"
 }
 CONTRACT: dict[str, Any] = {
     "name": "", "type": "free", "definition": "", "version": 1, "status": "draft", "approved_by": (),
@@ -52,8 +31,6 @@ CONTRACT: dict[str, Any] = {
 FIELDS = {"phases": PHASE, "tasks": TASK, "contracts": CONTRACT}
 PERCENT = ":(percent)"  # before a path whose bytes are not UTF-8: they follow percent-encoded
 
-_UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
-_DURATION = re.compile(r"([0-9]{1,12})([dhms]?)")
 
 Locate = Callable[[str, int, str], int]
 """(section, index of a row, field) → line of the text, 0 where it is not known."""
@@ -148,16 +125,6 @@ def path_typed(text: str) -> str:
     return layout.unpercent(text.removeprefix(PERCENT)) if text.startswith(PERCENT) else text
 
 
-# -- durations ------------------------------------------------------------------------------------
 def seconds(text: str) -> int:
-    """Seconds of `90`, `90s`, `30m`, `4h`, `2d`; ValueError for anything else."""
-    found = _DURATION.fullmatch(text.strip().lower())
-    if found is None:
-        raise ValueError(text)
-    return int(found[1]) * _UNITS[found[2] or "s"]
-
-
-def duration(found: int) -> str:
-    """The same the other way: the largest unit that comes out even."""
-    unit = next(unit for unit, size in _UNITS.items() if found % size == 0)
-    return f"{found // _UNITS[unit]}{unit}"
+    """The seconds of a duration in a plan file; ValueError for anything else."""
+    return duration.seconds(text.strip().lower(), 10**17)

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from git_peer.core import duration
 from git_peer.core.plan.task.record import OVER, PRIORITY
 from git_peer.core.text import HIDDEN
-from git_peer.formats.document import Document, Row, duration
+from git_peer.formats.document import Document, Row
 from git_peer.formats.markdown import ATTRIBUTE, FENCE, HEAD, INLINE, ITEM, RULE
 from git_peer.formats.spans import code, is_seen, listed, quote
 
@@ -137,7 +138,7 @@ def _attributes(task: dict[str, Any], has_items: bool, has_spans: bool) -> Itera
     if task["priority"] != PRIORITY:
         yield "priority", str(task["priority"])
     if task["estimate"]:
-        yield "estimate", duration(task["estimate"])
+        yield "estimate", duration.shown(task["estimate"])
     if has_items:
         return  # its subtasks say how far it is
     if task["status"] not in ("todo", *OVER):

@@ -8,9 +8,10 @@ from typing import Any
 import tomli
 import tomli_w
 
+from git_peer.core import duration
 from git_peer.core.text import HIDDEN
 from git_peer.formats import plain
-from git_peer.formats.document import Bad, Document, duration
+from git_peer.formats.document import Bad, Document
 
 # Strings and comments are tokens so that what looks like a table inside of them is none.
 _TOKEN = re.compile(
@@ -81,7 +82,7 @@ def write(document: Document) -> str:
 def _shaped(row: dict[str, Any]) -> dict[str, Any]:
     """Values as one likes to write them by hand."""
     if "estimate" in row:
-        row["estimate"] = duration(row["estimate"])
+        row["estimate"] = duration.shown(row["estimate"])
     if "checklist" in row:
         row["checklist"] = [f"[{'x' if item['done'] else ' '}] {item['text']}" for item in row["checklist"]]
     return row

@@ -13,8 +13,8 @@ from git_peer.core.plan.task import record as tasks
 from git_peer.core.plan.task.decide import Record
 from git_peer.core.plan.task.record import Task
 from git_peer.ops import notes as noting
+from git_peer.ops import shell
 from git_peer.ops.peer import Peer
-from git_peer.store import shell
 from git_peer.store.git.remote import run as run_git
 
 KEPT = 3000  # characters of an output that are recorded: its end

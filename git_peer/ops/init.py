@@ -7,7 +7,6 @@ import secrets
 import shutil
 import socket
 import time
-from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
 
@@ -26,8 +25,9 @@ from git_peer.core.session import record as sessions
 from git_peer.core.target.glob import is_glob
 from git_peer.core.text import quoted
 from git_peer.hooks import install as hooks
+from git_peer.hooks import mirrors, rewriting
 from git_peer.hooks.site import HookState
-from git_peer.ops import uninstall
+from git_peer.ops import gate, uninstall
 from git_peer.ops.log_repair import restored
 from git_peer.publish import loss, snapshot
 from git_peer.publish.engine import Decide, Engine, Options, receive
@@ -39,7 +39,7 @@ from git_peer.store.git import refs
 from git_peer.store.git.chain import Chain, Problem
 from git_peer.store.git.remote import Remote
 from git_peer.store.git.repo import Repo
-from git_peer.store.settings import Settings
+from git_peer.store.settings import Settings, branch_name
 
 README = """\
 # The coordination log of git-peer
@@ -82,13 +82,25 @@ class Setup:
         name = self.remote_name(None)
         return Remote(self.repo.gitdir, self.repo.top, name, self._known_branch()) if name else None
 
-    def init(
-        self, remote: str | None, local: bool, branch: str | None, guard: Callable[[], list[HookState]] = list
-    ) -> dict[str, Any]:
+    def set_up(self, remote: str | None, local: bool, branch: str | None, guarded: bool) -> dict[str, Any]:
+        """init(), and what else a clone is set up with: the settings of git that keep our refs and notes."""
+        if branch is not None:
+            try:
+                branch_name(branch)
+            except ValueError as why:
+                raise PeerError("usage", str(why), "as git names branches: peer/coordination") from None
+        done = self.init(remote, local, branch, guarded)
+        rewriting.add(self.clone)
+        mirrors.guard(self.clone)
+        if guarded:  # after all that writes git's settings: from here on a glance tells whether the gate still stands
+            gate.notices(self.repo, mend=True)
+        return done
+
+    def init(self, remote: str | None, local: bool, branch: str | None, guarded: bool = False) -> dict[str, Any]:
         """Join the remote's log, else start a local one; with `remote` publish it. Again: repair.
 
-        `guard` installs the hooks. Answers {mode, remote, branch, log_id, created, writable, hooks}. What is refused
-        leaves everything as it was.
+        `guarded` has the hooks installed. Answers {mode, remote, branch, log_id, created, writable, hooks}. What is
+        refused leaves everything as it was.
         """
         self.settings.check()
         self.clone.look_again()
@@ -98,8 +110,7 @@ class Setup:
         if not local:
             remote = remote or self.clone.facts.get("moving") or None  # a publication that was cut off
         self.branch = branch or self._known_branch()
-        self._guard, self.hooks = guard, list[HookState]()
-        self._guarded = False
+        self._wanted, self._guarded, self.hooks = guarded, False, list[HookState]()
         try:
             with self.clone.writing(self.patience):
                 there = self._refs()
@@ -170,7 +181,7 @@ class Setup:
         """The hooks, before anything that they are to guard is there."""
         if not self._guarded:
             self._guarded = True
-            self.hooks = self._guard()
+            self.hooks = hooks.install(self.repo.common, self.repo.top) if self._wanted else []
 
     def _answer(self, created: bool) -> dict[str, Any]:
         state = self.chain.state(self.chain.tip).log

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -210,6 +210,18 @@ def _chosen(files: Iterable[File], most: int) -> list[File]:
             break
         found.append(file)
     return found
+
+
+def is_test(path: str) -> bool:
+    """Whether a file is one of tests, by its path."""
+    return languages.is_test(path)
+
+
+def python(sources: Iterable[bytes]) -> Iterator[list[Symbol]]:
+    """What each of these Python files defines; nothing where one cannot be read."""
+    grammars = Grammars()
+    for raw in sources:
+        yield (grammars.symbols("Python", raw) if grammars.has("Python") else outlines.python(raw)) or []
 
 
 def _read(repo: Repo, commit: str, files: Sequence[File]) -> tuple[dict[str, str], int]:

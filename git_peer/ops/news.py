@@ -14,8 +14,8 @@ from git_peer.core.debate.decide import Escalate, Open, Resolve, Speak
 from git_peer.core.debate.record import Debate
 from git_peer.core.delta import events as telling
 from git_peer.core.delta import record as deltas
-from git_peer.core.delta.decide import SWEPT, Answer, News, Tell, Work
-from git_peer.core.delta.record import Delta
+from git_peer.core.delta.decide import SWEPT, Answer, Tell, Work
+from git_peer.core.delta.record import Delta, News
 from git_peer.core.errors import PeerError
 from git_peer.core.plan import record as plan
 from git_peer.core.session import naming

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -17,10 +18,10 @@ from git_peer.core.rules import decide as commands
 from git_peer.core.target import target as targets
 from git_peer.core.target.target import Target
 from git_peer.formats.document import Bad, Document, of_board
-from git_peer.ops import plan_merge
+from git_peer.ops import plan_merge, reading
 from git_peer.ops.peer import Peer
 from git_peer.ops.plan_merge import Found, Side
-from git_peer.store import reading
+from git_peer.store import files
 
 MAX_BYTES = 10 * 1024 * 1024
 READ, WRITE = ("toml", "json", "md"), ("toml", "json", "md", "dot", "mermaid")
@@ -233,3 +234,13 @@ def _runs(lines: list[int]) -> str:
             found.append([line, line])
     told = ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in found[:20])
     return told + (" and more" if len(found) > 20 else "")
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file whole or not at all; through links, into what is no file (a pipe) straight."""
+    real = Path(os.path.realpath(path))
+    if not real.exists() or real.is_file():
+        files.write(real, text, durable=False)
+        return
+    with open(real, "wb") as stream:
+        stream.write(text.encode())

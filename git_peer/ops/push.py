@@ -260,7 +260,7 @@ class Push:
             span = f"{update.remote}..{update.local}" if update.remote else update.local
             listed = self._git("rev-list", update.local, *(["--not", update.remote] if update.remote else [])).out
             changed.extend(outgoing.touched(self.peer, listed.split()) if span else [])
-        dirty = self._dirty() if changed else []
+        dirty = self.peer.repo.changed() if changed else []
         return commands.Land(
             me=self.peer.me,
             refs=tuple(RefUpdate(ref=u.remote_ref, old=u.remote, new=u.local) for u in updates),
@@ -270,16 +270,6 @@ class Push:
             atomic=together,
             keep=keep,
         )
-
-    def _dirty(self) -> list[str]:
-        if self.peer.repo.top is None:
-            return []
-        out = self._git("status", "--porcelain=v2", "-z", "--no-renames", "--untracked-files=all").out
-        rows = [row for row in out.split("\0") if row]
-        return [
-            row.split(" ", 8)[8] if row[0] == "1" else row.split(" ", 10)[-1] if row[0] == "u" else row[2:]
-            for row in rows
-        ]
 
     def _together(self, updates: Sequence[Update], command: commands.Land) -> dict[str, Any]:
         peer = self.peer

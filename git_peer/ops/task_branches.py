@@ -1,8 +1,9 @@
-"""The branches of tasks, cleared away once their work is merged: on the log's remote, and this clone's copies."""
+"""The branches of tasks: published with work on them, and cleared away, here and on the remote, once it is merged."""
 
 from __future__ import annotations
 
 from git_peer import layout
+from git_peer.core.errors import PeerError
 from git_peer.core.plan.task import record as tasks
 from git_peer.ops.peer import Peer
 from git_peer.store.git import merge as merges
@@ -52,6 +53,21 @@ def clear(peer: Peer, onto: str) -> tuple[list[str], str]:
         else:
             cleared.append(one.id)
     return cleared, why
+
+
+def publish(peer: Peer, branch: str, commit: str) -> None:
+    """The task's branch stands on the commit, on the remote too; what a dead worker left there is replaced."""
+    from git_peer.ops.push import Push  # `integrate` does without
+
+    name = f"refs/heads/{branch}"
+    before = refs.read(peer.repo.git, name)
+    if before != commit:
+        try:
+            refs.swap(peer.repo.git, name, commit, before)
+        except refs.Lost:
+            raise PeerError("held", f"another process moved {branch} at this moment", "") from None
+    if peer.remote is not None:
+        Push(peer, peer.remote.name, [f"+{name}:{name}"], []).run(dry_run=False, keep=True)
 
 
 def checked_out(peer: Peer) -> dict[str, str]:

@@ -9,8 +9,6 @@ from typing import NamedTuple
 import pygit2
 from pygit2.enums import FileMode, ObjectType
 
-from git_peer.adapters import languages, outlines
-from git_peer.adapters.grammars import Grammars
 from git_peer.core import text
 from git_peer.core.delta import record as deltas
 from git_peer.core.log.state import State
@@ -22,6 +20,7 @@ from git_peer.core.target import glob as globs
 from git_peer.core.target import target as targets
 from git_peer.core.target.target import Target
 from git_peer.layout import from_bytes, is_utf8
+from git_peer.ops import map as mapping
 from git_peer.runner import paths
 from git_peer.runner.prompts import Asked, Brief, Row
 from git_peer.runner.shown import Source
@@ -317,21 +316,16 @@ def _symbols(listing: Listing, task: Task, shown: set[str]) -> str:
     others = [path for path in listing.files if path.endswith(".py") and path not in shown and is_utf8(path)]
     others.sort(
         key=lambda path: (
-            languages.is_test(path),
+            mapping.is_test(path),
             path.rpartition("/")[0] not in homes,
             path.split("/")[0] not in tops,
             path.count("/"),
             path,
         )
     )
-    grammars = Grammars()
     rows: list[str] = []
-    for path in others[:OUTLINED]:
-        source = listing.text(path)
-        if not source or languages.is_test(path):
-            continue
-        raw = source.encode()
-        found = grammars.symbols("Python", raw) if grammars.has("Python") else outlines.python(raw)
+    sources = {path: (listing.text(path) or "").encode() for path in others[:OUTLINED] if not mapping.is_test(path)}
+    for path, found in zip(sources, mapping.python(sources.values()), strict=True):
         if found:
             rows.append(f"{path}:")
             rows += [f"  {text.line(one.signature, 160)}" for one in found[:40]]

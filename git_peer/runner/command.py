@@ -6,22 +6,20 @@ import json
 import os
 import re
 import shlex
-import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from git_peer.core.errors import PeerError
 from git_peer.core.plan.task.record import Spec
 from git_peer.core.target import target as targets
+from git_peer.ops import shell, trees
+from git_peer.ops import work_tree as work_trees
 from git_peer.ops.brief import brief
 from git_peer.runner import check as checking
-from git_peer.runner import results, trees
+from git_peer.runner import results
 from git_peer.runner.work import Errand, Solution
-from git_peer.store import shell
-from git_peer.store.git.remote import run as run_git
 
 PLACE = "{prompt_file}"
 KEPT = 200_000  # bytes of an agent's output that are looked at: its end
@@ -32,24 +30,6 @@ _NO_KEY = re.compile(
     r"|quota|rate.?limit|usage limit|credit balance|billing|insufficient[_ ]funds|\b429\b",
     re.IGNORECASE,
 )
-
-
-@contextmanager
-def work_tree(top: Path) -> Iterator[Path]:
-    """A detached work tree of the repository at `top`, in a scratch folder, which is removed again."""
-    folder = Path(tempfile.mkdtemp(prefix="git-peer-run-"))
-    there = folder / top.name
-    with suppress(OSError):
-        run_git(["worktree", "prune"], top, 60)  # those of runners that were killed
-    made = run_git(["worktree", "add", "--detach", "--no-checkout", str(there), "HEAD"], top, 60)
-    if made.status:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise PeerError("failed", f"cannot make a work tree: {made.err.strip()}", "`git worktree list` shows them")
-    try:
-        yield there
-    finally:
-        run_git(["worktree", "remove", "--force", "--force", str(there)], top, 60)
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 class CommandSolver:
@@ -77,12 +57,12 @@ class CommandSolver:
 
     def candidate(self, errand: Errand, seed: int) -> Solution:  # noqa: ARG002 - the port's
         """Have the agent work until its changes pass; a seed it has none."""
-        self._begin(errand.base)
+        work_trees.stand_on(self._top, errand.base)
         said = errand.feedback
         for attempt in range(1, errand.attempts + 1):
             status, output = self._ask(errand, said, attempt)
             self._tokens += used(output)
-            tree = self._tree()
+            tree = work_trees.tree_of(self._top)
             changed = trees.changed(errand.peer.repo.git, errand.base, tree)
             if status != 0 and not changed and _NO_KEY.search(output[-4000:]):
                 line = next(filter(None, map(str.strip, reversed(output.splitlines()))), "no word of why")
@@ -106,22 +86,6 @@ class CommandSolver:
                 said = f"`{command}` failed:\n{results.feedback(checked.tests, checked.said, TOLD)}"
             errand.tell(f"attempt {attempt}: {said.splitlines()[0][:200]}")
         return Solution(errand.attempts, stuck=said)
-
-    def _begin(self, base: str) -> None:
-        """The work tree stands on `base`, clean but for what is ignored."""
-        self._git("checkout", "--detach", "--force", "--quiet", base)
-        self._git("clean", "-fdq")
-
-    def _git(self, *args: str) -> str:
-        ran = run_git(["-c", "core.hooksPath=/dev/null", *args], self._top, 120)
-        if ran.status:
-            raise PeerError("failed", f"git {args[0]} failed: {ran.err.strip()}", f"in {self._top}")
-        return ran.out.strip()
-
-    def _tree(self) -> str:
-        """The tree of what stands in the work tree now, committed or not."""
-        self._git("add", "--all")
-        return self._git("write-tree")
 
     def _ask(self, errand: Errand, said: str, attempt: int) -> tuple[int | None, str]:
         """(exit status, None at the time limit; the end of what it said)."""

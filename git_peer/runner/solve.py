@@ -12,8 +12,9 @@ from git_peer.core.errors import PeerError
 from git_peer.core.plan.task.record import Spec
 from git_peer.core.target import target as targets
 from git_peer.core.target.target import Target
+from git_peer.ops import trees
 from git_peer.ports import Model, Said
-from git_peer.runner import answers, briefs, prompts, results, syntax, trees
+from git_peer.runner import answers, briefs, prompts, results, syntax
 from git_peer.runner import check as checking
 from git_peer.runner.briefs import Listing
 from git_peer.runner.prompts import Brief, Parts

@@ -15,12 +15,12 @@ from pygit2.enums import FileMode
 
 from git_peer.core import text
 from git_peer.core.errors import PeerError
-from git_peer.runner import briefs, trees
+from git_peer.ops import trees
+from git_peer.ops.ballots import Ballot, Call, is_open
+from git_peer.runner import briefs
 from git_peer.runner import check as checking
-from git_peer.runner.ballots import Ballot, Call, is_open
 from git_peer.runner.briefs import Listing
 from git_peer.runner.work import Errand, Solution, Solver, TimeUp
-from git_peer.store.git import merge as merges
 
 AWAY = ("unreachable", "busy", "failed")  # the vote goes on without the others
 
@@ -77,8 +77,8 @@ def help_with(solver: Solver, errand: Errand, call: Call) -> bool:
     if not made.tree or not is_open(errand.peer, call):
         return False
     named = {"Peer-Task": call.task.id, "Peer-Session": errand.peer.name, "Peer-Model": made.model}
-    message = merges.with_trailers(f"A candidate for {call.task.id}", named | {"Peer-Attempts": str(made.attempts)})
-    commit = trees.commit(errand.peer.repo.git, made.tree, call.base, message)
+    trailers, subject = named | {"Peer-Attempts": str(made.attempts)}, f"A candidate for {call.task.id}"
+    commit = trees.commit(errand.peer.repo.git, made.tree, call.base, subject, trailers)
     Ballot(errand.peer, call.task, call.base).offer(commit)
     return True
 

@@ -17,11 +17,11 @@ from git_peer.core.plan.task.decide import Move
 from git_peer.core.plan.task.record import Task
 from git_peer.core.session import record as sessions
 from git_peer.ops import acceptance as accepting
-from git_peer.ops import claims, trials
+from git_peer.ops import ballots, claims, task_base, trials
 from git_peer.ops import integrate as integrating
 from git_peer.ops.peer import Peer
 from git_peer.ports import Sandbox
-from git_peer.runner import alive, ballots, base
+from git_peer.runner import alive
 from git_peer.runner import handover as handing
 from git_peer.runner import votes as voting
 from git_peer.runner.check import Checker
@@ -178,7 +178,7 @@ class Worker:
         if len(back) > BACK:
             return errand, Solution(0, stuck=f"it was sent back {len(back)} times, at last: {errand.task.note}")
         try:
-            begun = replace(errand, base=base.of(errand.peer, errand.task))
+            begun = replace(errand, base=task_base.of(errand.peer, errand.task))
             return begun, voting.solve(self._solver, begun, self._options.votes)
         except PeerError as why:
             if why.code not in STOPS:

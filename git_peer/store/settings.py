@@ -7,21 +7,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+from git_peer.core.duration import seconds
 from git_peer.core.errors import PeerError
 from git_peer.core.log.record import is_log_id
 from git_peer.store.git import libgit2
 from git_peer.store.git.libgit2 import Repository
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-def seconds(text: str) -> int:
-    """`90s`, `30m`, `4h`, `14d`, or a bare number of seconds; ValueError else."""
-    unit = _UNITS.get(text[-1:], 0)
-    number = text[:-1] if unit else text
-    if not number.isascii() or not number.isdigit() or int(number) * (unit or 1) > 10**9:
-        raise ValueError(f"not a time: {text!r} (90s, 30m, 4h)")
-    return int(number) * (unit or 1)
 
 
 def _flag(text: str) -> bool:

@@ -65,7 +65,7 @@ def test_what_cannot_be_read(local: Clone) -> None:
 def test_a_pipe_that_nobody_ends(local: Clone, monkeypatch: pytest.MonkeyPatch) -> None:
     """The reader is there, the writer says nothing: an error after a while, not a process for ever."""
     from git_peer.core.errors import PeerError
-    from git_peer.store import reading
+    from git_peer.ops import reading
 
     monkeypatch.setattr(reading, "PATIENCE", 0.2)
     fifo = str(local.path / "fifo")

@@ -11,7 +11,8 @@ from git_peer import layout
 from git_peer.core import text
 from git_peer.core.delta import events as telling
 from git_peer.core.delta import record as deltas
-from git_peer.core.delta.decide import Answer, News, Tell, Work
+from git_peer.core.delta.decide import Answer, Tell, Work
+from git_peer.core.delta.record import News
 from git_peer.core.errors import Malformed
 from git_peer.core.log.command import Me
 from git_peer.core.log.state import DictReader, State

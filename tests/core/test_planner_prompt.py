@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from git_peer.core.delta.decide import News, Tell
+from git_peer.core.delta.decide import Tell
+from git_peer.core.delta.record import News
 from git_peer.core.plan.edits import AddContract, AddPhase, AddTask, EditPlan, SetGoal
 from git_peer.core.plan.questions import Answer, Ask, Asked
 from git_peer.core.plan.task.claim import Claim

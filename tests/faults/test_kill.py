@@ -1,4 +1,4 @@
-"""kill -9 at every step of a command: the next command works, nothing granted is lost, nothing is granted twice."""
+"""kill -9 at the steps of a command: the next command works, nothing granted is lost, nothing is granted twice."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def prepare(world: World, forks: Forks, mode: str) -> Clone:
 
 
 @pytest.mark.parametrize("mode", ["local", "remote"])
-def test_lock(world: World, forks: Forks, mode: str) -> None:
+def test_lock(world: World, forks: Forks, mode: str, every: int) -> None:
     clone = prepare(world, forks, mode)
-    for step in range(STEPS):
+    for step in range(0, STEPS, every):
         path = f"at{step}.py"
         killed = forks.peer(clone, "lock", path, as_="victim", kill=step, status=None)
         if killed.status == 0:
@@ -59,9 +59,9 @@ def test_lock(world: World, forks: Forks, mode: str) -> None:
 
 
 @pytest.mark.parametrize("mode", ["local", "remote"])
-def test_unlock(world: World, forks: Forks, mode: str) -> None:
+def test_unlock(world: World, forks: Forks, mode: str, every: int) -> None:
     clone = prepare(world, forks, mode)
-    for step in range(STEPS):
+    for step in range(0, STEPS, every):
         path = f"at{step}.py"
         forks.peer(clone, "lock", path, as_="victim")
         killed = forks.peer(clone, "unlock", path, as_="victim", kill=step, status=None)
@@ -78,9 +78,9 @@ def test_unlock(world: World, forks: Forks, mode: str) -> None:
     sound(forks, clone)
 
 
-def test_push(world: World, forks: Forks) -> None:
+def test_push(world: World, forks: Forks, every: int) -> None:
     clone = prepare(world, forks, "remote")
-    for step in range(STEPS):
+    for step in range(0, STEPS, every):
         path = f"at{step}.py"
         forks.peer(clone, "lock", path, as_="victim")
         clone.write(path, "x\n")
@@ -106,9 +106,10 @@ def sweep(
     argv: tuple[str, ...],
     before: Callable[[World], Clone],
     after: Callable[[World, Clone, str], None],
+    every: int,
 ) -> None:
-    """Kill `argv` at each step in a world of its own."""
-    for step in range(STEPS):
+    """Kill `argv` at steps so far apart, each time in a world of its own."""
+    for step in range(0, STEPS, every):
         world = World(folder / str(step))
         clone = before(world)
         killed = forks.peer(clone, *argv, kill=step, status=None)
@@ -119,7 +120,7 @@ def sweep(
     assert 4 < step < STEPS - 1
 
 
-def test_init_local(tmp_path: Path, forks: Forks) -> None:
+def test_init_local(tmp_path: Path, forks: Forks, every: int) -> None:
     def after(world: World, clone: Clone, why: str) -> None:
         forks.peer(clone, "init", "--local")
         forks.peer(clone, "lock", "a.py", as_="a")
@@ -127,10 +128,10 @@ def test_init_local(tmp_path: Path, forks: Forks) -> None:
         sound(forks, clone)
         assert not clone.git("status", "--porcelain").out, why
 
-    sweep(tmp_path, forks, ("init", "--local"), lambda world: world.clone("a"), after)
+    sweep(tmp_path, forks, ("init", "--local"), lambda world: world.clone("a"), after, every)
 
 
-def test_init_join(tmp_path: Path, forks: Forks) -> None:
+def test_init_join(tmp_path: Path, forks: Forks, every: int) -> None:
     def before(world: World) -> Clone:
         first, second = world.clone("b"), world.clone("a")
         forks.peer(first, "init", "--remote", "origin", "--no-hooks")
@@ -144,11 +145,11 @@ def test_init_join(tmp_path: Path, forks: Forks) -> None:
         sound(forks, clone)
         assert not [ref for ref in world.refs() if ref.startswith(layout.STAGE)], why
 
-    sweep(tmp_path, forks, ("init", "--no-hooks"), before, after)
+    sweep(tmp_path, forks, ("init", "--no-hooks"), before, after, every)
 
 
 @pytest.mark.parametrize("there", ["nothing", pytest.param("a log", marks=pytest.mark.slow)])
-def test_publish(tmp_path: Path, forks: Forks, there: str) -> None:
+def test_publish(tmp_path: Path, forks: Forks, there: str, every: int) -> None:
     """A local log moves to the remote, be there another log or none."""
 
     def before(world: World) -> Clone:
@@ -168,4 +169,4 @@ def test_publish(tmp_path: Path, forks: Forks, there: str) -> None:
         kept(forks, clone, why)
         sound(forks, clone, other)
 
-    sweep(tmp_path, forks, ("init", "--remote", "origin", "--no-hooks"), before, after)
+    sweep(tmp_path, forks, ("init", "--remote", "origin", "--no-hooks"), before, after, every)

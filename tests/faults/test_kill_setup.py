@@ -1,4 +1,4 @@
-"""kill -9 at every step of setting up with hooks and of taking everything out: the next try finishes it either way."""
+"""kill -9 at the steps of setting up with hooks and of taking everything out: the next try finishes it either way."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def commits(clone: Clone, why: str) -> None:
 
 
 @pytest.mark.parametrize("place", [own_hooks, pytest.param(hooks_path, marks=pytest.mark.slow)])
-def test_init_with_hooks(tmp_path: Path, forks: Forks, place: Callable[[Clone], None]) -> None:
+def test_init_with_hooks(tmp_path: Path, forks: Forks, place: Callable[[Clone], None], every: int) -> None:
     """Killed anywhere: commits go on, init again installs all, and what is locked is refused."""
 
     def before(world: World) -> Clone:
@@ -76,7 +76,7 @@ def test_init_with_hooks(tmp_path: Path, forks: Forks, place: Callable[[Clone], 
         assert refused.status == 1, f"{why}\n{refused}"
         sound(forks, clone)
 
-    sweep(tmp_path, forks, ("init", "--local"), before, after)
+    sweep(tmp_path, forks, ("init", "--local"), before, after, every)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_init_with_hooks(tmp_path: Path, forks: Forks, place: Callable[[Clone], 
     ],
 )
 def test_uninstall(
-    tmp_path: Path, forks: Forks, mode: str, place: Callable[[Clone], None], argv: tuple[str, ...]
+    tmp_path: Path, forks: Forks, mode: str, place: Callable[[Clone], None], argv: tuple[str, ...], every: int
 ) -> None:
     """Killed anywhere: commits go on, and uninstall again leaves no trace; so does one after another init."""
     was: dict[str, bytes] = {}
@@ -122,4 +122,4 @@ def test_uninstall(
         assert ("refs/heads/peer/coordination" in world.refs()) is (mode == "remote" and argv != PURGE), why
         commits(clone, why)
 
-    sweep(tmp_path, forks, argv, before, after)
+    sweep(tmp_path, forks, argv, before, after, every)

@@ -61,10 +61,10 @@ def company(world: World, forks: Forks, clone: Clone, path: str, kills: dict[str
 
 @pytest.mark.parametrize("who", ["s0", "s1"])
 @pytest.mark.parametrize("mode", ["local", "remote"])
-def test_killed_in_company(world: World, forks: Forks, mode: str, who: str) -> None:
-    """Who combines, and who is taken along, killed at every step: the others have true answers, nobody has two."""
+def test_killed_in_company(world: World, forks: Forks, mode: str, who: str, every: int) -> None:
+    """Who combines, and who is taken along, killed at its steps: the others have true answers, nobody has two."""
     clone = prepare(world, forks, mode)
-    for step in range(STEPS):
+    for step in range(0, STEPS, every):
         path = f"at{step}.py"
         told = company(world, forks, clone, path, {who: step})
         killed = told.pop(who)

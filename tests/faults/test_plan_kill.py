@@ -28,10 +28,10 @@ def add(forks: Forks, clone: Clone, path: str) -> str:
 
 @pytest.mark.parametrize("mode", ["local", "remote"])
 @pytest.mark.parametrize("verb", ["claim", "next"])
-def test_killed_while_claiming(world: World, forks: Forks, mode: str, verb: str) -> None:
+def test_killed_while_claiming(world: World, forks: Forks, mode: str, verb: str, every: int) -> None:
     """A claim that nobody was told of is given back with its locks by the next writer; one that was told stands."""
     clone = prepare(world, forks, mode)
-    for step in range(STEPS):
+    for step in range(0, STEPS, every):
         ident = add(forks, clone, f"at{step}.py")
         argv = ("task", "claim", ident, "--lock") if verb == "claim" else ("task", "next", "--lock")
         killed = forks.peer(clone, *argv, as_="victim", kill=step, status=None)

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from git_peer.adapters.forms import FormPlanner
 from git_peer.core.errors import PeerError
 from git_peer.ports import Message, Progress, Said, Tool, Usage
-from git_peer.runner.forms import FormPlanner
 from tests.models.schemas import form, holds
 
 ONE = Tool("hand_in", "Hand it in.", form(a={"type": "string"}))

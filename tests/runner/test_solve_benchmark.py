@@ -14,10 +14,10 @@ import pytest
 
 from benchmarks import solve
 from benchmarks.solving import PUZZLES
+from git_peer.adapters.unboxed import Unboxed
 from git_peer.core.errors import PeerError
 from git_peer.ports import Message, Progress, Said, Usage
 from git_peer.runner import paths, results
-from git_peer.runner.unboxed import Unboxed
 from git_peer.store.settings import Settings
 
 BY_NAME = {one.name: one for one in PUZZLES}

@@ -19,8 +19,9 @@ import pytest
 from git_peer.adapters import docker, docker_image
 from git_peer.adapters.docker import Docker, Limits
 from git_peer.core.errors import PeerError
+from git_peer.ops import sandboxes
 from git_peer.ports import Job
-from git_peer.runner import box_check, sandboxes
+from git_peer.runner import box_check
 from git_peer.store.git.repo import Repo
 from git_peer.store.settings import Settings
 from tests.engine import Loose

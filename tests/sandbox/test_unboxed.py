@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from git_peer.adapters import capture
+from git_peer.adapters.unboxed import Unboxed
+from git_peer.ops import sandboxes
 from git_peer.ports import Job
-from git_peer.runner import sandboxes
-from git_peer.runner.unboxed import Unboxed
 from git_peer.store.git.repo import Repo
 from git_peer.store.settings import Settings
 from tests.world import Clone

@@ -16,7 +16,7 @@ from git_peer.core.delta import record as deltas
 from git_peer.core.delta.events import DeltaSettle
 from git_peer.core.errors import PeerError
 from git_peer.core.log.command import Answer, Command, Scene
-from git_peer.core.log.state import State
+from git_peer.core.log.state import State, alike
 from git_peer.core.log.txn import Txn
 from git_peer.core.plan import contracts
 from git_peer.core.plan import record as plan
@@ -55,19 +55,8 @@ class Open(Command, tag="debate-open", frozen=True, kw_only=True):
             contract = contract or (delta.contracts[0] if len(delta.contracts) == 1 else "")
         if self.contract:
             contracts.find(txn.state, self.contract)
-        opening = txn.emit(
-            DebateOpen,
-            topic=self.topic,
-            position=self.position,
-            constraints=self.constraints,
-            alternatives=self.alternatives,
-            sides=tuple(dict.fromkeys(sides)),
-            delta=delta.id if delta is not None else "",
-            contract=contract,
-            evidence=self.evidence,
-            paths=paths,
-            idle=self.idle,
-        )
+        found = {"sides": tuple(dict.fromkeys(sides)), "delta": delta.id if delta is not None else ""}
+        opening = txn.emit(DebateOpen, **alike(self, DebateOpen) | found | {"contract": contract, "paths": paths})
         return _shown(txn, opening.id)
 
 
@@ -92,17 +81,8 @@ class Speak(Command, tag="debate-turn", frozen=True, kw_only=True):
                 f"nobody has spoken in debate {debate.id[:8]} for too long: a person has to decide it",
                 f"`git peer debate show {debate.id[:8]}`",
             )
-        txn.emit(
-            DebateTurn,
-            debate=debate.id,
-            round=debate.round,
-            message=self.message,
-            propose=self.propose,
-            verdict=self.verdict,
-            proposal=self.seen if self.verdict else "",
-            constraints=self.constraints,
-            alternatives=self.alternatives,
-        )
+        found = {"debate": debate.id, "round": debate.round, "proposal": self.seen if self.verdict else ""}
+        txn.emit(DebateTurn, **alike(self, DebateTurn) | found)
         debate = debating.find(txn.state, debate.id)
         if debates.agreed(debate):
             standing = debates.turn_of(debate, debate.proposal)

@@ -11,7 +11,7 @@ from git_peer.core.delta import events as telling
 from git_peer.core.delta import record as deltas
 from git_peer.core.delta.record import Ack
 from git_peer.core.errors import Malformed
-from git_peer.core.log.state import Event, State
+from git_peer.core.log.state import Event, State, alike
 from git_peer.core.plan import record as plan
 from git_peer.core.session import naming
 from git_peer.core.session import record as sessions
@@ -59,21 +59,8 @@ class DebateOpen(Event, tag="debate.open", frozen=True, kw_only=True):
             *(Side(session=name) for name in self.sides),
         )
         turn = Turn(id=self.id, session=self.by, round=1, message=self.position, at=self.at)
-        debate = Debate(
-            id=self.id,
-            height=height,
-            topic=self.topic,
-            sides=sides,
-            turns=(turn,),
-            delta=self.delta,
-            contract=self.contract,
-            evidence=self.evidence,
-            paths=self.paths,
-            idle=self.idle,
-            session=self.by,
-            at=self.at,
-            last=self.at,
-        )
+        given = alike(self, Debate) | {"sides": sides}
+        debate = Debate(**given, height=height, turns=(turn,), session=self.by, last=self.at)
         if self.delta:
             delta = telling.find(state, self.delta)
             if delta.debate:
@@ -115,16 +102,7 @@ class DebateTurn(Event, tag="debate.turn", frozen=True, kw_only=True):
             raise Malformed("a turn that says nothing", "usage")
         if debates.turn_of(debate, self.id) is not None:
             raise Malformed("a turn that was there already")
-        turn = Turn(
-            id=self.id,
-            session=self.by,
-            round=self.round,
-            message=self.message,
-            propose=self.propose,
-            verdict=self.verdict,
-            proposal=self.proposal if self.verdict else "",
-            at=self.at,
-        )
+        turn = Turn(**alike(self, Turn) | {"proposal": self.proposal if self.verdict else ""}, session=self.by)
         debates.put(state, debates.spoken(debate, turn, self.constraints, self.alternatives), debate)
         _answered(state, debate, self)
 
@@ -159,7 +137,7 @@ class DebateEscalate(Event, tag="debate.escalate", frozen=True, kw_only=True):
         text.check(self.reason, text.MESSAGE)
         for target in self.paths:
             targets.check(target)
-        why = Escalation(how=self.how, by=self.by, at=self.at, reason=self.reason, paths=self.paths)
+        why = Escalation(**alike(self, Escalation))
         debates.put(state, replace(debate, status="escalated", escalation=why), debate)
 
 
@@ -198,17 +176,7 @@ class DebateResolve(Event, tag="debate.resolve", frozen=True, kw_only=True):
             raise Malformed("tasks that are none")
         if self.version and not debate.contract:
             raise Malformed("it is about no contract")
-        end = Resolution(
-            how=self.how,
-            decision=self.decision,
-            by=self.by,
-            at=self.at,
-            proposal=self.proposal,
-            asserted=self.asserted,
-            version=self.version,
-            tasks=self.tasks,
-        )
-        debates.put(state, replace(debate, status="resolved", resolution=end), debate)
+        debates.put(state, replace(debate, status="resolved", resolution=Resolution(**alike(self, Resolution))), debate)
 
 
 class DebateLapse(Event, tag="debate.lapse", frozen=True, kw_only=True):

@@ -12,18 +12,17 @@ from git_peer import layout
 from git_peer.core import text
 from git_peer.core.delta import record as deltas
 from git_peer.core.delta.events import DeltaAck, DeltaLapse, DeltaPush, DeltaSettle, DeltaSupersede, is_old
-from git_peer.core.delta.record import Delta, Reader
+from git_peer.core.delta.record import Delta, News, Reader
 from git_peer.core.errors import PeerError
 from git_peer.core.log import command
 from git_peer.core.log.command import Command, Scene
-from git_peer.core.log.state import Record, State
+from git_peer.core.log.state import Record, State, alike
 from git_peer.core.log.txn import Txn
 from git_peer.core.plan.task import record as tasks
 from git_peer.core.session import expiry
 from git_peer.core.session import record as sessions
 from git_peer.core.session.expiry import Evidence
 from git_peer.core.session.record import Session
-from git_peer.core.target.target import Target
 
 SWEPT = 20  # deltas that one command may take out of the tree on its way
 
@@ -33,22 +32,6 @@ class Work(Record, frozen=True, kw_only=True):
 
     head: str
     deltas: tuple[str, ...] = ()
-
-
-class News(Record, frozen=True, kw_only=True):
-    """What a delta is to say: its text is clean and bounded already. `supersedes` is an id, or the beginning of one."""
-
-    type: str
-    severity: str = "info"
-    summary: str
-    body: str = ""
-    paths: tuple[Target, ...] = ()
-    contracts: tuple[str, ...] = ()
-    tasks: tuple[str, ...] = ()
-    commit: str = ""
-    to: tuple[str, ...] = ()
-    supersedes: str = ""
-    allowed: str = ""
 
 
 class Tell(Command, tag="delta-push", frozen=True, kw_only=True):
@@ -74,7 +57,7 @@ class Tell(Command, tag="delta-push", frozen=True, kw_only=True):
         return answer
 
     def _push(self, txn: Txn) -> None:
-        given = {name: getattr(self.news, name) for name in News.__struct_fields__ if name != "supersedes"}
+        given = alike(self.news, DeltaPush)
         given["tasks"] = tuple(dict.fromkeys(tasks.find(txn.state, ident).id for ident in self.news.tasks))
         old = deltas.find(txn.state, self.news.supersedes) if self.news.supersedes else None
         push = txn.emit(DeltaPush, id=self.ident, **given)

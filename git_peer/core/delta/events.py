@@ -8,7 +8,7 @@ from git_peer.core import text
 from git_peer.core.delta import record as deltas
 from git_peer.core.delta.record import Ack, Delta
 from git_peer.core.errors import Malformed
-from git_peer.core.log.state import Event, State
+from git_peer.core.log.state import Event, State, alike
 from git_peer.core.plan import record as plan
 from git_peer.core.session import expiry, naming
 from git_peer.core.session import record as sessions
@@ -52,24 +52,7 @@ class DeltaPush(Event, tag="delta.push", frozen=True, kw_only=True):
             targets.check(target)
         if not all(map(plan.is_id, (*self.contracts, *self.tasks))) or not all(map(naming.is_name, self.to)):
             raise Malformed("a name that is none")
-        delta = Delta(
-            id=self.id,
-            height=height,
-            type=self.type,
-            severity=self.severity,
-            summary=self.summary,
-            body=self.body,
-            paths=self.paths,
-            contracts=self.contracts,
-            tasks=self.tasks,
-            commit=self.commit,
-            to=self.to,
-            sid=self.sid,
-            session=self.by,
-            at=self.at,
-            allowed=self.allowed,
-        )
-        deltas.put(state, delta)
+        deltas.put(state, Delta(**alike(self, Delta), height=height, session=self.by))
 
     def about(self) -> str:
         return f"{self.severity} {self.type}: {self.summary}"

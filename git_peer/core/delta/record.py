@@ -38,11 +38,9 @@ class Ack(Record, frozen=True, kw_only=True):
     debate: str = ""
 
 
-class Delta(Kept, frozen=True, kw_only=True):
-    """deltas/<id>.json: an open delta. Times are epoch seconds, `height` is that of its commit."""
+class News(Kept, frozen=True, kw_only=True):
+    """What a delta says. Before it is sent, `supersedes` may be the beginning of an id."""
 
-    id: str
-    height: int
     type: str
     severity: str = "info"
     summary: str
@@ -52,11 +50,18 @@ class Delta(Kept, frozen=True, kw_only=True):
     tasks: tuple[str, ...] = ()
     commit: str = ""
     to: tuple[str, ...] = ()  # sessions it is addressed to
+    supersedes: str = ""
+    allowed: str = ""  # why it may carry what looks like a secret
+
+
+class Delta(News, frozen=True, kw_only=True):
+    """deltas/<id>.json: an open delta. Times are epoch seconds, `height` is that of its commit."""
+
+    id: str
+    height: int
     sid: str
     session: str
     at: int
-    supersedes: str = ""
-    allowed: str = ""  # why it may carry what looks like a secret
     debate: str = ""  # the debate that is held about it
     acks: tuple[Ack, ...] = ()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import msgspec
 
@@ -49,6 +49,11 @@ def _defaults(kind: type[Kept]) -> tuple[tuple[str, object], ...]:
     return tuple(
         (f.name, f.default) for f in msgspec.structs.fields(kind) if f.default and type(f.default) in (str, int)
     )
+
+
+def alike(source: msgspec.Struct, kind: type[msgspec.Struct]) -> dict[str, Any]:
+    """The fields of `source` that a `kind` has too: most of what one needs to be made of the other."""
+    return {name: getattr(source, name) for name in kind.__struct_fields__ if name in source.__struct_fields__}
 
 
 class Event(Record, tag_field="kind", frozen=True, kw_only=True):

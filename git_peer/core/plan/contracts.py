@@ -11,7 +11,7 @@ from git_peer import layout
 from git_peer.core import text
 from git_peer.core.errors import Malformed, PeerError
 from git_peer.core.lock.record import rfc3339
-from git_peer.core.log.state import Kept, State, decode
+from git_peer.core.log.state import Kept, State, alike, decode
 from git_peer.core.plan import record as plan
 from git_peer.core.session import record as sessions
 
@@ -63,19 +63,7 @@ class ContractAdd(ContractEvent, tag="contract.add", frozen=True, kw_only=True):
             raise Malformed(f"no new contract: {self.contract!r}")
         if self.version < 1 or self.status not in ("draft", "approved", "locked") or len(self.approved) > 500:
             raise Malformed("a contract's version begins at 1; it is draft, approved or locked")
-        _keep(
-            state,
-            Contract(
-                name=self.contract,
-                type=self.type,
-                definition=self.definition,
-                version=self.version,
-                status=self.status,
-                approved=self.approved,
-                author=self.by,
-                at=self.at,
-            ),
-        )
+        _keep(state, Contract(**alike(self, Contract), name=self.contract, author=self.by))
 
     def about(self) -> str:
         return f"{self.contract} {self.type}"

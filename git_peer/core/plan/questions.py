@@ -12,7 +12,7 @@ from git_peer.core.errors import Malformed, PeerError
 from git_peer.core.lock.record import rfc3339
 from git_peer.core.log import command
 from git_peer.core.log.command import Command, Scene
-from git_peer.core.log.state import Event, Record, State, decode
+from git_peer.core.log.state import Event, Record, State, alike, decode
 from git_peer.core.log.txn import Txn
 from git_peer.core.session import naming
 from git_peer.core.session import record as sessions
@@ -62,15 +62,7 @@ class QuestionAsk(Event, tag="question.ask", frozen=True, kw_only=True):
             raise Malformed(
                 f"{OPEN} questions are open", "invalid", "`git peer plan questions` lists them; answer first"
             )
-        question = Question(
-            id=self.id,
-            order=(height << 20) + index,
-            text=self.text,
-            to=self.to,
-            session=self.by,
-            sid=self.sid,
-            at=self.at,
-        )
+        question = Question(**alike(self, Question), order=(height << 20) + index, session=self.by)
         state.put(place(self.id), question)
 
 

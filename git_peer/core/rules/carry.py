@@ -8,9 +8,10 @@ import msgspec
 
 from git_peer.core.debate import record as debates
 from git_peer.core.delta import record as deltas
-from git_peer.core.delta.decide import News, Tell
+from git_peer.core.delta.decide import Tell
+from git_peer.core.delta.record import News
 from git_peer.core.log.command import Command, Me
-from git_peer.core.log.state import State
+from git_peer.core.log.state import State, alike
 from git_peer.core.plan import contracts
 from git_peer.core.plan import record as plan
 from git_peer.core.plan.edits import AddContract, AddPhase, AddTask, AnyEdit, EditPlan, SetGoal
@@ -26,7 +27,7 @@ def commands(state: State, me: Me) -> Iterator[Command]:
         yield EditPlan(me=me, edits=edits, carried=True)
     for delta in deltas.all_of(state):
         author = sessions.get(state, delta.session)
-        news = News(**{name: getattr(delta, name) for name in News.__struct_fields__ if name != "supersedes"})
+        news = News(**alike(delta, News) | {"supersedes": ""})
         yield Tell(me=_who(author, me), ident=delta.id, news=news)
 
 
@@ -60,7 +61,7 @@ def _edits(state: State) -> Iterator[AnyEdit]:
 
 def _task(task: Task, taken: dict[str, Task]) -> AddTask:
     """A task with what it waits for; what was left behind is done."""
-    fields = {name: getattr(task, name) for name in tasks.FIELDS}
+    fields = alike(task, Spec)
     fields["depends_on"] = tuple(dep for dep in task.depends_on if dep in taken)
     fields["parent"] = task.parent if task.parent in taken else ""
     working = {"assignee": task.assignee} if task.status in (*tasks.WORKED_ON, *tasks.OVER) else {}

@@ -11,7 +11,7 @@ from git_peer import layout
 from git_peer.core import text
 from git_peer.core.errors import Malformed, PeerError
 from git_peer.core.log.command import Me, Scene
-from git_peer.core.log.state import Event, Record, State, decode
+from git_peer.core.log.state import Event, Record, State, alike, decode
 from git_peer.core.session import lease as leases
 from git_peer.core.session import naming
 
@@ -229,41 +229,15 @@ def ensure(state: State, me: Me, scene: Scene) -> tuple[Session, SessionStart | 
         at=scene.now,
         by=name,
         sid=scene.ident(),
-        clone=me.clone,
-        gitdir=me.gitdir,
-        host=me.host,
-        agent=me.agent,
+        **alike(me, SessionStart) | {"takeover": there.sid if there is not None else ""},
         default=me.name is None and me.person,
-        worktree=me.worktree,
-        branch=me.branch,
-        head=me.head,
-        doing=me.doing,
-        capabilities=me.capabilities,
         ttl=min(scene.ttl_person if me.person else scene.ttl_agent, scene.ttl_max),
-        takeover=there.sid if there is not None else "",
     )
     return _from_start(start, 0), start
 
 
 def _from_start(event: SessionStart, height: int) -> Session:
-    return Session(
-        name=event.by,
-        sid=event.sid,
-        clone=event.clone,
-        gitdir=event.gitdir,
-        host=event.host,
-        agent=event.agent,
-        default=event.default,
-        worktree=event.worktree,
-        branch=event.branch,
-        head=event.head,
-        doing=event.doing,
-        capabilities=event.capabilities,
-        started=event.at,
-        at=event.at,
-        height=height,
-        ttl=event.ttl,
-    )
+    return Session(**alike(event, Session), name=event.by, started=event.at, height=height)
 
 
 def acting(state: State, event: Event) -> Session:

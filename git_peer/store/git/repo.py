@@ -93,16 +93,20 @@ class Repo:
         inside-submodule, inside-repository and beyond-link for what git would not take from this work tree.
         """
         parts = path.split("/")
+        linked, there = self._may_have(_LINK), self.top is not None
         for depth in range(1, len(parts) + 1):
             inner = "/".join(parts[:depth])
-            if self._may_have(_LINK) and self.mode_of(inner) == _LINKED:
+            if linked and self.mode_of(inner) == _LINKED:
                 return "submodule" if depth == len(parts) else "inside-submodule"
-            if depth < len(parts) and self.top is not None:
-                whole = os.path.join(os.fsencode(self.top), layout.to_bytes(inner))
+            if there and depth < len(parts):
+                whole = os.path.join(os.fsencode(str(self.top)), layout.to_bytes(inner))
                 if os.path.islink(whole):
                     return "beyond-link"
                 if os.path.lexists(os.path.join(whole, b".git")):
                     return "inside-repository"
+                there = os.path.isdir(whole)  # else nothing is below it
+            if not (linked or there):
+                break
         if self.top is None:
             return ""
         full = os.path.join(os.fsencode(self.top), layout.to_bytes(path))
@@ -162,6 +166,19 @@ class Repo:
             return self.handle.path_is_ignored(path)
         except GitError:
             return self.top is not None and bool(self._ask(["check-ignore", "-z", "--stdin"], path, (0, 1)))
+
+    def changed(self, specs: Sequence[str] = (), patience: float = 60) -> list[str]:
+        """The paths, as they are from the top, that differ from HEAD, are in conflict, or are not tracked yet.
+
+        `specs`: pathspecs, all of it without any. What git does not tell in `patience` seconds is not told.
+        """
+        if self.top is None:
+            return []
+        from git_peer.store.git.remote import run
+
+        args = ["status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=all", "--", *specs]
+        out = run(args, self.top, patience, {"GIT_OPTIONAL_LOCKS": "0"}).out
+        return [row[3:] for row in out.split("\0") if len(row) > 3]
 
     def _may_have(self, sought: bytes) -> bool:
         """Whether the index may have these bytes, of a mode or a path. Where paths are shortened it may have any."""

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from git_peer.core.errors import Malformed
-from git_peer.core.log.state import Event, State
+from git_peer.core.log.state import Event, State, alike
 from git_peer.core.plan import record as plan
 from git_peer.core.plan.task import graph
 from git_peer.core.plan.task import record as tasks
@@ -70,16 +70,9 @@ class TaskAdd(TaskEvent, tag="task.add", frozen=True, kw_only=True):
             raise Malformed(f"phase {phase.id} is closed")
         _short([self.note, self.commit, self.reviewer], MAX_NOTE)
         task = Task(
-            **{name: getattr(self.spec, name) for name in tasks.FIELDS},
-            id=self.task,
+            **alike(self.spec, Task),
+            **alike(self, Task) | {"id": self.task, "sid": ""},
             order=(height << 20) + index,
-            status=self.status,
-            assignee=self.assignee,
-            progress=self.progress,
-            note=self.note,
-            commit=self.commit,
-            reviewer=self.reviewer,
-            result=self.result,
             workers=(self.assignee,) if self.assignee else (),
             author=self.by,
             created=self.at,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,7 +13,7 @@ from git_peer.core import text
 from git_peer.core.errors import PeerError
 
 if TYPE_CHECKING:
-    from git_peer.ports import Model
+    from git_peer.ports import Model, Planner
     from git_peer.store.settings import Settings
 
 INSTALL = "pip install 'git-peer[runner]'"
@@ -63,6 +64,27 @@ def open_model(spec: str, settings: Settings) -> Model:
     if spec.startswith(("http://", "https://")):
         return _server(spec, settings)
     return _llama(_file(spec), settings)
+
+
+def open_planner(kind: str, spec: str, settings: Settings, most: int, seconds: int) -> Planner:
+    """The planner of a kind: `llama`, by a model as open_model() takes it, or `anthropic`. `most`: tokens an answer."""
+    if kind == "llama":
+        from git_peer.adapters.forms import FormPlanner
+
+        return FormPlanner(open_model(spec, settings), most, seconds)
+    from git_peer.adapters.anthropic import Conversation
+
+    return Conversation(spec or settings.get("plannerModel"), most, seconds, settings.get("plannerRetries"))
+
+
+def fetch(repo: str, file: str, say: Callable[[str], None], bar: bool) -> Path:
+    """Bring a file of the hub here, where models are; `bar` shows one on stderr. PeerError as hub.fetch() has it."""
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    try:
+        from git_peer.adapters import hub
+    except ImportError as why:
+        raise PeerError("unavailable", f"{why.name} is not installed", INSTALL) from None
+    return hub.fetch(repo, file, folder(), say, bar)
 
 
 def check(settings: Settings) -> dict[str, str] | None:

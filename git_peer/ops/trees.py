@@ -33,9 +33,9 @@ def _mode(root: pygit2.Tree, path: str) -> FileMode | None:
         return None
 
 
-def commit(git: pygit2.Repository, tree: str, parent: str, message: str) -> str:
-    """A commit by the user of this repository; its id."""
-    who = merges.signature(git)
+def commit(git: pygit2.Repository, tree: str, parent: str, message: str, trailers: Mapping[str, str]) -> str:
+    """A commit by the user of this repository, its message with trailers; its id."""
+    who, message = merges.signature(git), merges.with_trailers(message, trailers)
     return str(git.create_commit(None, who, who, message, tree, [parent]))
 
 

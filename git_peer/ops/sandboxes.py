@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from git_peer.core.errors import PeerError
 from git_peer.ports import Sandbox
@@ -25,11 +26,27 @@ def open_sandbox(kind: str, settings: Settings, warn: Callable[[str], None]) -> 
 
         return Docker(image(settings), limits(settings), warn)
     if kind == "none":
-        from git_peer.runner.unboxed import Unboxed
+        from git_peer.adapters.unboxed import Unboxed
 
         warn("no sandbox: what is run here can read, write and send whatever you can")
         return Unboxed(settings.get("sandboxMemory"))
     raise PeerError("usage", f"no sandbox {kind!r}", f"one of {', '.join(KINDS)}")
+
+
+def build(settings: Settings, tag: str, base: str, say: Callable[[str], None]) -> dict[str, Any]:
+    """Make the image that this project's jobs want: {image, from, requirements, file}.
+
+    `tag`: what to call it, else as image() looks for it. `base`: the image that it is made on, "" for none.
+    """
+    from git_peer.adapters import docker, docker_image
+
+    wanted = docker_image.declared(settings.top)
+    name = tag or wanted.tag
+    if ":" not in name.rpartition("/")[2]:
+        name = f"{name}:latest"
+    with contextlib.closing(docker.connect()) as api:
+        docker_image.build(api, name, wanted, base, say)
+    return {"image": name, "from": base, "requirements": list(wanted.requirements), "file": str(wanted.file or "")}
 
 
 def image(settings: Settings) -> str:
