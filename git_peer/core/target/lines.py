@@ -105,6 +105,38 @@ def enclosing(old: bytes, new: bytes, spans: Spans) -> Spans | None:
     return _compared(old, new).image(spans, neighbours=True) or None
 
 
+def untouched(
+    ranges: Sequence[Spans], taken_on: Sequence[bytes | None], before: Sequence[bytes | None], after: bytes | None
+) -> list[bool]:
+    """Which lines a change of one file leaves alone: from what its parents have, `before`, to what it makes, `after`.
+
+    `taken_on`: what each range counts in; there None means that it is not to be had, which makes the whole file the
+    range, and in `before` and `after` that there is no such file. A merge has to be like one parent only. Lines that a
+    parent does not have cannot be changed there.
+    """
+    found = [False] * len(ranges)
+    if after is None:
+        return found
+    for parent in before:
+        known = [at for at, raw in enumerate(taken_on) if raw is not None and not found[at]]
+        here: dict[int, Spans] = {}
+        for at in known:
+            raw = taken_on[at]
+            assert raw is not None
+            there = image(raw, raw if parent is None else parent, ranges[at])
+            if there is not None:
+                here[at] = there
+        if parent is not None:
+            for at, still in zip(here, kept(parent, after, list(here.values())), strict=True):
+                found[at] = still is not None
+            continue
+        for at, spans in here.items():
+            raw = taken_on[at]
+            assert raw is not None
+            found[at] = kept(raw, after, [spans])[0] is not None
+    return found
+
+
 def carried(old: bytes | None, new: bytes | None, spans: Spans) -> Spans | None:
     """enclosing() of contents that may not be had (None), or are no text: of those nothing is known."""
     if old is None or new is None or is_binary(old) or is_binary(new):
