@@ -195,6 +195,11 @@ class _Walk:
         return keys.get(key, []) + keys[""]
 
 
+def all_touched(path: str, targets: Sequence[Record]) -> Sequence[bool]:
+    """For judge(): that all of a file is changed."""
+    return [False] * len(targets)
+
+
 # -- the judgement --------------------------------------------------------------------------------
 def judge(
     reader: Reader,
@@ -206,7 +211,7 @@ def judge(
     landed: Callable[[str], bool],
     doubted: Callable[[Record], None] = lambda against: None,
     left: Callable[[Record], bool] = lambda session: False,
-    untouched: Untouched = lambda path, targets: [False] * len(targets),
+    untouched: Untouched = all_touched,
 ) -> list[Record]:
     """What stands against a change of `paths` by `me` (`clone`, `gitdir`, `name` or None), by this clone's `clock`.
 
