@@ -31,7 +31,16 @@ MOST = 200  # files of a folder that are looked at one by one
 LOOK = 1.0  # seconds that a refusal waits for the remote
 _NOT_HERE = ("submodule", "inside-submodule", "inside-repository")  # what another repository has
 _WHOLE = ("file", "dir", "glob")  # locks that may cover a whole file
-TOLD = ("lost", "delta", "debate", "question", "gate")  # notices that an agent has to act on
+TOLD = (
+    "lost",
+    "session",
+    "task",
+    "answer",
+    "delta",
+    "debate",
+    "question",
+    "gate",
+)  # notices that an agent has to act on
 
 
 def handle(event: Event, groups: Sequence[tuple[Site, list[str], list[Call]]], heard: bool) -> Answer:

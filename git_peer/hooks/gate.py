@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 REFUSED, UNTRUSTED, INTERRUPTED = 1, 4, 130
 PATIENCE = 2.0  # seconds that a refusal waits for the remote
-SHOWN = 5  # refused paths that are listed
+SHOWN = 10  # refused paths that are listed
 # Printable by Unicode's word, and seen by nobody.
 _UNSEEN = frozenset(
     "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0"
@@ -364,7 +364,8 @@ def described(against: dict[str, Any], age: str) -> str:
     """One violation in words; `age` tells how old the copy is."""
     path, lock = quoted(against["path"]), against["lock"]
     if against["why"] == "fenced":
-        return f"{path} is no longer yours: {clean(against['fence']['holder']['session'])} has locked it since{age}"
+        holder = clean(str(against["fence"]["holder"]["session"]))
+        return f"{path} is no longer yours{lost_by(against['end'])}: {holder} has locked it since{age}"
     if against["why"] == "disputed":
         topic = clean(str(against["dispute"].get("topic", "")))
         where = f" in debate {clean(str(against['dispute']['id']))[:8]}"
@@ -377,6 +378,14 @@ def described(against: dict[str, Any], age: str) -> str:
     text = f"{path} is locked by {clean(lock['session'])} ({clean(lock['mode'])}{on}, until {until}{age})"
     reason = clean(str(lock.get("reason", "")))
     return f"{text}: {reason}" if reason else text
+
+
+def lost_by(end: dict[str, Any]) -> str:
+    """By whom and why a lock was lost, in brackets; "" where that is not known."""
+    by, reason = clean(str(end.get("by", ""))), clean(str(end.get("reason", "")))
+    how = {"forced": "broke your lock", "preempted": "outranked you", "expired": "ended your lock, which had run out"}
+    said = how.get(str(end.get("how")))
+    return (f" ({by} {said}" + (f": {reason}" if reason else "") + ")") if said else ""
 
 
 def advice(refused: Sequence[dict[str, Any]], by: Answer, merging: bool) -> str:

@@ -16,6 +16,7 @@ from git_peer import layout
 from git_peer.core.delta import record as deltas
 from git_peer.core.errors import PeerError
 from git_peer.core.lock import decide as taking
+from git_peer.core.lock import fence as fences
 from git_peer.core.lock import record as locks
 from git_peer.core.lock import rule as verdict
 from git_peer.core.lock.decide import Wish
@@ -233,6 +234,8 @@ class Peer:
             view |= {"debate": raw["dispute"]["id"], "topic": raw["dispute"].get("topic", "")}
         if raw.get("fence"):
             view["holder"] = raw["fence"]["holder"]["session"]
+            if raw.get("end"):
+                view["lost"] = fences.describe_end(raw["end"])
         return view
 
     def peers(self) -> list[dict[str, Any]]:

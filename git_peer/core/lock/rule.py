@@ -246,9 +246,10 @@ def judge(
         against = {"path": path, "why": "disputed", "lock": None, "session": None, "expires": 0, "dispute": dispute}
         others.setdefault(path, []).append(against)
     unheld = [path for path in paths if path not in mine]
-    for path, fence, holder in _fences(reader, unheld, me, fenced, folds, sessions):
+    for path, fence, holder, end in _fences(reader, unheld, me, fenced, folds, sessions):
         if not (fence.get("landed") and landed(fence["landed"])):
             against = {"path": path, "why": "fenced", "lock": None, "session": holder, "expires": 0, "fence": fence}
+            against["end"] = end
             others.setdefault(path, []).append(against)
 
     return [
@@ -266,8 +267,9 @@ def _fences(
     fenced: Iterable[Mapping[str, Any]],
     folds: bool,
     sessions: _Sessions,
-) -> Iterator[tuple[str, Record, Record | None]]:
-    """(path, fence, newer holder's session record) where I lost what covers `path` and another has held it since."""
+) -> Iterator[tuple[str, Record, Record | None, Record]]:
+    """(path, fence, newer holder's session record, how my lock ended) where I lost what covers `path`, and another
+    has held it since."""
     for marker in fenced:
         loser = checked(marker.get("session"), _SESSION, "a fence marker")
         if not owns(me, loser):
@@ -289,7 +291,7 @@ def _fences(
             mine = newer["sid"] == loser["sid"] or (holder is not None and owns(me, holder))
             if newer["token"] > lost["token"] and not mine:
                 for path in touched:
-                    yield path, fence, holder
+                    yield path, fence, holder, lost.get("end") or {}
 
 
 def sessions(reader: Reader) -> Iterator[Record]:
