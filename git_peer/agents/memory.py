@@ -32,7 +32,9 @@ class Holdings:
         self.waiting = False  # whether something tentative of anybody's in this clone waits for the arbiter
         me = {"clone": _clone(site), "gitdir": site.gitdir, "name": name}
         seen = sites.record(f"{site.folder}/{layout.F_SEEN}")
-        self.plain = seen.get(LAST, {}).get("disputed") is False  # whether no path is in dispute
+        looked = seen.get(LAST, {})
+        idle = int(looked.get("idle_at", now))  # when the first debate is escalated by time
+        self.plain = looked.get("disputed") is False and now <= idle  # whether no path is in dispute
         for path in sites.names(f"{site.folder}/{layout.D_HELD}"):
             self._read(path, me, "targets", seen, now)
         for path in sites.names(f"{site.folder}/{layout.D_TENTATIVE}"):

@@ -266,8 +266,8 @@ def check(hook: str, gitdir: str, common: str) -> Answer:
     fenced = markers(f"{folder}/{layout.D_FENCED}")
     if not tentative and not fenced:
         folds = verdict.folding(tree)
-        roots = (layout.T_LOCKS, layout.T_DISPUTES)
-        if not any(True for root in roots for _ in verdict.concerning(tree, root, paths, folds)):
+        locked = (True for _ in verdict.concerning(tree, layout.T_LOCKS, paths, folds))
+        if not any(locked) and not any(True for _ in verdict.disputes(tree, paths, folds, int(time.time()))):
             return found  # before anything is imported that only a record needs
     from git_peer.store.clone import runs, times
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from git_peer import layout
 from git_peer.core.errors import PeerError
 from git_peer.core.lock import push_rule as rule
+from git_peer.core.lock import rule as verdict
 from git_peer.core.lock.landing import PushLand
 from git_peer.core.session import record as sessions
 from git_peer.core.session.record import Session
@@ -166,6 +167,7 @@ def _guarded(peer: Peer) -> bool:
     state = peer.state
     return (
         any(state.entries(root) for root in (layout.T_LOCKS, layout.T_DISPUTES))
+        or any(True for _ in verdict.idle(state, peer.clock.now))
         or bool(peer.clone.tentative())
         or any(True for _ in peer.clone.losses())
     )

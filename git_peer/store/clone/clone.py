@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from git_peer import layout
+from git_peer.core.debate import record as debates
 from git_peer.core.errors import PeerError
 from git_peer.core.lock import fence as fences
 from git_peer.core.lock import record as locks
@@ -194,7 +195,10 @@ class Clone:
             self._unfence(sid, state)
         now = {"at": times.now(), "mono": times.steady(), "boot": times.boot()}
         disputed = any(state.entries(layout.T_DISPUTES) or ())
-        seen: dict[str, Mapping[str, Any]] = {LAST: {**now, "tip": tip, "disputed": disputed}}
+        idle_at = min((debate.last + debate.idle for debate in debates.active(state)), default=None)
+        self._note_idle(idle_at, old.get(LAST, {}).get("idle_at"))
+        looked = {**now, "tip": tip, "disputed": disputed}
+        seen: dict[str, Mapping[str, Any]] = {LAST: looked if idle_at is None else {**looked, "idle_at": idle_at}}
         last = old.get(LAST, {})
         gap = {"gap": now["mono"] - last["mono"]} if last.get("boot") == now["boot"] else {}
         for session in among:
@@ -204,6 +208,14 @@ class Clone:
             seen[session.sid] = known
         files.write_json(self.folder / layout.F_SEEN, seen, durable=False)  # last: it says how far the log was read
         return seen
+
+    def _note_idle(self, at: int | None, old: int | None) -> None:
+        """Note for the hooks when the first debate becomes idle: from then on there may be something in dispute."""
+        path = self.folder / layout.F_IDLE
+        if at is None:
+            path.unlink(missing_ok=True)
+        elif at != old or not path.exists():
+            files.write(path, f"{at}\n", durable=False)
 
     def fetched(self, began: float, staleness: float) -> None:
         """Note that the log was fetched, by a fetch that began then, and for how long the copy is fresh."""
