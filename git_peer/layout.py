@@ -36,6 +36,7 @@ F_LOCK = "lock"  # the kernel lock of this clone's writers
 F_STALE = "stale-at"  # epoch second from which the copy is stale (remote mode only)
 F_FETCHED = "fetched-at"  # when the newest fetch of the log began, epoch seconds (remote mode only)
 F_IDLE = "idle-at"  # epoch second at which the first debate that goes on is escalated by time
+F_SILENT = "silent-at"  # when somebody who reads news asked the remote in vain, epoch seconds (remote mode only)
 F_NEXT = "next-tip"  # where the tip is being moved to: tells a lock file of ours from others
 F_PACKS = "packs"  # the packs that our transactions made and that are not folded together yet, a name a line
 F_PLANNING = "planning"  # kernel lock: one planner at a time in this clone

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 LAST = "*"  # in seen.json: what this clone saw when it looked last
 _WHOLE = ("file", "dir", "glob")  # targets that a whole file may be covered by
-NEWS_AFTER = 60  # seconds for which a session at work hears of nothing new
+NEWS_AFTER = 20  # seconds for which a session at work hears of nothing new
 APART = 600  # seconds for which a path is a subagent's after its last edit
 
 

@@ -17,6 +17,8 @@ REFUSED = 10  # refused paths that are
 
 def key(notice: Mapping[str, Any]) -> str:
     """By what a session remembers that it was told."""
+    if notice["code"] == "stale":  # its age is another one each time
+        return f"stale:{notice['remote']}"
     ident = next((notice[one] for one in ("event", "lock", "delta", "question") if notice.get(one)), notice["message"])
     return f"{notice['code']}:{ident}"
 

@@ -91,7 +91,7 @@ def _push(
 def _list(call: Call, everything: bool, after: str, ident: str) -> Reply:
     if ident and (everything or after):
         raise PeerError("usage", "--id goes with neither --all nor --after", "git peer help deltas")
-    peer = call.peer()
+    peer = call.peer(news=True)
     if ident:
         view = news.shown(peer, ident)["delta"]
         return Reply({"deltas": [view], "requires_action": view["requires_action"]}, _news.delta(view, whole=True))
@@ -138,7 +138,9 @@ def push(call: Call, **given: Any) -> Reply:
 @command("deltas")
 @_of_list
 def deltas_command(call: Call, everything: bool, after: str, ident: str) -> Reply:
-    """What others have told and this session has not answered, and one's own that is open, by the local copy.
+    """What others have told and this session has not answered, and one's own that is open.
+
+    A copy of the log that is older than five seconds is fetched first, for two seconds at most.
 
     `!` marks what wants an answer of this session, and why.
     """

@@ -67,7 +67,7 @@ def _news(peer: Peer, at: Snapshot) -> Iterator[dict[str, Any]]:
 
 
 def _of_this_copy(peer: Peer) -> Iterator[dict[str, Any]]:
-    if peer.clone.stale_for:
+    if peer.clone.stale_for and not any(one["code"] == "stale" for one in peer.warned):
         message = f"the copy of the log is {peer.clone.stale_for + peer.settings.get('maxStaleness')} s old"
         yield {"code": "stale", "message": message, "hint": "`git peer sync` fetches it"}
     yield from ({"code": "setting", "message": warning} for warning in peer.settings.warnings)

@@ -232,6 +232,19 @@ class Clone:
         at = times.fetched_at(self.folder)
         return time.time() - at if at else float("inf")
 
+    def note_silent(self) -> None:
+        """Note that the remote was asked in vain; where nothing can be written, the next one asks again."""
+        with contextlib.suppress(OSError):
+            (self.folder / layout.F_SILENT).write_text(f"{time.time():.3f}\n")
+
+    def is_silent(self, seconds: float) -> bool:
+        """Whether the remote was asked in vain so lately, and nobody has had an answer since."""
+        try:
+            at = float((self.folder / layout.F_SILENT).read_text())
+        except (OSError, ValueError):
+            return False
+        return times.fetched_at(self.folder) < at and 0 <= time.time() - at < seconds
+
     @property
     def stale_for(self) -> int:
         """Seconds since the copy went stale; 0 while it is fresh, or in local mode."""
