@@ -36,6 +36,8 @@ F_SEAL = "seal.json"  # what the gate hangs on, as it was when it was in place
 F_LOCK = "lock"  # the kernel lock of this clone's writers
 F_STALE = "stale-at"  # epoch second from which the copy is stale (remote mode only)
 F_FETCHED = "fetched-at"  # when the newest fetch of the log began, epoch seconds (remote mode only)
+F_IDLE = "idle-at"  # epoch second at which the first debate that goes on is escalated by time
+F_SILENT = "silent-at"  # when somebody who reads news asked the remote in vain, epoch seconds (remote mode only)
 F_NEXT = "next-tip"  # where the tip is being moved to: tells a lock file of ours from others
 F_PACKS = "packs"  # the packs that our transactions made and that are not folded together yet, a name a line
 F_PLANNING = "planning"  # kernel lock: one planner at a time in this clone
@@ -53,6 +55,7 @@ D_FENCED = "fenced"  # sid.json: marker, targets that a session lost
 D_TENTATIVE = "tentative"  # sid.json: marker, locks nobody has arbitrated
 D_AGENTS = "agents"  # session.json: what the hooks of its agent noted; +subagents, +wait
 D_TOLD = "told"  # session.json: which ends of debates a session was told of
+D_LETTERS = "letters"  # session.json: what others did that concerns a session, and it was not told of yet
 D_HOOKS = "hooks"  # the gate's scripts
 D_CHAIN = "hooks.d"  # dispatchers, where the user's core.hooksPath is chained
 

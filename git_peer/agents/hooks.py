@@ -28,10 +28,12 @@ from git_peer.store.clone import runs
 
 PATIENCE = 1.5  # seconds that a hook waits for other writers of this clone
 MOST = 200  # files of a folder that are looked at one by one
-LOOK = 1.0  # seconds that a refusal waits for the remote
+LOOK = 1.0  # seconds that a refusal, and who reads news, waits for the remote
+_LOOKING = ("session-start", "prompt", "stop")  # events at which an agent reads what others have told
 _NOT_HERE = ("submodule", "inside-submodule", "inside-repository")  # what another repository has
 _WHOLE = ("file", "dir", "glob")  # locks that may cover a whole file
-TOLD = ("lost", "delta", "debate", "question", "gate")  # notices that an agent has to act on
+# Notices that an agent has to act on.
+TOLD = ("lost", "session", "task", "answer", "delta", "debate", "question", "gate")
 
 
 def handle(event: Event, groups: Sequence[tuple[Site, list[str], list[Call]]], heard: bool) -> Answer:
@@ -68,6 +70,8 @@ class _Hook:
         if self.event.name != "session-end":
             self._note_run()
         if self.site.remote:
+            if self.event.name in _LOOKING and not (self.event.over or self.event.subagent or self.event.stopping):
+                self.peer.look(LOOK)
             detached.refresh_if_stale(self.site, os.environ)
             if self.peer.clone.tentative():
                 detached.ensure_sender(self.site, os.environ)
@@ -326,7 +330,7 @@ class _Hook:
         from git_peer.ops import notices
 
         tip = memory.tip(self.site)
-        told = [one for one in notices.of(self.peer) if one["code"] in TOLD]
+        told = [one for one in notices.of(self.peer) if one["code"] in TOLD or one.get("remote")]
         keys = sorted({wording.key(one) for one in told})
         known = set(self.notes.get("told", ()))
         fresh = [*self.notes.get("late", ()), *(one for one in told if wording.key(one) not in known)]

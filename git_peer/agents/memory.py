@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 LAST = "*"  # in seen.json: what this clone saw when it looked last
 _WHOLE = ("file", "dir", "glob")  # targets that a whole file may be covered by
-NEWS_AFTER = 60  # seconds for which a session at work hears of nothing new
+NEWS_AFTER = 20  # seconds for which a session at work hears of nothing new
 APART = 600  # seconds for which a path is a subagent's after its last edit
 
 
@@ -32,7 +32,9 @@ class Holdings:
         self.waiting = False  # whether something tentative of anybody's in this clone waits for the arbiter
         me = {"clone": _clone(site), "gitdir": site.gitdir, "name": name}
         seen = sites.record(f"{site.folder}/{layout.F_SEEN}")
-        self.plain = seen.get(LAST, {}).get("disputed") is False  # whether no path is in dispute
+        looked = seen.get(LAST, {})
+        idle = int(looked.get("idle_at", now))  # when the first debate is escalated by time
+        self.plain = looked.get("disputed") is False and now <= idle  # whether no path is in dispute
         for path in sites.names(f"{site.folder}/{layout.D_HELD}"):
             self._read(path, me, "targets", seen, now)
         for path in sites.names(f"{site.folder}/{layout.D_TENTATIVE}"):

@@ -6,16 +6,20 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from git_peer.core import text
+from git_peer.core.lock import fence as fences
 
 if TYPE_CHECKING:
     from git_peer.ops.peer import Peer
 
-SHOWN = 5  # paths of a refusal that are spelled out
+SHOWN = 5  # notices, and paths, that are spelled out
+REFUSED = 10  # refused paths that are
 
 
 def key(notice: Mapping[str, Any]) -> str:
     """By what a session remembers that it was told."""
-    ident = next((notice[one] for one in ("lock", "delta", "question") if notice.get(one)), notice["message"])
+    if notice["code"] == "stale":  # its age is another one each time
+        return f"stale:{notice['remote']}"
+    ident = next((notice[one] for one in ("event", "lock", "delta", "question") if notice.get(one)), notice["message"])
     return f"{notice['code']}:{ident}"
 
 
@@ -40,9 +44,10 @@ def refused(peer: Peer, found: Sequence[Mapping[str, Any]], fresh: bool, command
     `command`: the git command that would change all of it.
     """
     lines = [f"git-peer: `{command}` would change what others hold:"] if command else []
-    lines += [_why(one) for one in found[:SHOWN]]
-    if len(found) > SHOWN:
-        lines.append(f"and {len(found) - SHOWN} more paths")
+    lines += [_why(one) for one in found[:REFUSED]]
+    more = len(found) - REFUSED
+    if more > 0:
+        lines.append(f"and {more} more path{'s' * (more > 1)}")
     if not fresh and peer.remote is not None:
         ago = peer.clone.fetched_ago
         age = "by a copy of unknown age" if ago == float("inf") else f"as of {int(ago)} s ago"
@@ -82,7 +87,8 @@ def _holder(one: Mapping[str, Any]) -> str:
 def _why(one: Mapping[str, Any]) -> str:
     path = text.word(str(one["path"]), 200)
     if one["why"] == "fenced":
-        return f"git-peer: {path} is no longer yours: {_holder(one)} has held it since."
+        lost = fences.how_it_ended(one.get("lost"))
+        return f"git-peer: {path} is no longer yours; the lock was lost{lost}, and {_holder(one)} has held it since."
     if one["why"] == "disputed":
         return f"git-peer: {path} is in dispute, debate {one['debate'][:8]}: {text.quoted(one['topic'], 80)}."
     lock = one.get("lock")

@@ -56,6 +56,7 @@ class Call:
         self.json = json
         self.quiet = quiet
         self.literal = False  # texts are taken as they stand: no @FILE, no `-`
+        self.looks = False  # what is read is read for news: an old copy of the log is fetched first
         self._parts: Parts | None = None
         self._peer: Peer | None = None
         self._writes = False
@@ -70,11 +71,16 @@ class Call:
             self._parts = Parts(self.name, writing)
         return self._parts
 
-    def peer(self, writing: bool = False, once: bool = False) -> Peer:
-        """The Peer of this run. `once`: it answers and ends, so one look at the log serves for all of it."""
+    def peer(self, writing: bool = False, once: bool = False, news: bool = False) -> Peer:
+        """The Peer of this run. `once`: it answers and ends, so one look at the log serves for all of it.
+
+        `news`: it reads what others have told, and looks whether there is more.
+        """
         self._writes = self._writes or writing
         if self._peer is None:
             self._peer = self.parts(writing).peer(writing, waits=self._waits, defers=True, steady=once)
+            if (news or self.looks) and not writing:
+                self._peer.look()
         return self._peer
 
     def forget(self) -> None:

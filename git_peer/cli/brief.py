@@ -16,5 +16,5 @@ def brief_command(call: Call, most: int) -> Reply:
     """What an agent should know now, as text: what needs action, tasks, locks, who is here, how to say things."""
     if most < briefing.LEAST:
         raise PeerError("usage", f"a briefing of {most} characters", f"at least {briefing.LEAST}")
-    told = briefing.brief(call.peer(), most)
+    told = briefing.brief(call.peer(news=True), most)
     return Reply({"brief": told}, told.split("\n"))

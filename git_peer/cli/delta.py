@@ -88,8 +88,14 @@ def _push(
     return Reply(done, lines, network=True, wrote=True)
 
 
-def _list(call: Call, everything: bool, after: str) -> Reply:
-    found = news.listed(call.peer(), everything, after)
+def _list(call: Call, everything: bool, after: str, ident: str) -> Reply:
+    if ident and (everything or after):
+        raise PeerError("usage", "--id goes with neither --all nor --after", "git peer help deltas")
+    peer = call.peer(news=True)
+    if ident:
+        view = news.shown(peer, ident)["delta"]
+        return Reply({"deltas": [view], "requires_action": view["requires_action"]}, _news.delta(view, whole=True))
+    found = news.listed(peer, everything, after)
     lines = [line for view in found["deltas"] for line in _news.delta(view)]
     return Reply(found, lines or "Nothing is open that this session has not answered.")
 
@@ -104,7 +110,8 @@ def _ack(call: Call, idents: tuple[str, ...], note: str | None, offline: bool) -
 def _of_list(function: Callable[..., Reply]) -> Callable[..., Reply]:
     everything = click.option("--all", "everything", is_flag=True, help="What was answered and what has settled too.")
     after = click.option("--after", metavar="ID", default="", help="What came after the delta ID.")
-    return everything(after(function))
+    ident = click.option("--id", "ident", metavar="ID", default="", help="That one, whole, with its answers.")
+    return everything(after(ident(function)))
 
 
 def _of_ack(function: Callable[..., Reply]) -> Callable[..., Reply]:
@@ -130,19 +137,21 @@ def push(call: Call, **given: Any) -> Reply:
 
 @command("deltas")
 @_of_list
-def deltas_command(call: Call, everything: bool, after: str) -> Reply:
-    """What others have told and this session has not answered, and one's own that is open, by the local copy.
+def deltas_command(call: Call, everything: bool, after: str, ident: str) -> Reply:
+    """What others have told and this session has not answered, and one's own that is open.
+
+    A copy of the log that is older than five seconds is fetched first, for two seconds at most.
 
     `!` marks what wants an answer of this session, and why.
     """
-    return _list(call, everything, after)
+    return _list(call, everything, after, ident)
 
 
 @command("list")
 @_of_list
-def list_(call: Call, everything: bool, after: str) -> Reply:
+def list_(call: Call, everything: bool, after: str, ident: str) -> Reply:
     """The same as deltas."""
-    return _list(call, everything, after)
+    return _list(call, everything, after, ident)
 
 
 @command("show")

@@ -175,11 +175,13 @@ class Lazy(click.Group):
 @click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": None})
 @click.version_option(__version__, "-V", "--version", message="git-peer version %(version)s")
 @click.option("--literal", is_flag=True, hidden=True, help="Texts are taken as they stand, also `-` and `@FILE`.")
+@click.option("--look", is_flag=True, hidden=True, help="Whoever reads fetches the log first, where its copy is old.")
 @_common
 @click.pass_context
-def cli(ctx: click.Context, as_name: str | None, as_json: bool, quiet: bool, literal: bool) -> None:
+def cli(ctx: click.Context, as_name: str | None, as_json: bool, quiet: bool, literal: bool, look: bool) -> None:
     """Coordinate several coding agents, and the people beside them, on one repository, without a server."""
-    _remember(ctx, as_name, as_json, quiet).literal = literal
+    call = _remember(ctx, as_name, as_json, quiet)
+    call.literal, call.looks = literal, look
 
 
 def main(args: list[str] | None = None) -> int:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 REFUSED, UNTRUSTED, INTERRUPTED = 1, 4, 130
 PATIENCE = 2.0  # seconds that a refusal waits for the remote
-SHOWN = 5  # refused paths that are listed
+SHOWN = 10  # refused paths that are listed
 # Printable by Unicode's word, and seen by nobody.
 _UNSEEN = frozenset(
     "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0"
@@ -267,8 +267,8 @@ def check(hook: str, gitdir: str, common: str) -> Answer:
     fenced = markers(f"{folder}/{layout.D_FENCED}")
     if not tentative and not fenced:
         folds = verdict.folding(tree)
-        roots = (layout.T_LOCKS, layout.T_DISPUTES)
-        if not any(True for root in roots for _ in verdict.concerning(tree, root, paths, folds)):
+        locked = (True for _ in verdict.concerning(tree, layout.T_LOCKS, paths, folds))
+        if not any(locked) and not any(True for _ in verdict.disputes(tree, list(paths), folds, int(time.time()))):
             return found  # before anything is imported that only a record needs
     from git_peer.store.clone import runs, times
 
@@ -386,7 +386,8 @@ def described(against: dict[str, Any], age: str) -> str:
     """One violation in words; `age` tells how old the copy is."""
     path, lock = quoted(against["path"]), against["lock"]
     if against["why"] == "fenced":
-        return f"{path} is no longer yours: {clean(against['fence']['holder']['session'])} has locked it since{age}"
+        holder = clean(str(against["fence"]["holder"]["session"]))
+        return f"{path} is no longer yours{lost_by(against['end'])}: {holder} has locked it since{age}"
     if against["why"] == "disputed":
         topic = clean(str(against["dispute"].get("topic", "")))
         where = f" in debate {clean(str(against['dispute']['id']))[:8]}"
@@ -411,6 +412,14 @@ def part(target: dict[str, Any]) -> str:
     rows += ", …" if len(spans) > SHOWN else ""
     name = clean(str(target.get("section", "")))
     return f" on {name}, lines {rows}" if name else f" on lines {rows}"
+
+
+def lost_by(end: dict[str, Any]) -> str:
+    """By whom and why a lock was lost, in brackets; "" where that is not known."""
+    by, reason = clean(str(end.get("by", ""))), clean(str(end.get("reason", "")))
+    how = {"forced": "broke your lock", "preempted": "outranked you", "expired": "ended your lock, which had run out"}
+    said = how.get(str(end.get("how")))
+    return (f" ({by} {said}" + (f": {reason}" if reason else "") + ")") if said else ""
 
 
 def advice(refused: Sequence[dict[str, Any]], by: Answer, merging: bool) -> str:

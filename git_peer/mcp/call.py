@@ -54,7 +54,7 @@ class Asker:
 
     async def __call__(self, *args: str, ctx: Context[Any, Any] | None = None, stdin: str = "") -> dict[str, Any]:
         """The JSON answer of `git peer ARGS`; Refused where it failed. What it waits for is reported as progress."""
-        child = await self._start(asyncio.subprocess.PIPE, "--json", *args)
+        child = await self._start(asyncio.subprocess.PIPE, "--json", "--look", *args)
         assert child.stdin
         assert child.stdout
         assert child.stderr

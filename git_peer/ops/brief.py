@@ -84,7 +84,7 @@ def _auto(peer: Peer) -> bool:
 
 def _action(peer: Peer) -> Iterator[str]:
     for one in notices.of(peer):
-        if one["code"] in ("lost", "delta", "debate", "question", "stale"):
+        if one["code"] in ("lost", "session", "task", "answer", "delta", "debate", "question", "stale"):
             hint = f" → {one['hint']}" if one.get("hint") else ""
             yield text.line(one["message"], 240) + hint
 

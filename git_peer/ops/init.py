@@ -387,7 +387,7 @@ class Setup:
         at = snapshot.look(self.clone, self.world, tip, state)
         if self.clone.is_new_boot(at.seen):
             holdings.restore(self.chain, self.clone, tip)
-        self.clone.saw(state, at.sessions, at.seen)
+        self.clone.saw(tip, state, at.sessions, at.seen, dict)
 
     def _outcome(self, kind: type[Any], **fields: Any) -> Decide:
         def decide(state: State, scene: Scene, fresh: bool) -> Outcome:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from git_peer import layout
 from git_peer.core.errors import PeerError
 from git_peer.core.lock import push_rule as rule
-from git_peer.core.lock import rule as locking
+from git_peer.core.lock import rule as verdict
 from git_peer.core.lock.landing import PushLand
 from git_peer.core.session import record as sessions
 from git_peer.core.session.record import Session
@@ -170,6 +170,7 @@ def _guarded(peer: Peer) -> bool:
     state = peer.state
     return (
         any(state.entries(root) for root in (layout.T_LOCKS, layout.T_DISPUTES))
+        or any(True for _ in verdict.idle(state, peer.clock.now))
         or bool(peer.clone.tentative())
         or any(True for _ in peer.clone.losses())
     )
@@ -356,7 +357,7 @@ def of_staged(peer: Peer, paths: Sequence[str]) -> list[dict[str, Any]]:
             ids.update({name: (info[2], info[3]) for info, name in fields})
         old, new = ids.get(path, ("", ""))
         blobs = [lines.read(target["blob"]) for target in there]
-        return ranges.untouched(list(map(locking.spans_of, there)), blobs, [lines.read(old)], lines.read(new))
+        return ranges.untouched(list(map(verdict.spans_of, there)), blobs, [lines.read(old)], lines.read(new))
 
     return [peer.violation(raw) for raw in peer.against(peer.me_for_gate(), paths, untouched=untouched)]
 

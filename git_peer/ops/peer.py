@@ -5,6 +5,7 @@ Errors are `git_peer.core.errors.PeerError`; times are epoch seconds inside, RFC
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -16,6 +17,7 @@ from git_peer import layout
 from git_peer.core.delta import record as deltas
 from git_peer.core.errors import PeerError
 from git_peer.core.lock import decide as taking
+from git_peer.core.lock import fence as fences
 from git_peer.core.lock import record as locks
 from git_peer.core.lock import rule as verdict
 from git_peer.core.lock.decide import Wish
@@ -38,6 +40,7 @@ from git_peer.store.clone import runs, times
 from git_peer.store.clone.clone import Clone
 from git_peer.store.git import work
 from git_peer.store.git.chain import Chain
+from git_peer.store.git.libgit2 import GitError
 from git_peer.store.git.repo import Repo
 from git_peer.store.settings import Settings
 
@@ -46,6 +49,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 C = TypeVar("C", bound=Command)
+
+FRESH = 5.0  # seconds for which a copy of the log is new enough for who reads news
+LOOK = 2.0  # seconds that such a reader waits for the remote
 
 
 class Peer:
@@ -243,6 +249,8 @@ class Peer:
             view |= {"debate": raw["dispute"]["id"], "topic": raw["dispute"].get("topic", "")}
         if raw.get("fence"):
             view["holder"] = raw["fence"]["holder"]["session"]
+            if raw.get("end"):
+                view["lost"] = fences.describe_end(raw["end"])
         return view
 
     def peers(self) -> list[dict[str, Any]]:
@@ -329,16 +337,50 @@ class Peer:
 
     def refreshed(self, patience: float) -> bool:
         """Fetch the log in at most so many seconds; whether that was done. Of several that ask at once one fetches."""
+        return self._not_fetched(patience) is None
+
+    def _not_fetched(self, patience: float) -> PeerError | None:
+        """Fetch the log; why that could not be done."""
         if self.remote is None:
-            return True
+            return None
         began, end = time.time(), time.monotonic() + patience
         try:
             with self.clone.writing(patience):
                 if times.fetched_at(self.clone.folder) < began:
                     self.engine.advance(end - time.monotonic())
-        except PeerError:
-            return False
-        return True
+        except PeerError as why:
+            return why
+        except (OSError, GitError) as why:  # a folder that may only be read
+            return PeerError("failed", f"the log cannot be fetched into this clone: {why}", "")
+        return None
+
+    def look(self, patience: float = LOOK) -> None:
+        """For who reads news: have the log fetched where this copy is older than FRESH, in at most so many seconds.
+
+        Where the remote does not answer by then a notice says how old the copy is, a fetch goes on for the next who
+        looks, and for a while nobody else waits for it.
+        """
+        if self.remote is None or self.clone.fetched_ago <= FRESH:
+            return
+        silent = f"{self.remote.name} did not answer"
+        if not self.clone.is_silent(self.settings.get("maxStaleness")):
+            end = time.monotonic() + patience
+            why = self._not_fetched(patience)
+            if why is None:
+                return
+            if why.code not in ("unreachable", "busy"):
+                silent = why.message
+            self.clone.note_silent()
+            if why.code == "unreachable" and time.monotonic() >= end:
+                from git_peer.hooks import background
+
+                with contextlib.suppress(OSError):
+                    background.start(os.environ, str(self.repo.top or self.repo.gitdir), "hook", "refresh")
+        age = times.age(self.clone.folder)
+        old = "of unknown age" if age is None else f"{age} s old"
+        message = f"the copy of the log is {old}: {silent}"
+        hint = "`git peer sync` looks again"
+        self.warned.append({"code": "stale", "message": message, "age": age, "remote": self.remote.name, "hint": hint})
 
     def _moved(self) -> bool:
         """Follow a log that was moved to a remote while this run waited; False where the move broke off."""

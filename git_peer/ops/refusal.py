@@ -7,6 +7,7 @@ from typing import Any
 
 from git_peer import layout
 from git_peer.core.errors import PeerError
+from git_peer.core.lock import fence as fences
 from git_peer.core.lock import push_rule as rule
 from git_peer.core.text import line, quoted
 from git_peer.hooks import gate
@@ -67,7 +68,7 @@ def in_words(found: Sequence[Mapping[str, Any]]) -> str:
             key = (one["lock"] or {}).get("id") or one.get("debate") or f"fence of {one.get('holder')}"
             groups.setdefault(str(key), []).append(one)
     more = len({one["path"] for one in found}) - len(shown)
-    return "; ".join(map(_stated, groups.values())) + (f"; and {more} more paths" if more else "")
+    return "; ".join(map(_stated, groups.values())) + (f"; and {more} more path{'s' * (more > 1)}" if more else "")
 
 
 def _stated(group: Sequence[Mapping[str, Any]]) -> str:
@@ -77,7 +78,8 @@ def _stated(group: Sequence[Mapping[str, Any]]) -> str:
     beside = f", as {'is' if len(rest) == 1 else 'are'} {', '.join(rest)}" if rest else ""
     if first["why"] == "fenced":
         return (
-            f"{path}{''.join(f', {one}' for one in rest)}: the lock was lost, and {first['holder']} has held it since"
+            f"{path}{''.join(f', {one}' for one in rest)}: the lock was lost{fences.how_it_ended(first.get('lost'))}; "
+            f"{first['holder']} has held it since"
         )
     if lock is None:
         return f"{path} is in dispute{beside}, in debate {str(first['debate'])[:8]}: {quoted(first['topic'], 80)}"

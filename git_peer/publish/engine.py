@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from git_peer import layout
@@ -20,14 +21,15 @@ from git_peer.publish import attempts, inbox, snapshot
 from git_peer.publish.attempts import Attempt
 from git_peer.publish.snapshot import Snapshot, World
 from git_peer.store.clone import held as holdings
-from git_peer.store.clone import times
-from git_peer.store.clone.clone import Clone
+from git_peer.store.clone import times, told
+from git_peer.store.clone.clone import LAST, Clone
 from git_peer.store.git import durable, refs
 from git_peer.store.git.chain import Chain, Problem
 from git_peer.store.git.libgit2 import GitError
 from git_peer.store.git.objects import Missing
 
 if TYPE_CHECKING:  # with it comes what starts processes, which local mode does without
+    from git_peer.store.clone.arrivals import Arrivals
     from git_peer.store.git.remote import Pushed, Remote
 
 # A refusal of these kinds does not depend on how fresh the state is.
@@ -209,7 +211,18 @@ class Engine:
 
     def _saw(self, at: Snapshot) -> None:
         """Note what there is to be seen at the tip, and stand there."""
-        seen = self.clone.saw(at.state, at.sessions, at.seen)
+        since = str(at.seen.get(LAST, {}).get("tip", ""))
+
+        @cache
+        def came() -> Arrivals:
+            from git_peer.store.clone import arrivals  # most commits take nothing from anybody
+
+            return arrivals.of(self.chain, self.clone.ident, since, at.tip)
+
+        near = self.chain.parent(at.tip) == since  # one commit, of one's own most often
+        if not near or told.WRITING.search(self.chain.message(at.tip)):
+            told.deliver(self.clone.folder, came().letters)
+        seen = self.clone.saw(at.tip, at.state, at.sessions, at.seen, lambda: came().ends)
         self._at = snapshot.seen_anew(self.clone, self.world, at, seen)
 
     def _remember(self) -> None:

@@ -73,6 +73,7 @@ def scene_of(clone: Clone, world: World, state: State, among: Sequence[Session],
         watched={sid: told for sid, one in known if (told := clock.watched(one)) is not None},
         at_most={sid: told for sid, one in known if (told := clock.longest(one)) is not None},
         clock_trusted=clock.is_trusted,
+        clock_off=clock.is_off,
         left=_Left(clone, world.clone, among),
     )
 

@@ -92,7 +92,7 @@ def test_where_nothing_is_set_up(local: Clone) -> None:
         assert is_light(probe(Agent(local), event, **edit(local, "src/api.py")))
 
 
-@pytest.mark.parametrize("why", ["another path", "lapsed", "disputed", "lost"])
+@pytest.mark.parametrize("why", ["another path", "lapsed", "disputed", "idle", "lost"])
 def test_the_probe_sees_what_is_heavy(local: Clone, why: str) -> None:
     """Where memory is not enough the log is asked, and it shows."""
     agent = Agent(local)
@@ -108,6 +108,11 @@ def test_the_probe_sees_what_is_heavy(local: Clone, why: str) -> None:
     elif why == "disputed":
         seen = local.common / "peer" / "seen.json"
         seen.write_text(seen.read_text().replace('"disputed": false', '"disputed": true'))
+    elif why == "idle":
+        local.git("config", "peer.debateTimeout", "1s")
+        local.peer("debate", "start", "--topic", "t", "--position", "p", "--path", path, as_="bob")
+        assert is_light(probe(agent, "pre-edit", **edit(local, path)))
+        time.sleep(2.1)
     else:
         agent.edit("docs/guide.md")
         local.peer("unlock", "--force", "--reason", "x", "docs/guide.md", as_="anna")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from datetime import datetime
+
 import pytest
 
 from tests.cli.asking import CLAUDE, ask, codes, refused
@@ -128,22 +131,51 @@ def test_five_rounds(local: Clone) -> None:
     assert (view["status"], view["escalation"]["how"], view["round"]) == ("escalated", "rounds", 5)
 
 
-def test_nobody_speaks(local: Clone) -> None:
-    """Readers see it as escalated when the time has passed; the next writer records it."""
-    local.git("config", "peer.debateTimeout", "1s")
-    local.git("config", "peer.clockSkew", "0s")
-    debate = start(local, "--with", "ana", "--path", "src/")
-    height = ask(local, "status")["log"]["height"]
-    view = ask(local, "debate", "show", debate)["debate"]
-    while view["status"] == "active":
-        view = ask(local, "debate", "show", debate)["debate"]
-    assert view["escalation"]["how"] == "idle"
-    assert ask(local, "status")["log"]["height"] == height
-    refused(local, "not_allowed", "debate", "respond", debate, "--message", "late", as_="ana")
-    ask(local, "lock", "x", as_="cleo")  # whoever begins a session writes
-    kinds = [event["kind"] for event in local.peer("log", "--kind", "debate", "--json").objects()]
+def test_nobody_speaks(pair: tuple[Clone, Clone]) -> None:
+    """At `idle_at` it is escalated for the gate, the push, agents and every reader; the next writer records it."""
+    one, two = pair
+    one.git("config", "peer.debateTimeout", "2s")
+    ask(two, "session", "start", as_="cleo")
+    debate = start(one, "--with", "ana", "--path", "src/")
+    two.peer("hook", "refresh")
+    two.write("src/api.py", "changed\n")
+    assert not two.git("commit", "-qam", "in time", check=False).err
+    view = ask(two, "debate", "show", debate)["debate"]
+    assert view["status"] == "active"
+    assert ask(two, "check", "src/api.py", as_="cleo")["allowed"]
+    end = datetime.fromisoformat(view["idle_at"]).timestamp()
+    while time.time() < end + 1:  # a second has to pass for it to be later than that second
+        time.sleep(0.05)
+    height = ask(two, "status")["log"]["height"]
+    view = ask(two, "debate", "show", debate)["debate"]
+    assert (view["status"], view["escalation"]["how"]) == ("escalated", "idle")
+    assert [one["status"] for one in ask(two, "status")["debates"]] == ["escalated"]
+    refused(two, "disputed", "check", "src/api.py", as_="cleo")
+    ask(two, "check", "docs/guide.md", as_="cleo")
+    two.write("src/api.py", "changed again\n")
+    assert "is disputed in debate" in two.git("commit", "-qam", "late").err
+    assert "is in dispute" in two.git("push", "origin", "main", check=False).err
+    refused(two, "disputed", "push", as_="cleo")
+    assert ask(two, "status")["log"]["height"] == height
+    refused(two, "not_allowed", "debate", "respond", debate, "--message", "late", as_="ana")
+    ask(two, "lock", "x", as_="cleo")
+    kinds = [event["kind"] for event in two.peer("log", "--kind", "debate", "--json").objects()]
     assert kinds == ["debate.escalate", "debate.open"]
-    refused(local, "disputed", "check", "src/api.py", as_="cleo")
+    assert not (two.common / "peer/idle-at").exists()
+
+
+def test_nobody_speaks_about_a_contract(local: Clone) -> None:
+    """What the tasks that provide its contract touch cannot land either, at once."""
+    local.git("config", "peer.debateTimeout", "1s")
+    ask(local, "contract", "add", "login", "--type", "free", "--definition", "one")
+    ask(local, "task", "add", "Do it", "--path", "docs/", "--provides", "login")
+    debate = start(local, "--contract", "login")
+    while ask(local, "debate", "show", debate)["debate"]["status"] == "active":
+        time.sleep(0.1)
+    assert "debate.escalate" not in local.peer("log", "-n", "1").out
+    refused(local, "disputed", "check", "docs/guide.md", as_="cleo")
+    local.write("docs/guide.md", "changed\n")
+    assert "is disputed in debate" in local.git("commit", "-qam", "late").err
 
 
 @pytest.mark.parametrize(

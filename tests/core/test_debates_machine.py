@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -17,15 +18,20 @@ from git_peer.core.debate import events as debating
 from git_peer.core.debate import record as debates
 from git_peer.core.debate.decide import Escalate, Open, Resolve, Speak
 from git_peer.core.debate.record import Debate
+from git_peer.core.delta.decide import Tell
+from git_peer.core.delta.record import News
 from git_peer.core.errors import PeerError
-from git_peer.core.log.command import Me
+from git_peer.core.lock.decide import Release, Take, Wish
+from git_peer.core.log.command import Command, Me
 from git_peer.core.log.state import Event
+from git_peer.core.session.decide import Renew, Start
 from git_peer.core.target.target import of_path
 from tests.core.bench import Bench, agent, person
 
 SPEAKERS = [agent(name, f"c-{name}") for name in "abcde"]
 DECIDER = person("c-p")
-IDLE, SKEW = 1000, 60
+WRITER = agent("z", "c-z")  # who has no part in it
+IDLE = 1000
 
 
 @dataclass
@@ -105,6 +111,7 @@ class Debating(RuleBasedStateMachine):
         self.ident: str = self.bench.do(asked)["debate"]["id"]
         self.model = Model(others, [Said(str(who.name), self.ident)])
         self.last = self.bench.now
+        self.bench.do(Start(me=WRITER))
 
     # -- what the model says of now -----------------------------------------------------------------
     @property
@@ -124,7 +131,7 @@ class Debating(RuleBasedStateMachine):
 
     @property
     def idle(self) -> bool:
-        return self.bench.now > self.last + IDLE + SKEW
+        return self.bench.now > self.last + IDLE
 
     @property
     def goes_on(self) -> bool:
@@ -197,16 +204,30 @@ class Debating(RuleBasedStateMachine):
             assert not may
             assert why.code == "not_allowed"
 
-    @rule(seconds=st.sampled_from([1, IDLE // 4, IDLE + SKEW, IDLE + SKEW + 1]))
+    @rule(seconds=st.sampled_from([1, IDLE // 4, IDLE, IDLE + 1]))
     def time_passes(self, seconds: int) -> None:
         self.bench.now += seconds
 
     @precondition(lambda self: self.goes_on and self.idle)
-    @rule()
-    def somebody_writes(self) -> None:
-        """Whoever opens another debate records that this one is idle."""
-        self.bench.do(Open(me=agent("z", "c-z"), topic="other", position="p"))
-        self.escalated = True
+    @rule(what=st.sampled_from(["debate", "lock", "delta", "renewal", "refused"]))
+    def somebody_writes(self, what: str) -> None:
+        """Whoever writes next records that this one is idle, whatever it is; a refusal writes nothing."""
+        before = len(self.bench.events)
+        asked: dict[str, Command] = {
+            "debate": Open(me=WRITER, topic="other", position="p"),
+            "lock": Take(me=WRITER, wish=Wish(targets=(of_path("file", f"g{before}"),))),
+            "delta": Tell(me=WRITER, ident=f"d{before:015x}", news=News(type="discovery", summary="s")),
+            "renewal": Renew(me=WRITER),
+            "refused": Release(me=WRITER, targets=(of_path("file", "nobody's"),)),
+        }
+        if what == "refused":
+            with pytest.raises(PeerError):
+                self.bench.do(asked[what])
+            assert len(self.bench.events) == before
+        else:
+            self.bench.do(asked[what])
+            assert "debate.escalate" in [event.kind() for event in self.bench.events[before:]]
+            self.escalated = True
 
     # -- what must hold -----------------------------------------------------------------------------
     @invariant()

@@ -136,13 +136,14 @@ def test_case_folding(site: Site, locked: str, path: str, folds: bool) -> None:
 
 def test_many_refused_paths_are_not_all_listed(site: Site) -> None:
     site.base_commit()
-    for number in range(9):
-        site.write(f"d/{number}")
+    count = gate.SHOWN + 4
+    for number in range(count):
+        site.write(f"d/{number:02}")
     site.log(lock("d", kind="dir"))
     site.git("add", "-A")
     lines = site.refused("commit", "-qm", "x").splitlines()
     assert len([line for line in lines if " on d/, until " in line]) == gate.SHOWN
-    assert f"error: and {9 - gate.SHOWN} more" in lines
+    assert f"error: and {count - gate.SHOWN} more" in lines
 
 
 # -- fences, disputes, markers -----------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -158,6 +159,36 @@ def test_resources_and_prompts(clone: Clone, over: Transport) -> None:
         assert "bob" in str(told.messages[0].content)
 
     over(clone, use)
+
+
+def test_news_of_another_clone(clone: Clone, world: World) -> None:
+    """What another clone told a moment ago is there, in tools, resources and the briefing, though this copy is old."""
+    other = world.clone("two")
+    other.peer("init")
+    ask = ("push-delta", "--type", "blocker", "--summary", "the build is broken", "--path", "docs/", "--json")
+
+    def aged() -> None:
+        (clone.common / "peer/fetched-at").write_text(f"{time.time() - 10:.3f}\n")
+
+    async def use(session: ClientSession) -> None:
+        await _call(session, "whoami")
+        ident = other.peer(*ask).json()["delta"]["id"]
+        aged()
+        failed, got, text = await _call(session, "get_deltas")
+        assert not failed, text
+        assert [(one["id"], one["requires_action"]) for one in got["deltas"]] == [(ident, True)]
+        other.peer("lock", "docs/guide.md")
+        aged()
+        read = await session.read_resource("peer://locks")
+        assert [one["target"] for one in json.loads(getattr(read.contents[0], "text", ""))["locks"]] == [
+            "docs/guide.md"
+        ]
+        other.peer("push-delta", "--type", "blocker", "--summary", "and the tests")
+        aged()
+        told = await session.get_prompt("briefing", {})
+        assert "and the tests" in str(told.messages[0].content)
+
+    over_stdio(clone, use)
 
 
 def test_over_http_nobody_gets_in_without_the_token(clone: Clone) -> None:

@@ -76,7 +76,8 @@ class Speak(Command, tag="debate-turn", frozen=True, kw_only=True):
         """A turn, and what it leads to: the agreement of all, or the end of the rounds."""
         txn.begin()  # where it begins here, what it sweeps may be this debate
         debate = debates.find(txn.state, self.debate)
-        if debates.status(debate, txn.scene) != debate.status:
+        swept = any(isinstance(event, DebateEscalate) and event.debate == debate.id for event in txn.events)
+        if swept or debates.status(debate, txn.scene) != debate.status:
             raise _refused(
                 f"nobody has spoken in debate {debate.id[:8]} for too long: a person has to decide it",
                 f"`git peer debate show {debate.id[:8]}`",
@@ -108,7 +109,7 @@ class Escalate(Command, tag="debate-escalate", frozen=True, kw_only=True):
         if any(isinstance(event, DebateEscalate) and event.debate == debate.id for event in txn.events):
             txn.opens()  # the session's own beginning has recorded it
         else:
-            how = "idle" if debates.is_idle(debate, txn.scene.now - txn.scene.skew) else "asked"
+            how = "idle" if debates.status(debate, txn.scene) != debate.status else "asked"
             _escalate(txn, debate, how, self.reason)
         return _shown(txn, debate.id)
 
@@ -178,16 +179,19 @@ def _escalate(txn: Txn, debate: Debate, how: str, reason: str = "") -> None:
     txn.emit(DebateEscalate, debate=debate.id, how=how, reason=reason, paths=about(txn.state, debate))
 
 
+def escalate_idle(txn: Txn) -> None:
+    """Record which debates nobody has spoken in for too long: for every reader they are escalated already."""
+    idle = debates.idle(txn.state, txn.scene) if txn.scene.clock_trusted else ()
+    for debate in islice(idle, SWEPT):
+        _escalate(txn, debate, "idle")
+
+
 def sweep(txn: Txn) -> None:
     """Whoever writes records which debates nobody has spoken in for too long, and lets go of old ones."""
+    escalate_idle(txn)
     if not txn.scene.clock_trusted:
         return
     state, now, moved = txn.state, txn.scene.now - txn.scene.skew, 0
-    for ident in sorted(state.entries(f"{layout.T_ABOUT}/debated") or ()):
-        debate = debates.get(state, ident)
-        if debate is not None and debates.is_idle(debate, now) and moved < SWEPT:
-            _escalate(txn, debate, "idle")
-            moved += 1
     root, last = f"{layout.T_ABOUT}/over", deltas.day(now - debates.KEEP)
     days = [name for name in sorted(state.entries(root) or ()) if name <= last]
     for ident in [ident for day in days for ident in sorted(state.entries(f"{root}/{day}") or ())]:

@@ -5,19 +5,22 @@ The machine is here, as functions from a debate to the next one: decide() and ap
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
 from msgspec.structs import replace
 
 from git_peer import layout
 from git_peer.core import text
 from git_peer.core.errors import Malformed, PeerError
+from git_peer.core.lock import rule as verdict
 from git_peer.core.log.command import Scene
 from git_peer.core.log.state import Kept, Record, State, decode
 from git_peer.core.target.target import Target, root_path
 
 ROUNDS = 5
 SIDES = 16
-IDLE = 4 * 3600  # seconds without a turn after which a debate is escalated, where the opener's settings say no other
+IDLE = verdict.IDLE  # seconds without a turn after which a debate is escalated, if its opener's settings say no other
 KEEP = 14 * 86400  # seconds that a resolved debate stays in the tree
 
 
@@ -100,7 +103,7 @@ def _pointers(debate: Debate) -> set[str]:
     about = layout.T_ABOUT
     pointers = {f"{about}/sides/{layout.component(side.session)}/{debate.id}" for side in debate.sides}
     if debate.status == "active":
-        pointers.add(f"{about}/debated/{debate.id}")
+        pointers.add(f"{verdict.DEBATED}/{debate.id}")
     if debate.status == "escalated" and debate.contract:
         pointers.add(f"{about}/disputed/{layout.component(debate.contract)}/{debate.id}")
     if debate.resolution is not None:
@@ -183,7 +186,20 @@ def is_idle(debate: Debate, now: int) -> bool:
 
 def status(debate: Debate, scene: Scene) -> str:
     """Its status as a reader computes it: idle debates are escalated before anybody has recorded that."""
-    return "escalated" if is_idle(debate, scene.now - scene.skew) else debate.status
+    return "escalated" if is_idle(debate, scene.now) and not scene.clock_off else debate.status
+
+
+def active(state: State) -> Iterator[Debate]:
+    """The debates that nobody has decided, agreed on or escalated, in the order of their ids."""
+    for ident in sorted(state.entries(verdict.DEBATED) or ()):
+        debate = get(state, ident)
+        if debate is not None:
+            yield debate
+
+
+def idle(state: State, scene: Scene) -> list[Debate]:
+    """The debates that are escalated by the time that has passed, and of which nobody has recorded that yet."""
+    return [debate for debate in active(state) if status(debate, scene) != debate.status]
 
 
 # -- the machine ----------------------------------------------------------------------------------

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import msgspec
 
 from git_peer import layout
-from git_peer.core.lock.record import OF_LINES
+from git_peer.core import text
+from git_peer.core.lock.record import OF_LINES, rfc3339
 from git_peer.core.log.state import Record, State, decode
 from git_peer.core.target import target as targets
 from git_peer.core.target import tree_index as trie
@@ -105,3 +107,24 @@ def _overlapping(state: State, target: Target, maps: Mapping[str, Spans] | None 
         on = maps or {}
         return [(where, one) for where, one in fences if targets.meet(one.target, target, on.get(one.id), folds)]
     return [(where, fence) for where, fence in fences if targets.overlap(fence.target, target, folds)]
+
+
+# -- showing ------------------------------------------------------------------------------------
+def describe_end(end: Mapping[str, Any]) -> dict[str, Any]:
+    """How a lock ended that was lost, for JSON: {how, by, reason, at}; `end` is as the clone keeps it."""
+    reason = text.line(end["reason"]) if end.get("reason") else None
+    return {"how": end["how"], "by": end["by"], "reason": reason, "at": rfc3339(end["at"])}
+
+
+def how_it_ended(end: Mapping[str, Any] | None) -> str:
+    """The same as a clause to "was lost"; "" where it is not known. `end` may be what describe_end() gave."""
+    if not end:
+        return ""
+    by = text.word(end["by"])
+    if end["how"] == "forced":
+        return f": {by} broke it, {text.quoted(end['reason'])}"
+    if end["how"] == "preempted":
+        return f": {by} outranked it"
+    if end["how"] == "taken_over":
+        return f": another run of the name {by} took this session's place"
+    return f": its lease had run out, and {by} ended it"

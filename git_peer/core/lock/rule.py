@@ -38,6 +38,11 @@ _HOLDER: dict[str, type] = {"sid": str, "session": str, "token": int}
 _LOST: dict[str, type] = {"lock": str, "target": dict, "token": int}
 _ABOUT: dict[str, type] = {"id": str, "target": dict}
 _TARGET: dict[str, type] = {"kind": str}
+_DEBATE: dict[str, type] = {"id": str, "last": int}
+_TASK: dict[str, type] = {"id": str}
+
+DEBATED = f"{layout.T_ABOUT}/debated"  # DEBATED/<id>: debates that go on
+IDLE = 4 * 3600  # seconds without a turn after which one is escalated, where its record says no other
 
 
 def parse(raw: bytes, where: str) -> Record:
@@ -200,6 +205,41 @@ def all_touched(path: str, targets: Sequence[Record]) -> Sequence[bool]:
     return [False] * len(targets)
 
 
+# -- what is in dispute ---------------------------------------------------------------------------
+def disputes(reader: Reader, paths: Sequence[str], folds: bool, now: int) -> Iterator[tuple[str, Record]]:
+    """(path, dispute) for each path that cannot land until a person has decided a debate.
+
+    A debate in which nobody has spoken for too long is such a one at once, whether or not that was recorded.
+    """
+    yield from concerning(reader, layout.T_DISPUTES, paths, folds)
+    for debate in idle(reader, now):
+        for target in _at_stake(reader, debate):
+            kind, where = place(checked(target, _TARGET, f"debate {debate['id']}"))
+            for path in paths:
+                if target["kind"] != "name" and touches(kind, where, path, folds):
+                    yield path, {"id": debate["id"], "target": target, "topic": debate.get("topic", "")}
+
+
+def idle(reader: Reader, now: int) -> Iterator[Record]:
+    """The debates that have been escalated by time alone, and of which the log has no record of that yet."""
+    for ident in sorted(reader.entries(DEBATED) or ()):
+        where = f"{layout.T_DEBATES}/{ident}.json"
+        debate = checked(parse(reader.read(where) or b"", where), _DEBATE, where)
+        if now > debate["last"] + debate.get("idle", IDLE):
+            yield debate
+
+
+def _at_stake(reader: Reader, debate: Record) -> Iterator[Any]:
+    """The targets that a debate is about: its own, and those of the tasks that provide its contract."""
+    yield from debate.get("paths", ())
+    contract = debate.get("contract")
+    for name in sorted(reader.entries(layout.T_TASKS) or ()) if contract else ():
+        where = f"{layout.T_TASKS}/{name}"
+        task = checked(parse(reader.read(where) or b"", where), _TASK, where)
+        if contract in task.get("provides", ()) and task.get("status") != "dropped":
+            yield from task.get("paths", ())
+
+
 # -- the judgement --------------------------------------------------------------------------------
 def judge(
     reader: Reader,
@@ -258,14 +298,16 @@ def judge(
                 if touches(kind, where, path, folds):
                     weigh(path, lock, holder)
 
-    for path, dispute in concerning(reader, layout.T_DISPUTES, paths, folds):
+    # By a clock that shows to be wrong nothing has become idle.
+    for path, dispute in disputes(reader, paths, folds, clock.now if not clock.is_off else 0):
         against = {"path": path, "why": "disputed", "lock": None, "session": None, "expires": 0, "dispute": dispute}
         others.setdefault(path, []).append(against)
     unheld = [path for path in paths if path not in mine]
-    for path, fence, holder in _fences(reader, unheld, me, fenced, folds, sessions):
+    for path, fence, holder, end in _fences(reader, unheld, me, fenced, folds, sessions):
         if not (fence.get("landed") and landed(fence["landed"])):
             against = {"path": path, "why": "fenced", "lock": None, "session": holder, "expires": 0, "fence": fence}
             against["lost"] = fence["target"]
+            against["end"] = end
             others.setdefault(path, []).append(against)
 
     for path, stand in others.items():
@@ -296,8 +338,9 @@ def _fences(
     fenced: Iterable[Mapping[str, Any]],
     folds: bool,
     sessions: _Sessions,
-) -> Iterator[tuple[str, Record, Record | None]]:
-    """(path, fence, newer holder's session record) where I lost what covers `path` and another has held it since."""
+) -> Iterator[tuple[str, Record, Record | None, Record]]:
+    """(path, fence, newer holder's session record, how my lock ended) where I lost what covers `path`, and another
+    has held it since."""
     for marker in fenced:
         loser = checked(marker.get("session"), _SESSION, "a fence marker")
         if not owns(me, loser):
@@ -319,7 +362,7 @@ def _fences(
             mine = newer["sid"] == loser["sid"] or (holder is not None and owns(me, holder))
             if newer["token"] > lost["token"] and not mine:
                 for path in touched:
-                    yield path, fence, holder
+                    yield path, fence, holder, lost.get("end") or {}
 
 
 def sessions(reader: Reader) -> Iterator[Record]:

@@ -55,6 +55,7 @@ class Scene(msgspec.Struct, frozen=True):
     ttl_max: int = 86400
     agents_may_force: bool = False
     clock_trusted: bool = True  # False: more than five minutes off the others; steals by watching only
+    clock_off: bool = False  # whether it shows to be that; it may also be untrusted for want of evidence
     seen: Mapping[str, Mapping[str, int]] = msgspec.field(default_factory=dict)
     watched: Mapping[str, int] = msgspec.field(default_factory=dict)  # sid → seconds without news, monotonic
     left: Container[str] = frozenset()  # sids of this clone's sessions whose work tree or process is gone

@@ -33,11 +33,15 @@ class Txn:
         self._begin = begin
         self._whole = whole
         self._session: Session | None = None
-        self._opening = 0  # events by which the session began
+        self._opening = 0  # events by which the session began, or goes on
+        self._started = False
         self._opens = False
 
     def begin(self) -> Session:
-        """The session that acts. It starts here where it has not: an event of its own comes first."""
+        """The session that acts. It starts here where it has not: an event of its own comes first.
+
+        What time alone has brought about is recorded with that, where the command comes to anything.
+        """
         if self._session is None:
             self._begin(self)
             self._opening = len(self.events)
@@ -49,14 +53,15 @@ class Txn:
         """The session that acts, from its beginning."""
         return self.begin()
 
-    def acts(self, session: Session) -> None:
-        """For `begin`: from here on this is the session that acts."""
+    def acts(self, session: Session, started: bool) -> None:
+        """For `begin`: from here on this is the session that acts; whether it has just started."""
         self._session = session
+        self._started = started
 
     @property
     def started(self) -> bool:
         """Whether the session began in this transaction."""
-        return self._opening > 0
+        return self._started
 
     def opens(self) -> None:
         """That the session began is what was asked for: without any other event it is to be published."""
@@ -88,7 +93,7 @@ class Txn:
             raise _refusal(why) from None
 
     def outcome(self, answer: Answer, large: bool, stateful: bool) -> Outcome:
-        """What the transaction comes to. A session does not begin for nothing."""
+        """What the transaction comes to. A session does not begin, and nothing is recorded, for nothing."""
         idle = len(self.events) == self._opening and not self._opens
         return Outcome([] if idle else self.events, answer, large, stateful)
 

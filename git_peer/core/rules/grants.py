@@ -37,7 +37,7 @@ def back(state: State, granted: Sequence[Fresh], scene: Scene) -> list[Event]:
         session = sessions.get(state, name)
         if session is None or session.sid != sid:
             continue
-        txn.acts(session)
+        txn.acts(session, False)
         if ident.startswith(_TASK):
             task = tasks.get(state, ident.removeprefix(_TASK))
             if task is not None and (task.sid, task.status) == (sid, "in_progress"):

@@ -26,10 +26,14 @@ _GONE = Evidence(how="gone")
 
 
 def begin(txn: Txn) -> None:
-    """The session of the transaction goes on, or starts: then what the run before it had ends, and it sweeps."""
+    """The session of the transaction goes on, or starts: then what the run before it had ends, and it sweeps.
+
+    Either way it records which debates have become idle: who writes next, whatever it is.
+    """
     session, start = sessions.ensure(txn.state, txn.me, txn.scene)
-    txn.acts(session)
+    txn.acts(session, start is not None)
     if start is None:
+        debating.escalate_idle(txn)
         return
     txn.fold(start)
     for lock in list(locks.held_by(txn.state, session.name)):  # left by the run that bore the name before

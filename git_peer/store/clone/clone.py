@@ -7,12 +7,13 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 from git_peer import layout
+from git_peer.core.debate import record as debates
 from git_peer.core.errors import PeerError
 from git_peer.core.lock import fence as fences
 from git_peer.core.lock import record as locks
@@ -30,8 +31,11 @@ if TYPE_CHECKING:
 Seen = Mapping[str, Mapping[str, Any]]
 """sid → height and first sight (wall and steady seconds) of that session's last event; `gap` before it."""
 
+Ends = Callable[[], Mapping[str, Mapping[str, Any]]]
+"""lock id → how it ended: `how` (forced, preempted, expired, taken_over, released), `by`, `reason`, `at`."""
+
 _LOOK = 0.01  # seconds between two looks at the kernel lock
-_LAST = "*"  # in seen.json: when this clone looked last
+LAST = "*"  # in seen.json: when this clone looked last
 
 
 class Clone:
@@ -112,7 +116,14 @@ class Clone:
             return False
         import shutil
 
-        for name in (layout.D_ATTEMPTS, layout.D_HELD, layout.D_FENCED, layout.D_TENTATIVE, layout.D_AGENTS):
+        for name in (
+            layout.D_ATTEMPTS,
+            layout.D_HELD,
+            layout.D_FENCED,
+            layout.D_TENTATIVE,
+            layout.D_AGENTS,
+            layout.D_LETTERS,
+        ):
             shutil.rmtree(self.folder / name, ignore_errors=True)
         for name in (layout.F_COMMITS, layout.F_LOST):
             (self.folder / name).unlink(missing_ok=True)
@@ -173,27 +184,38 @@ class Clone:
         """What was seen, as it is on disk."""
         return files.read_json(self.folder / layout.F_SEEN)
 
-    def saw(self, state: State, among: Sequence[sessions.Session], old: Seen) -> Seen:
+    def saw(self, tip: str, state: State, among: Sequence[sessions.Session], old: Seen, ends: Ends) -> Seen:
         """Note the sessions' last events, and what sessions of this clone have lost by them; what is seen now.
 
-        `among` are all sessions of `state`, `old` is what was seen before.
+        `among` are all sessions of `state`, that of `tip`; `old` is what was seen before. `ends` tells how locks ended.
         """
+        for sid in self._names(layout.D_HELD):
+            self._losses(sid, state, ends)
+        for sid in self._names(layout.D_FENCED):
+            self._unfence(sid, state)
         now = {"at": times.now(), "mono": times.steady(), "boot": times.boot()}
         disputed = any(state.entries(layout.T_DISPUTES) or ())
-        seen: dict[str, Mapping[str, Any]] = {_LAST: {**now, "disputed": disputed}}
-        last = old.get(_LAST, {})
+        idle_at = min((debate.last + debate.idle for debate in debates.active(state)), default=None)
+        self._note_idle(idle_at, old.get(LAST, {}).get("idle_at"))
+        looked = {**now, "tip": tip, "disputed": disputed}
+        seen: dict[str, Mapping[str, Any]] = {LAST: looked if idle_at is None else {**looked, "idle_at": idle_at}}
+        last = old.get(LAST, {})
         gap = {"gap": now["mono"] - last["mono"]} if last.get("boot") == now["boot"] else {}
         for session in among:
             known = old.get(session.sid)
             if known is None or known.get("height") != session.height:
                 known = {"height": session.height, **now, **gap}
             seen[session.sid] = known
-        files.write_json(self.folder / layout.F_SEEN, seen, durable=False)
-        for sid in self._names(layout.D_HELD):
-            self._losses(sid, state)
-        for sid in self._names(layout.D_FENCED):
-            self._unfence(sid, state)
+        files.write_json(self.folder / layout.F_SEEN, seen, durable=False)  # last: it says how far the log was read
         return seen
+
+    def _note_idle(self, at: int | None, old: int | None) -> None:
+        """Note for the hooks when the first debate becomes idle: from then on there may be something in dispute."""
+        path = self.folder / layout.F_IDLE
+        if at is None:
+            path.unlink(missing_ok=True)
+        elif at != old or not path.exists():
+            files.write(path, f"{at}\n", durable=False)
 
     def fetched(self, began: float, staleness: float) -> None:
         """Note that the log was fetched, by a fetch that began then, and for how long the copy is fresh."""
@@ -202,13 +224,26 @@ class Clone:
 
     def is_new_boot(self, seen: Seen) -> bool:
         """Whether the machine was started anew since this clone looked last: what was not synced may be gone."""
-        return seen.get(_LAST, {}).get("boot") != times.boot()
+        return seen.get(LAST, {}).get("boot") != times.boot()
 
     @property
     def fetched_ago(self) -> float:
         """Seconds since any process of this clone fetched the log."""
         at = times.fetched_at(self.folder)
         return time.time() - at if at else float("inf")
+
+    def note_silent(self) -> None:
+        """Note that the remote was asked in vain; where nothing can be written, the next one asks again."""
+        with contextlib.suppress(OSError):
+            (self.folder / layout.F_SILENT).write_text(f"{time.time():.3f}\n")
+
+    def is_silent(self, seconds: float) -> bool:
+        """Whether the remote was asked in vain so lately, and nobody has had an answer since."""
+        try:
+            at = float((self.folder / layout.F_SILENT).read_text())
+        except (OSError, ValueError):
+            return False
+        return times.fetched_at(self.folder) < at and 0 <= time.time() - at < seconds
 
     @property
     def stale_for(self) -> int:
@@ -241,7 +276,7 @@ class Clone:
         else:
             path.unlink(missing_ok=True)
 
-    def _losses(self, sid: str, state: State) -> None:
+    def _losses(self, sid: str, state: State, ends: Ends) -> None:
         """Move what a session no longer holds, without its own word, to its fences."""
         path = self.folder / layout.D_HELD / f"{sid}.json"
         memory = files.read_json(path)
@@ -252,8 +287,12 @@ class Clone:
             target = _target(entry["target"])
             if state.read(locks.pointer(name, entry["lock"])) is not None:
                 kept.append(entry)
-            elif target.kind == "name" or state.read(fences.place(entry["lock"], target)) is not None:
-                lost.append({**entry, "told": False})
+                continue
+            is_name = target.kind == "name"  # it has no fence: how it ended tells whether it was taken
+            if is_name or state.read(fences.place(entry["lock"], target)) is not None:
+                end = ends().get(entry["lock"])
+                if not (is_name and end and end["how"] == "released"):
+                    lost.append({**entry, "told": False} | ({"end": end} if end else {}))
         if not lost:
             return
         marker = self.folder / layout.D_FENCED / f"{sid}.json"

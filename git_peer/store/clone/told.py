@@ -1,15 +1,26 @@
-"""What a session of this clone was told about debates, so that it is told once."""
+"""What a session of this clone was told, so that it is told once; and letters: what it is to be told yet."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
 from git_peer import layout
 from git_peer.store import files
 
+KEPT = 50  # letters of one session
+# Commits of the log that end what a session has, or answer it. Canonical JSON has these bytes; see arrivals.of.
+TELLING = re.compile(
+    rb'"kind":"(?:delta\.ack|lock\.(?:break|expire|preempt|release)|session\.end|task\.(?:lapse|move|release))"'
+    rb'|"takeover":"'
+)
+# Those of them by which somebody gets a letter.
+WRITING = re.compile(rb'"kind":"(?:delta\.ack|session\.end|task\.(?:lapse|move|release))"|"takeover":"')
+
 
 def known(folder: Path, name: str) -> set[str]:
-    """The keys of what the session of that name was told. `folder` is the clone's."""
+    """The keys of the ends of debates that the session of that name was told. `folder` is the clone's."""
     return set(files.read_json(_path(folder, name)).get("told", ()))
 
 
@@ -21,3 +32,34 @@ def note(folder: Path, name: str, keys: list[str]) -> None:
 
 def _path(folder: Path, name: str) -> Path:
     return folder / layout.D_TOLD / f"{name}.json"
+
+
+# -- letters --------------------------------------------------------------------------------------
+def waiting(folder: Path, name: str) -> list[dict[str, Any]]:
+    """The letters for sessions of that name that they were not told of; `gitdir` is their work tree."""
+    found: list[dict[str, Any]] = files.read_json(_box(folder, name)).get("letters", [])
+    return found
+
+
+def deliver(folder: Path, letters: dict[str, list[dict[str, Any]]]) -> None:
+    """Put letters where their sessions find them; each once, however often it comes."""
+    for name, fresh in letters.items():
+        had = waiting(folder, name)
+        known = {letter["id"] for letter in had}
+        new = [letter for letter in fresh if letter["id"] not in known]
+        if new:
+            files.write_json(_box(folder, name), {"letters": [*had, *new][-KEPT:]})
+
+
+def read(folder: Path, name: str, idents: set[str]) -> None:
+    """The session was told of these."""
+    had = waiting(folder, name)
+    left = [letter for letter in had if letter["id"] not in idents]
+    if left and left != had:
+        files.write_json(_box(folder, name), {"letters": left})
+    elif not left:
+        _box(folder, name).unlink(missing_ok=True)
+
+
+def _box(folder: Path, name: str) -> Path:
+    return folder / layout.D_LETTERS / f"{name}.json"

@@ -144,6 +144,14 @@ class Chain:
         events = codec.events(raw)
         return Entry(commit, parents[0] if parents else None, tree, self.state(commit).log.height, events)
 
+    def message(self, commit: str) -> bytes:
+        """A commit's message: its events, a line each, after its subject."""
+        return self._commit(commit)[0]
+
+    def parent(self, commit: str) -> str | None:
+        """The commit that a commit stands on; None for the first."""
+        return next(iter(self._commit(commit)[1]), None)
+
     def events_between(self, base: str | None, commit: str) -> list[Event]:
         """The events after `base` up to `commit`, which descends from it."""
         return [event for one in self.path(base, commit) or () for event in codec.events(self._commit(one)[0])]
