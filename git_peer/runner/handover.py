@@ -63,7 +63,7 @@ def _publish(peer: Peer, branch: str, commit: str) -> None:
         except refs.Lost:
             raise PeerError("held", f"another process moved {branch} at this moment", "") from None
     if peer.remote is not None:
-        Push(peer, peer.remote.name, [f"+{name}:{name}"], []).run(dry_run=False, keep=True)
+        Push(peer, peer.remote.name, [f"+{name}:{name}"]).run(dry_run=False, keep=True)
 
 
 def _summary(solution: Solution) -> str:
