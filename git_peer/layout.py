@@ -33,6 +33,7 @@ OURS = ("refs/peer/", NOTES)  # a push to these is refused unless git-peer made 
 FOLDER = "peer"
 F_CLONE = "clone.json"  # who this clone is, which log it follows
 F_SEAL = "seal.json"  # what the gate hangs on, as it was when it was in place
+F_SERVER = "server.json"  # of a repository that clones push to: how its hooks check
 F_LOCK = "lock"  # the kernel lock of this clone's writers
 F_STALE = "stale-at"  # epoch second from which the copy is stale (remote mode only)
 F_FETCHED = "fetched-at"  # when the newest fetch of the log began, epoch seconds (remote mode only)

@@ -207,6 +207,12 @@ def pass_on(said: bytes) -> None:
     sys.stderr.flush()
 
 
+def hear(line: bytes) -> None:
+    """A line of the server's, or of git's progress, on stderr as it comes; it may end in a return."""
+    end = line[-1:].decode()
+    _to_stderr(text.shown(line.decode("utf-8", "replace").rstrip()) + ("\x1b[K" if sys.stderr.isatty() else "") + end)
+
+
 def _to_stderr(said: str) -> None:
     pass_on(said.encode("utf-8", "backslashreplace"))
 

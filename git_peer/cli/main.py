@@ -50,6 +50,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "go": ("go", "Plan a goal, have runners work on it, integrate"),
     "model": ("model", "The models that write: fetch, list and try them"),
     "sandbox": ("sandbox", "The sandbox that commands are run in: make its image, try its limits"),
+    "server": ("server", "Check pushes in a repository that clones push to"),
     "brief": ("brief", "What an agent should know now, as text"),
     "agent": ("agent", "Set git-peer up for a coding agent, or take it out again"),
     "map": ("map", "Folders, languages and public symbols of what is committed"),

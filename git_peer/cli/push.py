@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable
 from typing import Any
 
 import click
 
-from git_peer.cli._output import Call, Reply, pass_on
+from git_peer.cli._output import Call, Reply, hear, pass_on, remark, write
 from git_peer.cli.main import command
 from git_peer.core.errors import PeerError
 from git_peer.ops import notes as noting
 from git_peer.ops import push as pushing
 from git_peer.ops import sync as tentative
+from git_peer.ops.destination import anonymous
+from git_peer.ops.push_options import GIT, Options
 
 
 @command("sync")
@@ -32,33 +35,55 @@ def sync_command(call: Call) -> Reply:
 
 
 class _Push(click.Command):
-    """--force-with-lease takes a value only behind `=`, as in git: what follows it is the remote."""
+    """Reads a command line as git does: long names may be cut short, some values stand only behind `=`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Give the bare form an empty value."""
+        """Spell out what git lets one leave out; `--no-X` of an option with a value takes back what was said before."""
         end = args.index("--") if "--" in args else len(args)
-        options = [f"{arg}=" if arg == "--force-with-lease" else arg for arg in args[:end]]
-        return super().parse_args(ctx, options + args[end:])
+        valued = {f"--{option.name}": option for option in GIT if option.takes}
+        names = sorted({name for param in self.params for name in (*param.opts, *param.secondary_opts)} | {"--exec"})
+        names += [f"--no-{name[2:]}" for name in valued]
+        found: list[str] = []
+        for arg in args[:end]:
+            name, mark, value = arg.partition("=")
+            if name.startswith("--") and name not in names:
+                near = [one for one in names if one.startswith(name)]
+                name = near[0] if len(near) == 1 else name
+            name = "--receive-pack" if name == "--exec" else name
+            taken_back = f"--{name.removeprefix('--no-')}"
+            if name.startswith("--no-") and taken_back in valued:
+                found = [one for one in found if one.partition("=")[0] != taken_back]
+                name, mark, value = {"--signed": (taken_back, "=", "no")}.get(taken_back, ("", "", ""))
+                if taken_back == "--recurse-submodules":
+                    name, mark, value = taken_back, "=", "no"
+            elif name in valued and valued[name].bare and not mark:
+                mark = "="
+            if name:
+                found.append(f"{name}{mark}{value}")
+        return super().parse_args(ctx, found + args[end:])
+
+
+def _gits(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of git's own."""
+    for option in reversed(GIT):
+        names = [*([f"-{option.short}"] if option.short else []), f"--{option.name}"]
+        if option.takes:
+            several = option.name in ("push-option", "force-with-lease")
+            function = click.option(*names, metavar=option.takes, multiple=several, help=option.help)(function)
+        elif option.name in ("ipv4", "ipv6"):
+            function = click.option(*names, is_flag=True, default=None, help=option.help)(function)
+        else:
+            names[-1] += f"/--no-{option.name}"
+            function = click.option(*names, default=None, help=option.help)(function)
+    return function
 
 
 @command("push", cls=_Push)
 @click.argument("remote", required=False)
 @click.argument("refspecs", nargs=-1, metavar="[REFSPEC...]")
-@click.option("-u", "--set-upstream", is_flag=True, help="As git push.")
-@click.option("--force-with-lease", "lease", multiple=True, metavar="[=REF[:OID]]", help="As git push.")
-@click.option("--dry-run", is_flag=True, help="Check, and say what would be pushed.")
-@click.option("-o", "--push-option", "push_options", multiple=True, metavar="OPT", help="As git push.")
+@_gits
 @click.option("--keep", is_flag=True, help="Keep the locks whose work lands.")
-def push_command(
-    call: Call,
-    remote: str | None,
-    refspecs: tuple[str, ...],
-    set_upstream: bool,
-    lease: tuple[str, ...],
-    dry_run: bool,
-    push_options: tuple[str, ...],
-    keep: bool,
-) -> Reply:
+def push_command(call: Call, remote: str | None, refspecs: tuple[str, ...], keep: bool, **given: Any) -> Reply:
     """Push code and the log commit that records it, atomically; what lands is unlocked.
 
     Takes what `git push` takes. On the integration branch the locks are released whose paths the push changed
@@ -66,22 +91,58 @@ def push_command(
     """
     if any(spec.startswith("-") for spec in (remote or "", *refspecs)):
         raise PeerError("usage", "an option that `git peer push` does not have", "git peer help push")
-    options = ["-u"] if set_upstream else []
-    options += [f"--force-with-lease={value}" if value else "--force-with-lease" for value in lease]
-    options += [f"--push-option={value}" for value in push_options]
+    if given["atomic"] is False:
+        raise PeerError("usage", "code and log land in one step: a push is atomic", "push each ref by itself")
+    live = not call.json
+    progress = given["progress"] if given["progress"] is not None else sys.stderr.isatty() and not call.quiet
+    dry_run = bool(given["dry_run"])
+    options = Options.of(given, progress=bool(progress and live))
     peer = call.peer(writing=True)
-    done = pushing.Push(peer, remote, refspecs, options, pass_on).run(dry_run, keep)
-    lines = [_pushed(row, dry_run) for row in done["pushed"]] or ["Everything up-to-date"]
+    push = pushing.Push(peer, remote or given["repo"], refspecs, options, pass_on, hear if live else None)
+    shown = _Table(push, porcelain=bool(given["porcelain"]), verbose=bool(given["verbose"]))
+    try:
+        done = push.run(dry_run, keep)
+    except PeerError:
+        if live and any(row.flag == "!" for row in push.rows):
+            (write if shown.porcelain else remark)(shown.lines())
+        raise
+    lines = shown.lines()
     if done["pushed"] and done.get("atomic") is False and peer.remote is not None and not dry_run:
         lines.append("The log is elsewhere: code and log did not land in one step.")
-    if not call.json:
-        for line in done.get("messages", ()):
-            call.progress(f"remote: {line}")
     lines += [f"Unlocked {view['target']}." for view in done["released"]]
     return Reply(done, lines, network=True, wrote=not dry_run)
 
 
-def _pushed(row: Mapping[str, Any], dry_run: bool) -> str:
-    """What a push did, or would do, to one ref."""
-    done, planned = ("Pushed", "Would push") if row["new"] else ("Deleted", "Would delete")
-    return f"{planned if dry_run else done} {row['ref']}"
+class _Table:
+    """What became of each ref, as git shows it."""
+
+    def __init__(self, push: pushing.Push, porcelain: bool, verbose: bool) -> None:
+        self._push = push
+        self.porcelain = porcelain
+        self._same = porcelain or verbose  # what is up to date is shown, too
+
+    def lines(self) -> list[str]:
+        """Where to, and a line a ref."""
+        rows = [row for row in self._push.rows if self._same or row.flag != "="]
+        if not rows:
+            return ["Everything up-to-date"]
+        wide = max([17, *(len(row.summary.partition(" (")[0]) for row in rows if row.flag in " +")])
+        shown = [_porcelain(row) if self.porcelain else _row(row, wide) for row in rows]
+        nothing = [] if any(row.flag != "=" for row in rows) or self.porcelain else ["Everything up-to-date"]
+        return [f"To {anonymous(self._push.to.url)}", *shown, *nothing, *(["Done"] if self.porcelain else [])]
+
+
+def _porcelain(row: pushing.Row) -> str:
+    return f"{row.flag}\t{row.local}:{row.there}\t{row.summary}"
+
+
+def _row(row: pushing.Row, wide: int) -> str:
+    what, _, why = row.summary.partition(" (")
+    names = " -> ".join(_pretty(name) for name in (row.local, row.there) if name)
+    return f" {row.flag} {what:<{wide}} {names}" + (f" ({why}" if why else "")
+
+
+def _pretty(ref: str) -> str:
+    for root in ("refs/heads/", "refs/tags/", "refs/remotes/"):
+        ref = ref.removeprefix(root)
+    return ref

@@ -13,6 +13,8 @@ from pathlib import Path
 from git_peer import layout
 from git_peer.core.errors import PeerError
 
+SERVER = ("pre-receive", "reference-transaction")  # those of a repository that clones push to; the second where strict
+MOVES = "reference-transaction"
 GATED = ("pre-commit", "pre-merge-commit", "post-commit", "post-rewrite", "pre-push")  # the hooks that have a gate
 ASIDE = ".git-peer-user"  # suffix of a user's hook that cannot carry the block itself
 USER_LINKS = "hooks.user"  # in peer/: links to those under their own names, for programs that look at argv[0]
@@ -80,9 +82,25 @@ def _gate_lines(name: str, gate: str) -> str:
     """The sh lines that ask `gate` (text for a double-quoted word) and leave nothing behind."""
     if name == "post-commit":
         return f'if [ -x "{gate}" ]; then\n  "{gate}" "$@" || :\nfi\n'
-    if name not in ("pre-push", "post-rewrite"):
+    if name == MOVES:  # builtins only: it runs at each update of a ref, three times
+        return f"""if [ "$1" = prepared ] && [ -x "{gate}" ]; then
+  git_peer_refs=
+  while IFS= read -r git_peer_line; do
+    git_peer_refs="$git_peer_refs$git_peer_line
+"
+  done
+  "{gate}" "$@" <<GIT_PEER || exit $?
+$git_peer_refs
+GIT_PEER
+  exec <<GIT_PEER
+${{git_peer_refs%?}}
+GIT_PEER
+  unset git_peer_refs git_peer_line
+fi
+"""
+    if name not in ("pre-push", "post-rewrite", "pre-receive"):
         return f'if [ -x "{gate}" ]; then\n  "{gate}" "$@" || exit $?\nfi\n'
-    end = "exit $?" if name == "pre-push" else ":"
+    end = ":" if name == "post-rewrite" else "exit $?"
     # The refs on stdin are for two readers. A here-document ends in a newline, so no refs need a case of their own.
     return f"""if [ -x "{gate}" ]; then
   git_peer_refs=$(cat)

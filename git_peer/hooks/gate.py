@@ -112,10 +112,10 @@ class Objects:
 class Tree:
     """The tree of the log as verdict.Reader: what is asked for is read, once."""
 
-    def __init__(self, objects: Objects) -> None:
-        top = objects.get(f"{layout.TIP}^{{tree}}")
+    def __init__(self, objects: Objects, tip: str = layout.TIP) -> None:
+        top = objects.get(f"{tip}^{{tree}}")
         if top is None:
-            raise Unsure(f"the log of git-peer is missing: there is no {layout.TIP} that could be read")
+            raise Unsure(f"the log of git-peer is missing: there is no {tip} that could be read")
         self._objects = objects
         self._trees: dict[str, dict[str, str] | None] = {"": _entries(top[2], len(top[0]) // 2)}
 

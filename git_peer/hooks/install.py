@@ -40,7 +40,7 @@ def install(
     belongs to this package. Raises PeerError "failed" or "busy"; what can be seen beforehand changes nothing.
     """
     site = site_of(common_dir, worktree_top, env, scripts, python)
-    with _explained("install"), _alone(site):
+    with explained("install"), alone(site):
         _unlock(site)
         gates, plan = site.gates(), plan_of(site)
         conf = chain.conf(site.common, site.top) if plan.chained or plan.worktrees else {}
@@ -65,7 +65,7 @@ def remove(common_dir: Path, worktree_top: Path | None, *, env: Mapping[str, str
     Raises PeerError "failed" or "busy".
     """
     site = site_of(common_dir, worktree_top, env, None, None)
-    with _explained("take out"), _alone(site):
+    with explained("take out"), alone(site):
         _unlock(site)
         stayed = _take_out_chain(site) + _take_out_blocks(site)
         for name in blocks.GATED:
@@ -87,14 +87,14 @@ def inspect(
 ) -> list[HookState]:
     """How each hook that has a gate stands in this clone. Writes nothing; raises PeerError "failed"."""
     site = site_of(common_dir, worktree_top, env, scripts, python)
-    with _explained("look at"):
+    with explained("look at"):
         plan = plan_of(site)
         find = _look_chained(site, plan) if plan.chained else _look_plain(site, plan)
         return [_judge(site, plan, find(name), name, text) for name, text in site.gates().items()]
 
 
 @contextlib.contextmanager
-def _explained(doing: str) -> Iterator[None]:
+def explained(doing: str) -> Iterator[None]:
     """Turns an error of the operating system into one for people."""
     try:
         yield
@@ -108,7 +108,7 @@ def _explained(doing: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _alone(site: Site) -> Iterator[None]:
+def alone(site: Site) -> Iterator[None]:
     """Keeps others out who install in the same clone: two that set one hook aside would lose it."""
     folder = os.open(site.common, os.O_RDONLY | os.O_DIRECTORY)  # a folder can be locked, and no lock file stays
     try:
@@ -137,7 +137,7 @@ def _precheck(site: Site, plan: Plan) -> None:
 # -- git's own folder -----------------------------------------------------------------------------
 
 
-def _gate(name: str) -> str:
+def gate_of(name: str) -> str:
     """The gate's script as seen from a hook in `<common>/hooks`, so that a moved or copied clone finds its own."""
     return f"${{0%/*}}/../{layout.FOLDER}/{layout.D_HOOKS}/{name}"
 
@@ -152,7 +152,7 @@ def _install_blocks(site: Site) -> None:
         blocks.write(site.peer / F_HOOKS, json.dumps({"format": 1, "made": ["hooks"]}).encode() + b"\n", 0o644)
         site.default.mkdir()
     for name in blocks.GATED:
-        blocks.patch(site.default / name, name, _gate(name), site.links)
+        blocks.patch(site.default / name, name, gate_of(name), site.links)
 
 
 def _take_out_blocks(site: Site) -> list[str]:
@@ -163,7 +163,7 @@ def _take_out_blocks(site: Site) -> list[str]:
             name = next((each for each in blocks.GATED if path.name == each or path.name.startswith(each + ".")), "")
             if name and path.name != name + blocks.ASIDE:
                 stayed.append(blocks.unpatch(path, name, site.links))
-        stayed += [_put_back(site.default, name) for name in blocks.GATED]
+        stayed += [put_back(site.default, name) for name in blocks.GATED]
     for name in blocks.GATED:
         (site.links / name).unlink(missing_ok=True)
     with contextlib.suppress(OSError):
@@ -175,7 +175,7 @@ def _take_out_blocks(site: Site) -> list[str]:
     return [line for line in stayed if line]
 
 
-def _put_back(folder: Path, name: str) -> str:
+def put_back(folder: Path, name: str) -> str:
     """Puts back a hook that was set aside and lost the file that ran it; "" or why it stays aside."""
     aside, path = folder / (name + blocks.ASIDE), folder / name
     if not os.path.lexists(aside):
@@ -300,7 +300,7 @@ def _take_out_chain(site: Site) -> list[str]:
     if site.dispatchers.is_dir():
         for name in blocks.GATED:
             stayed.append(blocks.unpatch(site.dispatchers / name, name, None))
-            stayed.append(_put_back(site.dispatchers, name))
+            stayed.append(put_back(site.dispatchers, name))
         stayed += [f"{path}: not made by git-peer" for path in sorted(site.dispatchers.iterdir())]
         with contextlib.suppress(OSError):
             site.dispatchers.rmdir()
@@ -360,7 +360,7 @@ def _look_plain(site: Site, plan: Plan) -> Callable[[str], HookState]:
             return HookState(name, path, "missing", "the gate is not in this hook")
         if overruled:
             return HookState(name, path, "foreign-manager", f"a work tree has its hooks elsewhere ({overruled})")
-        if blocks.refreshed(name, _gate(name), data) != data:
+        if blocks.refreshed(name, gate_of(name), data) != data:
             return HookState(name, path, "outdated", "made by another release, or edited")
         beside = "the pre-commit framework runs it first" if path.name != name else f"beside {who}" if who else ""
         return HookState(name, path, "installed", beside)

@@ -6,7 +6,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -54,7 +54,7 @@ class Site:
     def links(self) -> Path:
         return self.peer / blocks.USER_LINKS
 
-    def gates(self) -> dict[str, bytes]:
+    def gates(self, names: Iterable[str] = blocks.GATED) -> dict[str, bytes]:
         """The gate's scripts for this machine, by hook name."""
         package = Path(__file__).resolve().parent.parent
         words = {
@@ -65,7 +65,7 @@ class Site:
         marks = re.compile(b"|".join(words))
         return {
             name: marks.sub(lambda mark: os.fsencode(words[mark[0]]), (self.scripts / name).read_bytes())
-            for name in blocks.GATED
+            for name in names
         }
 
 

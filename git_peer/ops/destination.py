@@ -21,15 +21,25 @@ class Place(NamedTuple):
 
     name: str
     url: str
+    several: bool = False  # whether the remote has more push URLs than this one
 
 
 def place_of(peer: Peer, remote: str) -> Place:
     """Where a push to a remote, or to a URL, leads: by pushurl, insteadOf and pushInsteadOf."""
-    args = ["remote", "get-url", "--push", remote]
+    args = ["remote", "get-url", "--push", "--all", remote]
     if remote not in peer.repo.git.remotes.names():
-        args = ["-c", f"remote.git-peer-here.url={remote}", "remote", "get-url", "--push", "git-peer-here"]
+        args = ["-c", f"remote.git-peer-here.url={remote}", *args[:-1], "git-peer-here"]
     ran = run(args, top_of(peer), 10, environment(peer))
-    return Place(remote, ran.out.splitlines()[0] if not ran.status and ran.out.strip() else remote)
+    urls = ran.out.splitlines() if not ran.status else []
+    return Place(remote, urls[0] if urls else remote, len(urls) > 1)
+
+
+def anonymous(url: str) -> str:
+    """A URL as git shows it: without the user and the password in it."""
+    scheme, mark, rest = url.rpartition("://")
+    host, slash, path = rest.partition("/")
+    user, _, bare = host.rpartition("@")
+    return f"{scheme}{mark}{bare}{slash}{path}" if user and (mark or ":" in bare) else url
 
 
 def environment(peer: Peer) -> dict[str, str]:

@@ -170,7 +170,7 @@ class _Landing(pushing.Push):
 
     def __init__(self, peer: Peer, head: str, ref: str, landing: Sequence[Task]) -> None:
         assert peer.remote is not None
-        super().__init__(peer, peer.remote.name, [f"{head}:{ref}"], [])
+        super().__init__(peer, peer.remote.name, [f"{head}:{ref}"])
         self._landing = landing
 
     def _check(self, updates: Sequence[Update]) -> None:

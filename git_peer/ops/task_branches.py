@@ -67,7 +67,7 @@ def publish(peer: Peer, branch: str, commit: str) -> None:
         except refs.Lost:
             raise PeerError("held", f"another process moved {branch} at this moment", "") from None
     if peer.remote is not None:
-        Push(peer, peer.remote.name, [f"+{name}:{name}"], []).run(dry_run=False, keep=True)
+        Push(peer, peer.remote.name, [f"+{name}:{name}"]).run(dry_run=False, keep=True)
 
 
 def checked_out(peer: Peer) -> dict[str, str]:

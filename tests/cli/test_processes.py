@@ -49,6 +49,7 @@ RUNS: tuple[tuple[str, ...], ...] = (
     ("integrate", "--sandbox", "none"),
     ("brief",),
     ("agent", "list"),
+    ("server", "status", "."),
     ("model", "list"),
     ("map",),
     ("status",),

@@ -26,9 +26,20 @@ def test_a_deletion_is_no_push(held: Team) -> None:
     """`git peer push` names what it did to a ref."""
     bob = held.bob
     bob.git("push", "-q", "origin", "main:old")
-    assert bob.peer("push", "--dry-run", "origin", ":old").out == "Would delete refs/heads/old\n"
-    assert bob.peer("push", "origin", ":old").out == "Deleted refs/heads/old\n"
+    as_git_says = f"To {held.world.url}\n - [deleted]         old\n"
+    assert bob.peer("push", "--dry-run", "origin", ":old").out == as_git_says
+    assert "refs/heads/old" in held.world.refs()
+    assert bob.peer("push", "origin", ":old").out == as_git_says
     assert "refs/heads/old" not in held.world.refs()
+
+
+def test_a_deletion_that_the_server_refuses(held: Team) -> None:
+    """In its words, by the ref that it is about."""
+    bob = held.bob
+    bob.git("push", "-q", "origin", "main:old")
+    bob.git("config", "receive.denyDeletes", "true", cwd=str(held.world.remote))
+    error = bob.refused_push("origin", ":old", code="rejected")["error"]
+    assert error["message"].startswith("origin refused to delete old: [remote rejected] (deletion prohibited)")
 
 
 def test_a_refused_path_is_spelled_as_git_does(team: Team) -> None:

@@ -155,7 +155,10 @@ def test_the_server_is_heard_on_success(team: Team) -> None:
     alice = team.alice
     server_hook(team.world, "post-receive", 'echo "Create a pull request:"; echo "  https://example.com/new"')
     alice.commit("src/api.py")
-    assert alice.peer("push").err.splitlines() == ["remote: Create a pull request:", "remote: https://example.com/new"]
+    assert alice.peer("push").err.splitlines() == [
+        "remote: Create a pull request:",
+        "remote:   https://example.com/new",
+    ]
     alice.commit("src/api.py")
     told = alice.peer("push", "--json")
     assert told.json()["messages"] == ["Create a pull request:", "https://example.com/new"]

@@ -8,10 +8,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from git_peer import layout
 from git_peer.core.errors import PeerError
@@ -19,6 +20,8 @@ from git_peer.store.files import refused_by_disk
 from git_peer.store.git.repo import common_of
 
 _WHOLE_HISTORY = "--depth=2147483647"  # git's own word for: no end
+# What git says itself of a push: it is told as our error, or by its refs.
+_OWN_WORDS = re.compile(rb"(?:error|fatal|hint|warning): |To |Everything up-to-date|branch '|\s*$| [-+=*! ] ")
 _NOT_ASCII = re.compile(rb"\\(?:37777777([67][0-7]{2})|([23][0-7]{2}))")  # a byte as traces have it, signed or not
 
 
@@ -43,10 +46,26 @@ class Pushed:
     said: tuple[str, ...] = ()  # the server's own lines, which git shows as `remote: …`
 
 
+class Hearing(NamedTuple):
+    """The user's own words for a push of code: the remote's name, who hears the server, git's own options."""
+
+    to: str
+    hear: Callable[[bytes], None] | None = None
+    settings: Sequence[str] = ()
+
+
 def run(
-    args: Sequence[str], cwd: Path, timeout: float, env: Mapping[str, str] | None = None, stdin: bytes | None = None
+    args: Sequence[str],
+    cwd: Path,
+    timeout: float,
+    env: Mapping[str, str] | None = None,
+    stdin: bytes | None = None,
+    hear: Callable[[bytes], None] | None = None,
 ) -> Ran:
-    """Run git and wait at most `timeout` seconds; past that it and its helpers are ended."""
+    """Run git and wait at most `timeout` seconds; past that it and its helpers are ended.
+
+    `hear` gets what the server says, and how far git is, while git runs: lines that end in a line feed or a return.
+    """
     # On a terminal git may have to ask for a password, so it stays in our process group; else it gets its own,
     # that its helpers can be ended with it.
     apart = not sys.stdin.isatty() if sys.stdin else True
@@ -62,7 +81,10 @@ def run(
         process_group=0 if apart else None,
     )
     try:
-        out, err = child.communicate(stdin, timeout=max(timeout, 0.1))
+        if hear is None:
+            out, err = child.communicate(stdin, timeout=max(timeout, 0.1))
+        else:
+            out, err = _heard(child, stdin, max(timeout, 0.1), hear)
         return Ran(child.returncode, _text(out), _text(err))
     except subprocess.TimeoutExpired:
         _end(child, apart)
@@ -70,6 +92,32 @@ def run(
     except BaseException:
         _end(child, apart)
         raise
+
+
+def _heard(
+    child: subprocess.Popen[bytes], stdin: bytes | None, timeout: float, hear: Callable[[bytes], None]
+) -> tuple[bytes, bytes]:
+    """What communicate() does, with what is for the user handed on as it comes."""
+    import threading  # only where somebody listens
+
+    assert child.stderr is not None
+    pipe, said, rest = child.stderr, [], b""
+
+    def listen() -> None:
+        nonlocal rest
+        while piece := os.read(pipe.fileno(), 1 << 16):
+            said.append(piece)
+            *lines, rest = re.split(rb"(?<=[\r\n])", rest + piece)
+            for line in lines:
+                if not _OWN_WORDS.match(line):
+                    hear(line)
+
+    listener = threading.Thread(target=listen, daemon=True)
+    listener.start()
+    child.stderr = None  # its listener reads it
+    out, _ = child.communicate(stdin, timeout=timeout)
+    listener.join(2)  # a helper that outlives git may hold it open
+    return out, b"".join(said)
 
 
 def _text(raw: bytes) -> str:
@@ -109,10 +157,16 @@ class Remote:
         self.along: Sequence[str] = ()  # refspecs that a fetch of the log brings too; patterns, which may match nothing
         self._url = ""
 
-    def _run(self, args: Sequence[str], timeout: float, env: Mapping[str, str] | None = None) -> Ran:
+    def _run(
+        self,
+        args: Sequence[str],
+        timeout: float,
+        env: Mapping[str, str] | None = None,
+        hear: Callable[[bytes], None] | None = None,
+    ) -> Ran:
         # Absolute, for the caller's GIT_DIR may be relative to where it stood.
         where = {"GIT_DIR": str(self.gitdir), **({"GIT_WORK_TREE": str(self.top)} if self.top else {})}
-        return run(args, self.top or self.gitdir, timeout, {**where, **(env or {})})
+        return run(args, self.top or self.gitdir, timeout, {**where, **(env or {})}, hear=hear)
 
     @property
     def ref(self) -> str:
@@ -230,6 +284,7 @@ class Remote:
         timeout: float,
         code: Sequence[str] = (),
         options: Sequence[str] = (),
+        heard: Hearing | None = None,
     ) -> Pushed:
         """Push `candidate` onto the log, leased on `base` (None: the branch must not exist), atomically with `code`.
 
@@ -237,13 +292,14 @@ class Remote:
         """
         self.pushes += 1
         with _scratch_file() as trace:
-            target = self.name if code else self.url  # git's tracking refs and upstreams go by the name
+            target = heard.to if heard else self.url  # git's tracking refs and upstreams go by the name
             args = [
+                *(heard.settings if heard else ()),
                 "push",
                 "--porcelain",
                 "--atomic",
                 "--no-follow-tags",
-                "--no-signed",
+                *([] if heard else ["--no-signed"]),  # the log's own pushes are signed by their commits
                 "--no-recurse-submodules",
                 "--no-verify",
                 *options,
@@ -252,7 +308,7 @@ class Remote:
                 *code,
                 f"{candidate}:{self.ref}",
             ]
-            ran = self._run(args, timeout, {"GIT_TRACE_PACKET": str(trace)})
+            ran = self._run(args, timeout, {"GIT_TRACE_PACKET": str(trace)}, heard.hear if heard else None)
             sent = _sent(trace, self.ref)
         return _classified(ran, self.ref, sent)
 
