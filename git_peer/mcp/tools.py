@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.mcpserver import Context, MCPServer
-from mcp_types import CallToolResult, TextContent, ToolAnnotations
+from mcp.shared.exceptions import MCPError
+from mcp_types import INVALID_PARAMS, CallToolResult, TextContent, ToolAnnotations
 from pydantic import Field
 
 from git_peer.mcp import views
@@ -25,13 +26,13 @@ _TAKES_AWAY = ToolAnnotations(read_only_hint=False, destructive_hint=True, open_
 
 
 class KnownArguments:
-    """A middleware: an argument that a tool does not have is an error that names it, not a wish that is passed over."""
+    """A middleware: what a tool or a prompt does not have is an error that names it, not a wish that is passed over."""
 
     def __init__(self) -> None:
         self.server: MCPServer[Any] | None = None
 
     async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-        """Refuse a call with unknown arguments."""
+        """Refuse a request for an unknown prompt, or with unknown arguments."""
         params = ctx.params or {}
         given = params.get("arguments")
         if ctx.method == "tools/call" and self.server is not None and isinstance(given, dict):
@@ -42,6 +43,17 @@ class KnownArguments:
             if unknown:
                 text = f"usage: {name} has no argument {unknown}\nhint: it takes {', '.join(known)}"
                 return CallToolResult(content=[TextContent(type="text", text=text)], is_error=True)
+        if ctx.method == "prompts/get" and self.server is not None:
+            prompts = {prompt.name: prompt for prompt in await self.server.list_prompts()}
+            prompt = prompts.get(str(params.get("name")))
+            if prompt is None:  # the library would answer with code 0, which is none of the protocol's
+                text = f"there is no prompt {params.get('name')}; there are {', '.join(prompts)}"
+                raise MCPError(INVALID_PARAMS, text)
+            takes = {argument.name for argument in prompt.arguments or ()}
+            unknown = ", ".join(sorted(str(key) for key in (given or {}).keys() - takes))
+            if unknown:
+                text = f"{prompt.name} has no argument {unknown}; it takes {', '.join(takes) or 'none'}"
+                raise MCPError(INVALID_PARAMS, text)
         return await call_next(ctx)
 
 

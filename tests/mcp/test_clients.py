@@ -15,6 +15,7 @@ import pytest
 from mcp import ClientSession, types
 from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
+from mcp.shared.exceptions import MCPError
 
 from tests.mcp.client import free_port, over_http, over_stdio, served
 from tests.world import Clone, World
@@ -136,6 +137,18 @@ def test_every_prompt_and_resource_is_rendered(clone: Clone, over: Any) -> None:
         for tool in (await session.list_tools()).tools:
             assert tool.annotations is not None
             assert tool.annotations.read_only_hint is (tool.name.split("_")[0] in READERS), tool.name
+
+    over(clone, use)
+
+
+@pytest.mark.parametrize("over", [over_stdio, over_http], ids=["stdio", "http"])
+def test_a_prompt_that_there_is_not(clone: Clone, over: Any) -> None:
+    async def use(session: ClientSession) -> None:
+        for name, given, said in (("breifing", {}, "briefing, hand_over"), ("hand_over", {"too": "bob"}, "too")):
+            with pytest.raises(MCPError, match=said) as why:
+                await session.get_prompt(name, given)
+            assert why.value.code == types.INVALID_PARAMS
+        assert (await session.get_prompt("hand_over", {"to": "bob"})).messages
 
     over(clone, use)
 
