@@ -1,4 +1,4 @@
-"""Public symbols by tree-sitter: which grammar a language has, and the bounds on what its parser does."""
+"""The one way to tree-sitter: which grammar a language has, and the bounds on what its parser does."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from git_peer.adapters import rules, rules_of
 from git_peer.adapters.symbols import Symbol
 
 if TYPE_CHECKING:
-    from tree_sitter import Parser, Point
+    from tree_sitter import Parser, Point, Tree
+
+    from git_peer.core.target.section import Section
 
 # language → (package, its function)
 _PACKAGES = {
@@ -26,9 +28,17 @@ _PACKAGES = {
     "Ruby": ("tree_sitter_ruby", "language"),
     "C#": ("tree_sitter_c_sharp", "language"),
     "PHP": ("tree_sitter_php", "language_php"),
+    "Kotlin": ("tree_sitter_kotlin", "language"),
+    "Swift": ("tree_sitter_swift", "language"),
+    "Markdown": ("tree_sitter_markdown", "language"),
+    "JSON": ("tree_sitter_json", "language"),
+    "YAML": ("tree_sitter_yaml", "language"),
+    "TOML": ("tree_sitter_toml", "language"),
 }
+LANGUAGES = frozenset(_PACKAGES)
 _FILE_STEPS, _STEPS = 8_000, 60_000  # of a parser, for one file and for all; a step is about a hundred operations
 _CHUNK = 16_384
+_BOM = b"\xef\xbb\xbf"
 _NESTED = 500  # `<` in a row; recovering from thousands takes a parser seconds that it cannot be stopped in
 
 
@@ -48,12 +58,34 @@ class Grammars:
 
         A syntax error hides what is around it, nothing else. `header`: what a C file declares is for others.
         """
+        source = source.removeprefix(_BOM)
+        tree = self._tree(language, source, _FILE_STEPS)
+        return None if tree is None else rules.found(rules_of.RULES[language](source, header), tree.root_node)
+
+    def sections(self, language: str, source: bytes) -> list[Section] | None:
+        """The sections of a file in their order, each behind the one it is in; None where reading took too many steps.
+
+        A syntax error hides what is around it, nothing else.
+        """
+        from tree_sitter import Query, QueryCursor
+
+        from git_peer.adapters import sections
+
+        source = source.removeprefix(_BOM).removesuffix(b"\n") + b"\n"  # some grammars need the last one
+        tree = self._tree(language, source, self._left)
+        if tree is None:
+            return None
+        shape = sections.SHAPES[language]
+        captures = QueryCursor(Query(tree.language, shape.query)).captures(tree.root_node)
+        return sections.found(shape, captures, source)
+
+    def _tree(self, language: str, source: bytes, most: int) -> Tree | None:
+        """The syntax tree of a file; None where making it took more than `most` steps, or all that are left."""
         parser = self._parser(language)
         assert parser is not None, language
-        bound = min(_FILE_STEPS, self._left)
+        bound = min(most, self._left)
         if bound <= 0 or _tangled(source):
             return None
-        source = source.removeprefix(b"\xef\xbb\xbf")
         steps = 0
 
         def read(offset: int, _: Point) -> bytes:
@@ -65,13 +97,12 @@ class Grammars:
             return steps > bound  # some grammars take seconds for a few kilobytes of the wrong kind
 
         try:
-            tree = parser.parse(read, progress_callback=stop)
+            return parser.parse(read, progress_callback=stop)
         except ValueError:  # stopped
             parser.reset()
             return None
         finally:
             self._left -= steps
-        return rules.found(rules_of.RULES[language](source, header), tree.root_node)
 
     def _parser(self, language: str) -> Parser | None:
         if language not in self._parsers:

@@ -1,13 +1,16 @@
-"""Kinds of values on the command line: times, and texts."""
+"""Kinds of values on the command line: times, targets, and texts."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from git_peer.core.duration import seconds
 from git_peer.core.errors import PeerError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 
 class Duration(click.ParamType[int]):
@@ -24,6 +27,35 @@ class Duration(click.ParamType[int]):
         if found == 0:
             self.fail("a time over zero is wanted", param, ctx)
         return found
+
+
+class Place(click.ParamType[str]):
+    """A target; a shell completes it as a path, and behind `path::` the sections of the file."""
+
+    name = "target"
+
+    def shell_complete(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click's signature
+        param: click.Parameter,  # noqa: ARG002 - the same
+        incomplete: str,
+    ) -> list[CompletionItem]:
+        """What the shell offers."""
+        from click.shell_completion import CompletionItem
+
+        path, colons, begun = incomplete.partition("::")
+        if not colons:
+            return [CompletionItem(incomplete, type="file")]
+        from git_peer.cli._output import Call
+        from git_peer.cli._targets import paths
+        from git_peer.ops import sections
+
+        repo = Call().parts().repo
+        try:
+            _, found = sections.in_work_tree(repo, paths(repo, [path])[0])
+        except PeerError:
+            return []
+        return [CompletionItem(f"{path}::{label}") for label in found.labels if label.startswith(begun)]
 
 
 def given_text(value: str | None) -> str | None:

@@ -10,17 +10,25 @@ from git_peer.cli.main import COMPLETE_VAR, command
 # git's own completion calls _git_<command>, with the words in `words` and `cword`; click answers "type,value" lines.
 _BASH = """\
 _git_peer() {
-    local at=${__git_cmd_idx:-1} line
+    local at=${__git_cmd_idx:-1} line cut=
     COMPREPLY=()
+    # A colon ends a word to bash: what stands before the last one is there already.
+    [[ $COMP_WORDBREAKS == *:* ]] && cut=${words[cword]%"${words[cword]##*:}"}
     while IFS= read -r line; do
         case $line in
-        plain,*) COMPREPLY+=("${line#*,}") ;;
+        plain,*)
+            line=${line#*,}
+            printf -v line %q "${line#"$cut"}"
+            COMPREPLY+=("$line")
+            ;;
         dir,* | file,*) compopt -o default 2>/dev/null ;;
         esac
     done < <(COMP_WORDS="git-peer ${words[*]:at+1}" COMP_CWORD=$((cword - at)) @VAR@=bash_complete git-peer)
 }
 _git_peer_alone() {
-    local words=(git peer "${COMP_WORDS[@]:1}") cword=$((COMP_CWORD + 1)) __git_cmd_idx=1
+    local words=("${COMP_WORDS[@]}") cword=$COMP_CWORD __git_cmd_idx=1
+    declare -F _get_comp_words_by_ref >/dev/null && _get_comp_words_by_ref -n : words cword
+    words=(git peer "${words[@]:1}") cword=$((cword + 1))
     _git_peer
 }
 complete -F _git_peer_alone git-peer
@@ -33,6 +41,7 @@ _git-peer() {
     for kind key text in ${(f)"$(env COMP_WORDS="git-peer ${words[2,-1]}" COMP_CWORD=$((CURRENT - 1)) \\
         @VAR@=zsh_complete git-peer)"}; do
         if [[ $kind == plain ]]; then
+            key=${key//:/\\\\:}
             [[ $text == _ ]] && found+=("$key") || found+=("$key:$text")
         else
             _files

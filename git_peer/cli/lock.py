@@ -8,7 +8,7 @@ import click
 
 from git_peer.cli import _targets
 from git_peer.cli._output import Call, Reply, table
-from git_peer.cli._params import Duration, given_text
+from git_peer.cli._params import Duration, Place, given_text
 from git_peer.cli.main import command
 from git_peer.core.errors import PeerError
 from git_peer.core.lock.decide import Wish
@@ -21,7 +21,7 @@ _nul = click.option("-z", "nul", is_flag=True, help="With --pathspec-from-file: 
 
 
 @command("lock")
-@click.argument("given", nargs=-1, metavar="TARGET...")
+@click.argument("given", nargs=-1, metavar="TARGET...", type=Place())
 @_from_file
 @_nul
 @click.option("--shared", is_flag=True, help="Others may share it; nobody may have it exclusively.")
@@ -105,7 +105,7 @@ def _granted(views: list[dict[str, Any]]) -> list[str]:
 
 
 @command("unlock")
-@click.argument("given", nargs=-1, metavar="TARGET...")
+@click.argument("given", nargs=-1, metavar="TARGET...", type=Place())
 @_from_file
 @_nul
 @click.option("--all", "everything", is_flag=True, help="All of this session's locks.")

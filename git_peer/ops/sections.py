@@ -1,0 +1,112 @@
+"""The sections of a file as it stands in the work tree, or of any text; which there are, and who holds what."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from git_peer import layout
+from git_peer.adapters import languages
+from git_peer.core.errors import PeerError
+from git_peer.core.target.section import Sections
+from git_peer.store.git.repo import Repo
+
+LARGE = 8 << 20  # bytes; a larger file has no sections
+_STEPS = 400_000  # of a parser: some seconds at most
+_PATIENCE = 10.0  # seconds for git
+
+
+def of(repo: Repo, path: str, source: bytes) -> Sections:
+    """The sections of a text that stands, or is to stand, at `path` from the top.
+
+    By a grammar, else by git's function names where the path's `diff` attribute has any; `tool` is "" where neither
+    can tell.
+    """
+    if len(source) > LARGE or b"\0" in source[:8000]:  # binary, as git tells it
+        return Sections((), b"", "")
+    from git_peer.adapters.grammars import LANGUAGES, Grammars  # late: who asks for no section does without
+
+    language = "C++" if path.lower().endswith(".h") else languages.of(path)  # C++'s grammar reads C's headers too
+    if language in LANGUAGES:
+        grammars = Grammars(_STEPS)
+        found = grammars.sections(language, source) if grammars.has(language) else None
+        if found is not None:
+            return Sections(found, source, "tree-sitter")
+    return _by_git(repo, path, source)
+
+
+def _by_git(repo: Repo, path: str, source: bytes) -> Sections:
+    """The sections that git's function names make. It runs twice: for the attribute, and for the names."""
+    from git_peer.adapters import outlines
+    from git_peer.store.git.remote import run
+
+    where = repo.top or repo.gitdir
+    place = {"GIT_DIR": str(repo.gitdir), "GIT_OPTIONAL_LOCKS": "0"}
+    if repo.top is not None:
+        place["GIT_WORK_TREE"] = str(repo.top)
+    ask = ["-c", f"core.attributesFile={outlines.ATTRIBUTES}", "check-attr", "-z", "--stdin", "diff"]
+    said = run(ask, where, _PATIENCE, place, layout.to_bytes(path) + b"\0").out.split("\0")
+    driver = said[-2] if len(said) > 2 else "unspecified"
+    if driver in {"unspecified", "set", "unset"} or not driver.isprintable() or " " in driver:
+        return Sections((), source, "")
+    with tempfile.TemporaryDirectory(prefix="git-peer-") as folder:
+        old, new, attributes = (Path(folder, name) for name in ("old", "new", "attributes"))
+        old.write_bytes(source)
+        new.write_bytes(outlines.spaced(source))
+        attributes.write_text(f"* diff={driver}\n", "utf-8", "surrogateescape")
+        args = outlines.spaced_args(str(attributes), str(old), str(new))
+        ran = run(args, where, _PATIENCE, place)
+    found = outlines.of_spaced(ran.out.encode("utf-8", "surrogateescape"), source)
+    return Sections(found, source, "git")
+
+
+def in_work_tree(repo: Repo, path: str) -> tuple[bytes, Sections]:
+    """(text, sections) of a file as it stands in the work tree; PeerError where it is none, or is not there."""
+    whole = os.path.join(os.fsencode(str(repo.top or "")), layout.to_bytes(path))
+    if repo.top is None or os.path.islink(whole):
+        raise PeerError("not_found", f"{path} is no file with sections", "a link's text is what it leads to")
+    try:
+        source = Path(os.fsdecode(whole)).read_bytes()
+    except OSError as why:
+        raise PeerError(
+            "not_found", f"cannot read {path}: {why.strerror}", "sections are of a file that is there"
+        ) from None
+    return source, of(repo, path, source)
+
+
+def listed(sections: Sections, locks: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Each section with its name, kind, lines and who has it: first what stands outside all of them, with no name.
+
+    `locks` are those on the path, as the contract's L.
+    """
+    whole = [lock for lock in locks if lock["kind"] not in ("lines", "section")]
+    rows = [("", "module", sections.spans(""))]
+    rows += [
+        (label, one.kind, ((one.first, one.last),)) for label, one in zip(sections.labels, sections.found, strict=True)
+    ]
+    return [
+        {
+            "name": name,
+            "kind": kind,
+            "spans": spans,
+            "lines": [spans[0][0], spans[-1][1]] if spans else None,
+            "locks": whole,
+        }
+        for name, kind, spans in rows
+    ]
+
+
+def missing(path: str, name: str, sections: Sections) -> PeerError:
+    """The refusal of a name that a file does not have."""
+    if not sections.tool:
+        return PeerError(
+            "not_found", f"nothing here tells the sections of {path}", f"lock its lines, `{path}:10-45`, or the file"
+        )
+    near = sections.near(name)
+    meant = f"did you mean {' or '.join(near)}? " if near else ""
+    return PeerError(
+        "not_found", f"{path} has no section {name}", f"{meant}`git peer sections {path}` lists them", near=near
+    )
