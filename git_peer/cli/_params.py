@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from git_peer.core.duration import seconds
 from git_peer.core.errors import PeerError
 
 if TYPE_CHECKING:
@@ -20,8 +19,10 @@ class Duration(click.ParamType[int]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Seconds."""
+        from git_peer.core import duration
+
         try:
-            found = seconds(str(value))
+            found = duration.seconds(str(value))
         except ValueError as why:
             self.fail(str(why), param, ctx)
         if found == 0:

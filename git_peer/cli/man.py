@@ -17,9 +17,8 @@ import click
 
 from git_peer import __version__
 from git_peer.cli.main import COMMANDS, cli
-from git_peer.core.duration import seconds
 from git_peer.core.errors import EXIT
-from git_peer.store.settings import SETTINGS
+from git_peer.store.settings import SETTINGS, seconds
 
 _COMMON = frozenset({"as_name", "as_json", "quiet"})
 _SECTION = re.compile(r"(<!-- help: ([a-z -]+) -->\n).*?(<!-- /help -->)", re.DOTALL)

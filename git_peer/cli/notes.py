@@ -12,7 +12,6 @@ from git_peer.cli.main import command
 from git_peer.core import note as notes
 from git_peer.core import text
 from git_peer.core.lock.record import rfc3339
-from git_peer.ops import acceptance as accepting
 from git_peer.ops import blame as blaming
 from git_peer.ops import notes as noting
 from git_peer.ops.peer import shown_path
@@ -26,7 +25,7 @@ def notes_command(call: Call, rev: str) -> Reply:
     `git log --notes=peer` shows the same lines as they are kept, one JSON object each.
     """
     peer = call.peer()
-    commit = accepting.commit(peer, rev)
+    commit = peer.repo.commit(rev)
     found = noting.Reader(peer).note(commit)
     views = [notes.describe(line) for line in found.lines]
     views += [{"kind": "text", "text": text.clean(one)} for one in found.texts]
@@ -50,7 +49,7 @@ def blame_command(call: Call, path: str, spans: tuple[str, ...], rev: str | None
     """
     peer = call.peer()
     real = _targets.paths(peer.repo, [path])[0]
-    lines = blaming.blame(peer, real, spans, accepting.commit(peer, rev) if rev is not None else "")
+    lines = blaming.blame(peer, real, spans, peer.repo.commit(rev) if rev is not None else "")
     shown, encoding = shown_path(real)
     data: dict[str, Any] = {"path": shown, "lines": lines}
     if encoding:

@@ -76,9 +76,8 @@ def progress(
 def review(call: Call, ident: str, rev: str, note: str) -> Reply:
     """Hand one's task in: another session accepts it, or sends it back."""
     peer = call.peer(writing=True)
-    from git_peer.ops import acceptance as accepting
 
-    commit = accepting.commit(peer, rev)
+    commit = peer.repo.commit(rev)
     done = peer.run(Move(me=peer.me, task=ident, status="review", note=given_text(note) or "", commit=commit))
     return Reply(done, f"Handed in {_tasks.in_words(done['task'])} at {commit[:12]}.", network=True, wrote=True)
 
@@ -101,7 +100,7 @@ def result(call: Call, ident: str, run: bool, verdict: str | None, rev: str, out
     done = (
         accepting.run(peer, ident, timeout)
         if run
-        else accepting.record(peer, ident, accepting.commit(peer, rev), verdict == "passed", given_text(output) or "")
+        else accepting.record(peer, ident, peer.repo.commit(rev), verdict == "passed", given_text(output) or "")
     )
     said = done["task"]["result"]
     told = f"{done['task']['id']}: acceptance {'passed' if said['passed'] else 'failed'} on {said['commit'][:12]}."

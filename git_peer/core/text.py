@@ -135,6 +135,15 @@ def harmless(value: Any) -> Any:
     return [harmless(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
+def begun(ids: Iterable[str], beginning: str, noun: str, hint: str) -> str:
+    """The one id that begins so; PeerError("not_found") where there is none, or more than one."""
+    match = [one for one in ids if one.startswith(beginning)] if beginning else []
+    if len(match) != 1:
+        many = "more than one" if match else "no"
+        raise PeerError("not_found", f"{many} {noun}'s id begins with {line(beginning, 64)!r}", hint)
+    return match[0]
+
+
 def word(text: str, most: int = 64) -> str:
     """A stranger's name, path or kind inside a sentence of ours: as it is where it is one word, else quoted."""
     return text if len(text) <= most and _WORD.fullmatch(text) and is_plain(text) else quoted(text, most)

@@ -56,7 +56,8 @@ def install(
             _take_out_chain(site)
         if plan.chained:  # git does not look there now
             _take_out_blocks(site)
-    return inspect(common_dir, worktree_top, env=env, scripts=scripts, python=python)
+    with explained("look at"):
+        return _inspected(site, plan)
 
 
 def remove(common_dir: Path, worktree_top: Path | None, *, env: Mapping[str, str] | None = None) -> list[str]:
@@ -88,9 +89,12 @@ def inspect(
     """How each hook that has a gate stands in this clone. Writes nothing; raises PeerError "failed"."""
     site = site_of(common_dir, worktree_top, env, scripts, python)
     with explained("look at"):
-        plan = plan_of(site)
-        find = _look_chained(site, plan) if plan.chained else _look_plain(site, plan)
-        return [_judge(site, plan, find(name), name, text) for name, text in site.gates().items()]
+        return _inspected(site, plan_of(site))
+
+
+def _inspected(site: Site, plan: Plan) -> list[HookState]:
+    find = _look_chained(site, plan) if plan.chained else _look_plain(site, plan)
+    return [_judge(site, plan, find(name), name, text) for name, text in site.gates().items()]
 
 
 @contextlib.contextmanager
@@ -316,7 +320,8 @@ def is_settled(site: Site) -> bool:
         there = set(_old_dispatchers(site))
         if there - set(texts) - set(links) or any(not os.path.lexists(site.dispatchers / one) for one in texts):
             return False
-    return all(state.state == "installed" for state in inspect(site.common, site.top, env=site.env))
+    with explained("look at"):
+        return all(state.state == "installed" for state in _inspected(site, plan))
 
 
 # -- looking --------------------------------------------------------------------------------------

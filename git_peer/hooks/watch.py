@@ -49,17 +49,19 @@ def look(common: Path, top: Path | None, gitdir: Path, name: str, *, mend: bool)
 
 
 def _look(site: Site, top: Path | None, gitdir: Path, name: str, mend: bool) -> Finding:
-    before = _open(site, top, gitdir)
+    found = chain.values(gitdir, site.env)
+    before = _open(site, top, found)
     hint = _MENDS
     if mend and (before or _due(site)):
         try:
             hooks.install(site.common, top)
         except PeerError as why:
             hint = f"{why.message}; {why.hint}" if before else ""
+        found = chain.values(gitdir, site.env)
     if not mend:
         return Finding(_told(before), hint if before else "")
-    mark = seal.record(str(site.peer), _hangs_on(site, top, gitdir), os.environ)
-    after = _open(site, top, gitdir) if before else before
+    mark = seal.record(str(site.peer), _hangs_on(site, top, gitdir, found), os.environ)
+    after = _open(site, top, found) if before else before
     with contextlib.suppress(PeerError, OSError):  # a disk that takes no writes: it is looked at again next time
         known = files.read_json(Path(seal.path_of(str(site.peer))))
         same = {**mark, "trees": {}} == {**known, "trees": {}}
@@ -87,18 +89,20 @@ def users(common: Path, top: Path | None, gitdir: Path, name: str) -> bool:
 
 
 # -- what git does --------------------------------------------------------------------------------
-def _folder(site: Site, top: Path | None, gitdir: Path) -> tuple[Path, str]:
+_Values = list[tuple[str, str]]  # of core.hooksPath, as chain.values() has them
+
+
+def _folder(site: Site, top: Path | None, found: _Values) -> tuple[Path, str]:
     """(the folder that git takes the hooks of a work tree from, its setting as git has it; "" for the default)."""
-    found = chain.values(gitdir, site.env)
     if not found:
         return site.default, ""
     value = found[-1][1]
     return (top or site.common) / value, value
 
 
-def _open(site: Site, top: Path | None, gitdir: Path) -> dict[str, str]:
+def _open(site: Site, top: Path | None, values: _Values) -> dict[str, str]:
     """Hook → why git does not run the gate with it; nothing where the gate is in place."""
-    folder, setting = _folder(site, top, gitdir)
+    folder, setting = _folder(site, top, values)
     found: dict[str, str] = {}
     for name in blocks.GATED:
         path = blocks.placed(folder / name, name)
@@ -157,9 +161,10 @@ def _due(site: Site) -> bool:
 
 
 # -- what that hangs on ---------------------------------------------------------------------------
-def _hangs_on(site: Site, top: Path | None, gitdir: Path) -> list[str]:
+def _hangs_on(site: Site, top: Path | None, gitdir: Path, values: _Values) -> list[str]:
     """The files that decide whether git runs the gate; those that are not there, but would count, too."""
-    folders = {site.default, _folder(site, top, gitdir)[0], *map(Path, _user_folders(site, top, gitdir))}
+    # Every folder that a setting names, also one that another overrules.
+    folders = {site.default, _folder(site, top, values)[0], *(Path(top or site.common, value) for _, value in values)}
     found = [f"{folder}/{name}" for folder in folders for name in blocks.GATED]
     found += [f"{folder}/{name}.legacy" for folder in folders for name in blocks.GATED]
     found += [str(folder) for folder in folders if folder not in (site.default, site.dispatchers)]
@@ -173,11 +178,6 @@ def _hangs_on(site: Site, top: Path | None, gitdir: Path) -> list[str]:
     found += [f"{tree}/config.worktree" for tree in (site.common, *sorted((site.common / "worktrees").glob("*")))]
     found += [str(site.common / "worktrees"), *_configs(gitdir)]
     return list(dict.fromkeys(os.path.abspath(one) for one in found))
-
-
-def _user_folders(site: Site, top: Path | None, gitdir: Path) -> list[str]:
-    """Every folder that a core.hooksPath names for a work tree, also one that another overrules."""
-    return [os.path.join(top or site.common, value) for _, value in chain.values(gitdir, site.env)]
 
 
 def _configs(gitdir: Path) -> Iterator[str]:

@@ -177,6 +177,19 @@ def _time(seconds: int | None) -> str | None:
     return None if seconds is None else f"{seconds}s"
 
 
+# What a plan says of a task: an argument of two tools, and the option of `task add` and `task edit`.
+_SAYS = {
+    "description": "description", "phase": "phase", "parent": "parent", "depends_on": "after_task", "paths": "path",
+    "accept": "accept", "checklist": "item", "priority": "priority", "provides": "provides", "uses": "uses",
+    "skills": "skill",
+}  # fmt: skip
+
+
+def _says(given: dict[str, Any]) -> list[str]:
+    """The options for a tool's arguments, by their names."""
+    return flags(**{option: given[name] for name, option in _SAYS.items() if name in given})
+
+
 def _plan(server: MCPServer[Any], ask: Ask) -> None:
     @server.tool(structured_output=True, annotations=_WRITES)
     async def create_phase(ctx: Ctx, name: Text) -> views.Phases:
@@ -199,19 +212,7 @@ def _plan(server: MCPServer[Any], ask: Ask) -> None:
         skills: list[str] | None = None,
     ) -> views.OneTask:
         """Add a task to the plan. Name the paths that it will change: that keeps others off them."""
-        options = flags(
-            description=description,
-            phase=phase,
-            parent=parent,
-            after_task=depends_on,
-            path=paths,
-            accept=accept,
-            priority=priority,
-            provides=provides,
-            uses=uses,
-            skill=skills,
-        )
-        return views.OneTask(**await ask("task", "add", *options, "--", title, ctx=ctx))
+        return views.OneTask(**await ask("task", "add", *_says(locals()), "--", title, ctx=ctx))
 
     @server.tool(structured_output=True, annotations=_WRITES)
     async def move_task(ctx: Ctx, task: TaskId, phase: Text) -> views.OneTask:
@@ -315,24 +316,8 @@ def _tasks(server: MCPServer[Any], ask: Ask) -> None:
         skills: list[str] | None = None,
     ) -> views.OneTask:
         """Change what the plan says of a task. A list replaces the one that was there; an empty one empties it."""
-        lists = {"depends_on": depends_on, "paths": paths, "checklist": checklist, "provides": provides, "uses": uses}
-        lists["skills"] = skills
-        texts = {"description": description, "phase": phase, "parent": parent, "accept": accept}
-        options = flags(
-            title=title,
-            description=description,
-            phase=phase,
-            parent=parent,
-            after_task=depends_on,
-            path=paths,
-            accept=accept,
-            item=checklist,
-            priority=priority,
-            provides=provides,
-            uses=uses,
-            skill=skills,
-            clear=[name for name, value in {**lists, **texts}.items() if value is not None and not value],
-        )
+        given = locals()
+        options = flags(title=title, clear=[name for name in _SAYS if given.get(name) in ("", [])]) + _says(given)
         return views.OneTask(**await ask("task", "edit", *options, "--", task, ctx=ctx))
 
     @server.tool(structured_output=True, annotations=_WRITES)

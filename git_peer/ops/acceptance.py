@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pygit2
-
 from git_peer.core import text
 from git_peer.core.errors import PeerError
 from git_peer.core.plan.task import record as tasks
@@ -18,14 +16,6 @@ from git_peer.ops.peer import Peer
 from git_peer.store.git.remote import run as run_git
 
 KEPT = 3000  # characters of an output that are recorded: its end
-
-
-def commit(peer: Peer, rev: str) -> str:
-    """The id of the commit that `rev` names."""
-    try:
-        return str(peer.repo.git.revparse_single(rev).peel(pygit2.Commit).id)
-    except (KeyError, ValueError, pygit2.GitError):
-        raise PeerError("usage", f"no commit {rev!r}", "name a commit of this repository") from None
 
 
 def reopened(task: Task) -> str:
@@ -49,7 +39,7 @@ def run(peer: Peer, ident: str, timeout: int) -> dict[str, Any]:
     top = peer.repo.top
     if top is None:
         raise PeerError("invalid", "there is no work tree here to run it in", "run it in a work tree")
-    on = commit(peer, "HEAD")
+    on = peer.repo.commit("HEAD")
     if task.status == "review" and on != task.commit:
         raise PeerError(
             "changed",

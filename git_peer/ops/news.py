@@ -23,7 +23,6 @@ from git_peer.core.session import record as sessions
 from git_peer.core.target.target import Target
 from git_peer.ops import sync as tentative
 from git_peer.ops.peer import Peer
-from git_peer.store.git.libgit2 import Commit, GitError
 
 
 # -- what comes in --------------------------------------------------------------------------------
@@ -40,16 +39,6 @@ def _named(names: Sequence[str]) -> tuple[str, ...]:
         if not naming.is_name(name):
             raise PeerError("usage", f"not a session's name: {text.line(name, 80)!r}", "`git peer peers` lists them")
     return tuple(dict.fromkeys(names))
-
-
-def _commit(peer: Peer, rev: str | None) -> str:
-    """The id of the commit that `rev` means; "" for none."""
-    if rev is None:
-        return ""
-    try:
-        return str(peer.repo.handle.revparse_single(rev).peel(Commit).id)
-    except (KeyError, ValueError, GitError):
-        raise PeerError("usage", f"not a commit: {text.line(rev, 80)}", "as `git rev-parse` takes it") from None
 
 
 def _not_too_many(**lists: Sequence[object]) -> None:
@@ -107,7 +96,7 @@ def tell(
         paths=tuple(dict.fromkeys(paths)),
         contracts=tuple(dict.fromkeys(contracts)),
         tasks=tuple(dict.fromkeys(tasks)),
-        commit=_commit(peer, commit),
+        commit=peer.repo.commit(commit) if commit is not None else "",
         to=_named(to),
         supersedes=supersedes,
         allowed=text.taken_line(allow, "a reason", text.ITEM) if allow else "",

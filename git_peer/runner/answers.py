@@ -242,12 +242,6 @@ class _Reader:
 
 
 # -- yes or no ------------------------------------------------------------------------------------
-VERDICT: dict[str, Any] = {
-    "type": "object",
-    "properties": {"answer": {"enum": ["yes", "no"]}, "why": {"type": "string", "maxLength": 300}},
-    "required": ["answer", "why"],
-    "additionalProperties": False,
-}
 SUBTASKS: dict[str, Any] = {
     "type": "object",
     "properties": {
@@ -290,7 +284,7 @@ class _Verdict(msgspec.Struct):
 
 
 def verdict(text: str) -> Verdict:
-    """What the answer to "can it be solved as it is" says: JSON as VERDICT has it, or a text that begins so."""
+    """What the answer to "can it be solved as it is" says: JSON ({answer, why}), or a text that begins so."""
     said = blocks.plain(text[:ANSWER])
     try:
         found = msgspec.json.decode(_json(said), type=_Verdict)

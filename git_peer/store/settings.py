@@ -7,11 +7,17 @@ import re
 from pathlib import Path
 from typing import Any
 
-from git_peer.core.duration import seconds
 from git_peer.core.errors import PeerError
 from git_peer.core.log.record import is_log_id
 from git_peer.store.git import libgit2
 from git_peer.store.git.libgit2 import Repository
+
+
+def seconds(text: str) -> int:
+    """A duration; ValueError where it is none."""
+    from git_peer.core import duration  # most who read settings have none that is a time
+
+    return duration.seconds(text)
 
 
 def _flag(text: str) -> bool:

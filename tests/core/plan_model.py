@@ -359,12 +359,15 @@ class Model:
         need(task.status in ("in_progress", "blocked", "done", "dropped"))
         need(not self.below(task) or task.status == "dropped")
         need(all(phase.status != "closed" for phase in self.phases if phase.name == task.phase))
+        lapsed = task.status == "in_progress" and not self.owns(name, task)
         if task.status == "in_progress":
             self.stop(name, task)
         if task.status == "dropped":
             self.adopt(name, task)
         had = self.parents()
-        task.status, task.worker, task.kept, task.commit, task.result = "todo", None, "", "", None
+        task.status, task.worker, task.kept = "todo", None, ""
+        if not lapsed:  # what a dead session left is there with what it handed in, as by any other word
+            task.commit, task.result = "", None
         self.consistent()
         self.settle(had)
 

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from git_peer import layout
 from git_peer.core import text
-from git_peer.core.errors import Malformed, PeerError
+from git_peer.core.errors import Malformed
 from git_peer.core.lock import rule as verdict
 from git_peer.core.log.command import Scene
 from git_peer.core.log.state import Kept, Record, State, decode
@@ -164,11 +164,8 @@ def all_of(state: State) -> list[Debate]:
 def find(state: State, prefix: str) -> Debate:
     """The one debate whose id begins with `prefix`."""
     names = [name.removesuffix(".json") for name in state.entries(layout.T_DEBATES) or ()]
-    match = [ident for ident in names if ident.startswith(prefix)] if prefix else []
-    debate = get(state, match[0]) if len(match) == 1 else None
-    if debate is None:
-        many = "more than one debate's id begins" if match else "no debate's id begins"
-        raise PeerError("not_found", f"{many} with {text.line(prefix, 64)!r}", "`git peer debate list` shows them")
+    debate = get(state, text.begun(names, prefix, "debate", "`git peer debate list` shows them"))
+    assert debate is not None
     return debate
 
 

@@ -9,7 +9,6 @@ import msgspec
 
 from git_peer import layout
 from git_peer.core import text
-from git_peer.core.errors import PeerError
 from git_peer.core.lock import record as locks
 from git_peer.core.lock import rule as verdict
 from git_peer.core.lock.record import Lock, rfc3339
@@ -138,11 +137,8 @@ def all_of(state: State) -> list[Delta]:
 
 def find(state: State, prefix: str) -> Delta:
     """The one open delta whose id begins with `prefix`."""
-    match = [ident for ident in ids(state) if ident.startswith(prefix)] if prefix else []
-    delta = get(state, match[0]) if len(match) == 1 else None
-    if delta is None:
-        many = "more than one open delta's id begins" if match else "no open delta's id begins"
-        raise PeerError("not_found", f"{many} with {text.line(prefix, 64)!r}", "`git peer deltas` lists them")
+    delta = get(state, text.begun(ids(state), prefix, "open delta", "`git peer deltas` lists them"))
+    assert delta is not None
     return delta
 
 

@@ -8,7 +8,7 @@ import msgspec
 
 from git_peer import layout
 from git_peer.core import text
-from git_peer.core.errors import Malformed, PeerError
+from git_peer.core.errors import Malformed
 from git_peer.core.lock.record import rfc3339
 from git_peer.core.log import command
 from git_peer.core.log.command import Command, Scene
@@ -120,11 +120,8 @@ def all_of(state: State) -> list[Question]:
 def find(state: State, prefix: str) -> Question:
     """The one open question whose id begins with `prefix`."""
     ids = [name.removesuffix(".json") for name in state.entries(layout.T_QUESTIONS) or ()]
-    match = [ident for ident in ids if ident.startswith(prefix)] if prefix else []
-    question = get(state, match[0]) if len(match) == 1 else None
-    if question is None:
-        many = "more than one open question's id begins" if len(match) > 1 else "no open question's id begins"
-        raise PeerError("not_found", f"{many} with {text.line(prefix, 64)!r}", "`git peer plan questions` lists them")
+    question = get(state, text.begun(ids, prefix, "open question", "`git peer plan questions` lists them"))
+    assert question is not None
     return question
 
 

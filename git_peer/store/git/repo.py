@@ -214,6 +214,15 @@ class Repo:
             raise PeerError("failed", f"git {args[0]} failed: {said}", "`git status` tells more")
         return layout.from_bytes(ran.stdout).removesuffix("\0")
 
+    def commit(self, rev: str) -> str:
+        """The id of the commit that `rev` means, as `git rev-parse` takes it; PeerError("usage") for none."""
+        try:
+            return str(self.handle.revparse_single(rev).peel(libgit2.Commit).id)
+        except (KeyError, ValueError, GitError):
+            from git_peer.core import text
+
+            raise PeerError("usage", f"not a commit: {text.line(rev, 80)}", "as `git rev-parse` takes it") from None
+
     def blob_at_head(self, path: str) -> str:
         """The blob of `path` in HEAD; "" where there is none."""
         if self.handle.head_is_unborn or not layout.is_utf8(path):

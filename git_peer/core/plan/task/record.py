@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from git_peer import layout
-from git_peer.core.errors import PeerError
+from git_peer.core import text
 from git_peer.core.lock.record import rfc3339
 from git_peer.core.log.state import Kept, Record, State, decode
 from git_peer.core.session import record as sessions
@@ -146,14 +146,11 @@ def all_of(state: State) -> Iterator[Task]:
         yield decode(raw, Task)
 
 
-def find(state: State, text: str) -> Task:
-    """The task that `text` names: its id, or a unique prefix of it."""
+def find(state: State, name: str) -> Task:
+    """The task that `name` names: its id, or a unique prefix of it."""
     known = names(state)
-    match = [text] if text in known else [name for name in known if name.startswith(text)]
-    task = get(state, match[0]) if len(match) == 1 and text else None
-    if task is None:
-        many = "more than one task's id begins" if len(match) > 1 and text else "there is no task whose id begins"
-        raise PeerError("not_found", f"{many} with {text!r}", "`git peer task list` shows them")
+    task = get(state, name if name in known else text.begun(known, name, "task", "`git peer task list` shows them"))
+    assert task is not None
     return task
 
 
