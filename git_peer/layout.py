@@ -6,7 +6,8 @@ any bytes that git takes survive the round trip.
 
 from __future__ import annotations
 
-FORMAT = 1  # of the log, declared in log.json
+FORMAT = 2  # of a log, declared in log.json: the newest that is known here
+FIRST_FORMAT = 1  # that a log begins with; a newer one is declared by who first needs it
 
 # -- refs ---------------------------------------------------------------------------------------
 BRANCH = "peer/coordination"  # default of peer.branch: the log's branch on the remote

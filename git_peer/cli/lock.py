@@ -52,7 +52,8 @@ def lock_command(
 ) -> Reply:
     """Take locks on TARGETs: all of them, or none.
 
-    A target is a file, a folder (`dir/`), a glob (`'src/**/*.py'`), or a name (`@deploy`). One's own are renewed.
+    A target is a file, a folder (`dir/`), a glob (`'src/**/*.py'`), lines of a file as it is here (`src/a.py:10-45`),
+    or a name (`@deploy`). One's own are renewed.
     """
     peer = call.peer(writing=not dry_run, once=True)
     wanted = _targets.parsed(peer.repo, _targets.listed(given, source, nul))
@@ -61,6 +62,10 @@ def lock_command(
     if not wanted:
         raise PeerError("usage", "nothing to lock" + (": nothing is changed" if changed else ""), "git peer help lock")
     _targets.supported(wanted)
+    if any(target.kind == "lines" for target in wanted):
+        from git_peer.ops import lines
+
+        wanted = lines.placed(peer, wanted)
     reason = given_text(reason)
     if reason is not None and len(reason.encode("utf-8", "surrogateescape")) > 2000:
         raise PeerError("invalid", "a reason of over 2,000 bytes", "say it in a line")
@@ -146,6 +151,10 @@ def unlock_command(
         raise PeerError("usage", "--all gives back one's own; --force wants targets", "")
     peer = call.peer(writing=True, once=True)
     wanted = _targets.parsed(peer.repo, texts)
+    if any(target.kind in ("lines", "section") for target in wanted):
+        from git_peer.ops import lines
+
+        wanted = lines.named(peer, wanted)
     from git_peer.ops import sync as tentative
 
     dropped = tentative.drop(peer, [targets.show(t) for t in wanted], everything)
@@ -171,7 +180,15 @@ def locks_command(call: Call, given: tuple[str, ...], source: str | None, nul: b
     """What is locked, or what overlaps PATHs, by the local copy of the log."""
     peer = call.peer(once=True)
     among: list[Target] = _targets.parsed(peer.repo, _targets.listed(given, source, nul))
+    if any(target.kind == "lines" for target in among):
+        from git_peer.ops import lines
+
+        among = lines.placed(peer, among)
     found = peer.locks(among, mine)
+    if any(view.get("blob") for view in found):
+        from git_peer.ops import lines
+
+        lines.shown_here(peer, found)
     rows = [
         [v["target"], v["session"], v["mode"], v["state"] if v["live"] else "lapsed", v["expires_at"], v["reason"]]
         for v in found
@@ -191,14 +208,20 @@ def check_command(
 ) -> Reply:
     """Whether this session may change PATHs, by the local copy of the log. Exit 1 where not."""
     peer = call.peer(once=True)
-    paths = _targets.paths(peer.repo, _targets.listed(given, source, nul))
+    paths, of_lines = _targets.paths_and_lines(peer.repo, _targets.listed(given, source, nul))
     if staged or rev is not None:
         from git_peer.ops import outgoing
-    if staged:
-        paths += outgoing.staged(peer)
-    if not paths and not staged and rev is None:
+    if not paths and not of_lines and not staged and rev is None:
         raise PeerError("usage", "check wants paths, --staged or --rev", "git peer help check")
     found = peer.check(paths)
+    if of_lines:
+        from git_peer.ops import lines
+
+        found += lines.check(peer, of_lines)
+    if staged:
+        among = outgoing.staged(peer)
+        found += outgoing.of_staged(peer, [path for path in among if path not in paths])
+        paths += among
     if rev is not None:
         known = {one["path"] for one in found}
         found += [one for one in outgoing.of_range(peer, rev) if one["path"] not in known]
@@ -207,4 +230,6 @@ def check_command(
 
         why = refusal(found)
         raise PeerError(why.code, why.message, why.hint, allowed=False, violations=found)
-    return Reply({"allowed": True, "violations": []}, f"{len(set(paths))} paths may be changed.")
+    return Reply(
+        {"allowed": True, "violations": []}, f"{len({*paths, *(one.real for one in of_lines)})} paths may be changed."
+    )

@@ -40,9 +40,10 @@ and holds for all of its work trees.
 
 _TARGETS = """\
 What can be locked, relative to the current directory: a file (`src/auth.py`, which need not exist yet), a folder
-(`src/`), a glob (`'src/**/*.py'`: `*` stops at a slash, `**` does not), or a name (`@deploy`). An existing file is
-never taken for a glob. `:(top)`, `:(literal)` and `:(glob)` mean what they mean to git; a file called `@deploy` is
-`./@deploy`. Lines (`path:10-45`) and sections (`path::Class.method`) are understood, and not locked by this release.
+(`src/`), a glob (`'src/**/*.py'`: `*` stops at a slash, `**` does not), lines of a file as it is in the work tree
+(`src/auth.py:10-45`), or a name (`@deploy`). An existing file is never taken for a glob or for lines. `:(top)`,
+`:(literal)` and `:(glob)` mean what they mean to git; a file called `@deploy` is `./@deploy`. Sections
+(`path::Class.method`) are understood, and not locked by this release.
 """
 
 _ENVIRONMENT = {

@@ -18,6 +18,7 @@ _PASSING = frozenset(
         "GIT_OBJECT_DIRECTORY",
         "GIT_ALTERNATE_OBJECT_DIRECTORIES",
         "GIT_QUARANTINE_PATH",
+        "GIT_NO_LAZY_FETCH",
     }
 )
 

@@ -38,7 +38,8 @@ _DIFF = (
     "--cached",
     "--no-renames",
     "--no-relative",
-    "--name-only",
+    "--raw",
+    "--no-abbrev",
     "-z",
     "--ignore-submodules=none",
     "--ita-invisible-in-index",
@@ -166,9 +167,9 @@ def differences(heads: Sequence[str]) -> list[Child]:
     return [Child((*_DIFF, parent, "--"), quiet=parent == "HEAD") for parent in ("HEAD", *heads)]
 
 
-def staged(children: Sequence[Child], objects: Objects) -> list[str]:
-    """The paths that all of differences() name."""
-    paths: list[bytes] = []
+def staged(children: Sequence[Child], objects: Objects) -> dict[str, tuple[list[str], str]]:
+    """The paths that all of differences() name: what each parent has there, and the index; no blob is all zeros."""
+    paths: dict[bytes, tuple[list[str], str]] = {}
     for number, child in enumerate(children):
         out, status = child.end()
         if status and number == 0 and objects.get("HEAD") is None:  # unborn
@@ -176,13 +177,13 @@ def staged(children: Sequence[Child], objects: Objects) -> list[str]:
             out, status = Child((*_DIFF, _EMPTY_TREE[len(top[0]) if top else 40], "--")).end()
         if status:
             raise Unsure(f"git diff-index ended with status {status}")
-        names = out.split(b"\0")[:-1]
-        if number:
-            differ = set(names)
-            paths = [path for path in paths if path in differ]
-        else:
-            paths = names
-    return [layout.from_bytes(path) for path in paths]
+        rows = out.split(b"\0")
+        differ = {path: info.split(b" ") for info, path in zip(rows[::2], rows[1::2], strict=False)}
+        if not number:
+            paths = {path: ([info[2].decode()], info[3].decode()) for path, info in differ.items()}
+            continue
+        paths = {path: ([*old, differ[path][2].decode()], new) for path, (old, new) in paths.items() if path in differ}
+    return {layout.from_bytes(path): change for path, change in paths.items()}
 
 
 def merged(hook: str, gitdir: str) -> list[str]:
@@ -279,6 +280,7 @@ def check(hook: str, gitdir: str, common: str) -> Answer:
     called = naming.name_from(os.environ, name)[0]
     me = {"clone": ident, "gitdir": name, "name": called, "also": runs.also(folder, called)}
     known: dict[str, bool] = {}
+    blobs: dict[str, bytes | None] = {}
 
     def landed(commit: str) -> bool:
         if commit not in known:
@@ -288,12 +290,31 @@ def check(hook: str, gitdir: str, common: str) -> Answer:
     def left(session: dict[str, Any]) -> bool:
         return bool(ident) and session["clone"] == ident and runs.has_left(top, session)
 
+    def untouched(path: str, targets: Sequence[dict[str, Any]]) -> Sequence[bool]:
+        from git_peer.core.target import lines
+
+        old, new = paths[path]
+        return lines.untouched(
+            [verdict.spans_of(target) for target in targets],
+            [blob(target["blob"]) for target in targets],
+            [blob(ident) for ident in old],
+            blob(new),
+        )
+
+    def blob(ident: str) -> bytes | None:
+        if ident not in blobs:
+            there = objects.get(ident) if ident.strip("0") else None
+            blobs[ident] = there[2] if there is not None and there[1] == "blob" else None
+        return blobs[ident]
+
     def judge(tree: Tree) -> None:
         tentative, fenced = markers(f"{folder}/{layout.D_TENTATIVE}"), markers(f"{folder}/{layout.D_FENCED}")
         seen = verdict.parse(_read(f"{folder}/{layout.F_SEEN}") or b"{}", layout.F_SEEN)
         clock = Clock(times.now(), times.steady(), times.boot(), seen, ident, lambda: verdict.sessions(tree))
         found.doubted = []
-        found.against = verdict.judge(tree, paths, me, clock, tentative, fenced, landed, found.doubted.append, left)
+        found.against = verdict.judge(
+            tree, paths, me, clock, tentative, fenced, landed, found.doubted.append, left, untouched
+        )
 
     judge(tree)
     if found.refuses and of_clone.get("remote"):
@@ -310,6 +331,7 @@ def main(argv: Sequence[str]) -> int:
     """Run the gate for the hook `argv[0]`; the exit status. Says on stderr why, in git's two lines."""
     hook, *where = argv
     os.environ["GIT_NO_REPLACE_OBJECTS"] = "1"  # what counts is what is there
+    os.environ["GIT_NO_LAZY_FETCH"] = "1"  # a commit that passes waits for no network
     try:
         gitdir, common = where or _where()
         found = check(hook, gitdir, common)
@@ -371,12 +393,24 @@ def described(against: dict[str, Any], age: str) -> str:
         return f"{path} is disputed{where}" + (f": {topic}" if topic else "")
     kind, target = verdict.place(lock["target"])
     on = "" if target == against["path"] else f" on {quoted(target + '/' if kind == 'dir' else target)}"
+    on = part(lock["target"]) or on
     until = clock(against["expires"])
     if against["expires"] < time.time():  # a clock of which that is not taken
         age = f"{age}; this clock says it is later, and is not borne out"
     text = f"{path} is locked by {clean(lock['session'])} ({clean(lock['mode'])}{on}, until {until}{age})"
     reason = clean(str(lock.get("reason", "")))
     return f"{text}: {reason}" if reason else text
+
+
+def part(target: dict[str, Any]) -> str:
+    """The lines or the section that a lock is on, in words; "" for a whole file."""
+    spans = verdict.spans_of(target)
+    if not spans:
+        return ""
+    rows = ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in spans[:SHOWN])
+    rows += ", …" if len(spans) > SHOWN else ""
+    name = clean(str(target.get("section", "")))
+    return f" on {name}, lines {rows}" if name else f" on lines {rows}"
 
 
 def advice(refused: Sequence[dict[str, Any]], by: Answer, merging: bool) -> str:
@@ -393,6 +427,8 @@ def _advice(refused: Sequence[dict[str, Any]], merging: bool) -> str:
         who = next(iter(holders)) if len(holders) == 1 else "the holders"
         if merging:
             return f"wait until then or ask {who}, then finish the merge with 'git commit'"
+        if all(a["lock"] and verdict.spans_of(a["lock"]["target"]) for a in refused):
+            return f"wait until then, ask {who}, or leave those lines as they are ('git add -p')"
         return f"wait until then, ask {who}, or commit the rest with 'git commit -- <other paths>'"
     if "fenced" in whys:
         return "merge what has landed since, or take it again with 'git peer lock'"

@@ -15,10 +15,12 @@ from typing import Any, NamedTuple
 from git_peer import layout
 from git_peer.core.errors import PeerError
 from git_peer.core.lock import push_rule as rule
+from git_peer.core.lock import rule as locking
 from git_peer.core.lock.landing import PushLand
 from git_peer.core.session import record as sessions
 from git_peer.core.session.record import Session
 from git_peer.core.target import glob as globs
+from git_peer.core.target import lines as ranges
 from git_peer.core.text import quoted
 from git_peer.ops import refusal as refusing
 from git_peer.ops.destination import (
@@ -37,10 +39,12 @@ from git_peer.ops.makers import as_session
 from git_peer.ops.peer import Peer
 from git_peer.ops.span import Span
 from git_peer.store.git.history import History, Missing
+from git_peer.store.git.lines import Lines
 from git_peer.store.git.remote import run
 
 LOOKED_THROUGH = 500  # commits of the log, for what others have pushed
 
+_STAGED = ("diff-index", "--cached", "--no-renames", "-z", "--ignore-submodules=none")
 _LINE = re.compile(r"(?s)(.*) ([0-9a-f]{40}|[0-9a-f]{64}) ([^\x00-\x20\x7f]+) ([0-9a-f]{40}|[0-9a-f]{64})")
 
 
@@ -332,9 +336,29 @@ def touched(peer: Peer, commits: Sequence[str]) -> list[str]:
 
 def staged(peer: Peer) -> list[str]:
     """The paths that the index changes."""
-    base = "HEAD" if not peer.repo.git.head_is_unborn else str(peer.repo.git.TreeBuilder().write())
-    args = ["diff-index", "--cached", "--no-renames", "--name-only", "-z", "--ignore-submodules=none", base, "--"]
-    return [path for path in _git(peer, args).split("\0") if path]
+    return [path for path in _git(peer, [*_STAGED, "--name-only", _base(peer), "--"]).split("\0") if path]
+
+
+def _base(peer: Peer) -> str:
+    """What the index is compared with: HEAD, or where there is none yet the empty tree."""
+    return "HEAD" if not peer.repo.git.head_is_unborn else str(peer.repo.git.TreeBuilder().write())
+
+
+def of_staged(peer: Peer, paths: Sequence[str]) -> list[dict[str, Any]]:
+    """Violations if what the index has at `paths` were committed."""
+    ids: dict[str, tuple[str, str]] = {}
+    lines = Lines(peer.repo.handle)
+
+    def untouched(path: str, there: Sequence[dict[str, Any]]) -> Sequence[bool]:
+        if not ids:
+            rows = _git(peer, [*_STAGED, "--raw", "--no-abbrev", _base(peer), "--"]).split("\0")
+            fields = ((info.split(" "), name) for info, name in zip(rows[::2], rows[1::2], strict=False))
+            ids.update({name: (info[2], info[3]) for info, name in fields})
+        old, new = ids.get(path, ("", ""))
+        blobs = [lines.read(target["blob"]) for target in there]
+        return ranges.untouched(list(map(locking.spans_of, there)), blobs, [lines.read(old)], lines.read(new))
+
+    return [peer.violation(raw) for raw in peer.against(peer.me_for_gate(), paths, untouched=untouched)]
 
 
 def _git(peer: Peer, args: Sequence[str], stdin: bytes | None = None) -> str:

@@ -130,15 +130,20 @@ class Peer:
             names = [s.name for s in known if s.sid in owners]
             found = [lock for name in names for lock in locks.held_by(state, name) if lock.sid in owners]
             if wanted:
-                found = [k for k in found if any(targets.overlap(k.target, t, state.log.folds) for t in wanted)]
+                found = [k for k in found if any(self._meet(k.target, t) for t in wanted)]
         elif wanted:
-            found = [lock for target in wanted for lock in locks.overlapping(state, target)]
+            found = [k for target in wanted for k in locks.near(state, target) if self._meet(k.target, target)]
         else:
             found = list(locks.all_of(state))
         views = [locks.describe(state, lock, scene, "") for lock in found]
         views.extend(self._tentative_views(wanted, mine, state, scene))
         unique = {view["id"]: view for view in views}
         return sorted(unique.values(), key=lambda view: (view["kind"] == "name", view["path"], view["id"]))
+
+    def _meet(self, held: Target, asked: Target) -> bool:
+        """Whether two targets meet, lines followed from one version of their file to the other."""
+        on = targets.carried(held, asked, self.engine.world.scene.carry)
+        return targets.meet(held, asked, on, self.state.log.folds)
 
     def _tentative_views(
         self, wanted: list[Target], mine: bool, state: State, scene: Scene
@@ -150,7 +155,7 @@ class Peer:
                 continue
             for raw in marker.get("locks", ()):
                 lock = msgspec.convert(raw, Lock)
-                if wanted and not any(targets.overlap(lock.target, t, state.log.folds) for t in wanted):
+                if wanted and not any(self._meet(lock.target, t) for t in wanted):
                     continue
                 yield locks.describe(_with_session(State(state), session), lock, scene, "")
 
@@ -169,7 +174,11 @@ class Peer:
         return [self.violation(raw) for author, paths in changes.items() for raw in self.against(author, paths, head)]
 
     def against(
-        self, author: tuple[str, str, str | None], paths: Iterable[str], head: str = "HEAD"
+        self,
+        author: tuple[str, str, str | None],
+        paths: Iterable[str],
+        head: str = "HEAD",
+        untouched: verdict.Untouched = verdict.all_touched,
     ) -> list[dict[str, Any]]:
         """What stands against an author's change of `paths`, as the one rule says it (lock/rule.judge)."""
         return verdict.judge(
@@ -182,6 +191,7 @@ class Peer:
             lambda commit: self._contains(head, commit),
             self._doubted,
             self._has_left,
+            untouched,
         )
 
     def _author(self, author: tuple[str, str, str | None]) -> dict[str, Any]:
@@ -462,11 +472,7 @@ class Peer:
                 lock = msgspec.convert(raw, Lock)
                 live = scene.now <= sessions.expires(holder, lock.ttl, scene)
                 for target in wish.targets:
-                    if (
-                        live
-                        and "exclusive" in (lock.mode, wish.mode)
-                        and targets.overlap(lock.target, target, state.log.folds)
-                    ):
+                    if live and "exclusive" in (lock.mode, wish.mode) and self._meet(lock.target, target):
                         against.append((target, lock))
                         state = _with_session(State(self.state), holder)
         return taking.locked(state, against, scene) if against else None

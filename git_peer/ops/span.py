@@ -7,6 +7,7 @@ from typing import Any
 
 from git_peer.core.lock import push_rule as rule
 from git_peer.core.session import record as sessions
+from git_peer.ops import stretch as stretches
 from git_peer.ops.makers import Author, Makers, as_session, owner, parents_of
 from git_peer.ops.peer import Peer
 from git_peer.store.git.history import History, Missing
@@ -108,9 +109,17 @@ class Span:
     def _judge(self, raw: Mapping[str, Any]) -> str:
         path, holder = raw["path"], raw["session"]
         history = self._history
+        lines = stretches.of(raw["lock"] or raw.get("fence") or {}, history.blob, history.merged_text)
 
         def merge(*three: rule.Content) -> Collection[rule.Content]:
-            return history.merges(path, *three)
+            return lines.merges(*three) if lines is not None else history.merges(path, *three)
+
+        def at(content: rule.Content, near: rule.Content = None) -> rule.Content:
+            return lines.at(content, near) if lines is not None else content
+
+        def pieces(commits: Sequence[str], beside: Sequence[str] = ()) -> Iterator[tuple[str, rule.Piece]]:
+            for commit, one in self._pieces(path, commits, beside):
+                yield commit, lines.piece(one) if lines is not None else one
 
         if path in self.changed:
             old, new = self.changed[path]
@@ -133,11 +142,11 @@ class Span:
                 (owed if not self.old or self._bases(self.old, commit) else offers).append(commit)
         bases = self._bases(self.old, self.new)
         change = rule.Change(
-            old,
-            new,
-            tuple(one for commit, one in self._pieces(path, owed, owed) if not self._is_old(path, commit, one, old)),
-            tuple(one for _, one in self._pieces(path, offers)),
-            tuple(history.content(base, path) for base in bases),
+            at(old),
+            at(new, old),
+            tuple(one for commit, one in pieces(owed, owed) if not self._is_old(path, commit, one, at(old), at, merge)),
+            tuple(one for _, one in pieces(offers)),
+            tuple(at(history.content(base, path)) for base in bases),
             forward=self.old in bases or not self.old,
         )
         return rule.judge(change, merge)
@@ -179,19 +188,23 @@ class Span:
                 continue
             yield commit, rule.Piece(contents, content, later, whole)
 
-    def _is_old(self, path: str, commit: str, piece: rule.Piece, old: rule.Content) -> bool:
+    def _is_old(
+        self,
+        path: str,
+        commit: str,
+        piece: rule.Piece,
+        old: rule.Content,
+        at: Callable[[rule.Content], rule.Content],
+        merge: rule.Merge,
+    ) -> bool:
         """Whether the ref has a piece of work already, or has had it since they parted (a squash that has landed)."""
         if piece.content == old or (piece.bases and set(piece.bases) == {piece.content}):
             return True
-
-        def merge(*three: rule.Content) -> Collection[rule.Content]:
-            return self._history.merges(path, *three)
-
         return any(
             stood in rule.merged(start, stood, piece.content, merge)
             for base in self._bases(self.old, commit)
             for start in piece.bases
-            for stood in self._stands(base, path)
+            for stood in map(at, self._stands(base, path))
         )
 
     def _stands(self, base: str, path: str) -> Collection[rule.Content]:

@@ -21,7 +21,9 @@ from git_peer.store.settings import Settings
 if TYPE_CHECKING:
     from typing import Any
 
+    from git_peer.core.target.target import Spans
     from git_peer.ops.init import Setup
+    from git_peer.store.git.lines import Lines
     from git_peer.store.git.remote import Remote
 
 
@@ -30,6 +32,7 @@ class Parts:
 
     def __init__(self, name: str | None = None, writing: bool = False, start: str | None = None) -> None:
         self.repo = Repo(start)
+        self._lines: Lines | None = None
         self.clone = Clone(self.repo.common)
         if writing and self.clone.copied:
             self.clone.adopt_copy()
@@ -64,7 +67,16 @@ class Parts:
             ttl_person=ttl or 28800,
             ttl_max=self.settings.get("maxTtl"),
             agents_may_force=self.settings.get("agentsMayForce"),
+            carry=self._carry,
         )
+
+    def _carry(self, old: str, new: str, spans: Spans) -> Spans | None:
+        """What has come of lines of one blob in another."""
+        if self._lines is None:
+            from git_peer.store.git.lines import Lines  # only where somebody has locked lines
+
+            self._lines = Lines(self.repo.handle)
+        return self._lines.carry(old, new, spans)
 
     @property
     def world(self) -> World:

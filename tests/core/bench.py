@@ -16,6 +16,7 @@ from git_peer.core.log.command import Command, Me, Scene
 from git_peer.core.log.state import DictReader, Event, State, encode
 from git_peer.core.rules import decide as commands
 from git_peer.core.rules import fold
+from git_peer.core.target import lines as ranges
 from git_peer.core.target import target as targets
 
 
@@ -28,6 +29,7 @@ class Bench:
         self.now = 1_000_000
         self._ids = count(1)
         self.trusted = True
+        self.files: dict[str, bytes] = {}  # what the repository has by way of blobs
         root = log.LogCreate(id=self.ident(), at=self.now, by="git-peer", log="L", format=1, mode="local", readme="r")
         self.fold([root])
 
@@ -40,7 +42,13 @@ class Bench:
 
     @property
     def scene(self) -> Scene:
-        return Scene(now=self.now, ident=self.ident, clock_trusted=self.trusted, height=self.height + 1)
+        return Scene(
+            now=self.now,
+            ident=self.ident,
+            clock_trusted=self.trusted,
+            height=self.height + 1,
+            carry=lambda old, new, spans: ranges.carried(self.files.get(old), self.files.get(new), spans),
+        )
 
     def fold(self, events: list[Event]) -> None:
         for event in events:  # emit() takes fields by name: here each is shown to be of its type

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from git_peer.core.lock import events as locking
 from git_peer.core.lock import landing
 from git_peer.core.lock import queue as waits
 from git_peer.core.log.state import Event
 from git_peer.core.session import record as sessions
-from git_peer.core.target.target import Target, overlap, show
+from git_peer.core.target.target import Spans, Target, overlap, show
 
 SHIFT = 20
 
@@ -42,6 +42,7 @@ class Held:
     priority: int
     reason: str
     token: int
+    maps: dict[str, Spans] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,14 @@ class Waiting:
     session: str
     at: int
     turn: int
+
+
+def _meet(one: Target, two: Target, known: Spans | None) -> bool:
+    """Whether locks on both conflict. Of lines it is those of one file that touch; `known`: one's on two's blob."""
+    if one.region and two.region and one.real == two.real:
+        here = one.region if one.blob == two.blob else known
+        return here is None or any(a <= d + 1 and c <= b + 1 for a, b in here for c, d in two.region)
+    return overlap(one, two)
 
 
 def _apart(a_mode: str, b_mode: str) -> bool:
@@ -105,26 +114,33 @@ class Model:
         if event.sid:
             self.last[event.sid] = (step.height, event.at)
 
-    def _against(self, target: Target, mode: str, sid: str, what: str, step: Step) -> None:
+    def _against(
+        self, target: Target, mode: str, sid: str, what: str, step: Step, maps: dict[str, Spans], ident: str
+    ) -> None:
         for lock in self.held.values():
-            if lock.sid != sid and _apart(mode, lock.mode) and overlap(lock.target, target):
+            if ident in lock.maps:
+                meet = _meet(target, lock.target, lock.maps[ident])
+            else:
+                meet = _meet(lock.target, target, maps.get(lock.ident))
+            if lock.sid != sid and _apart(mode, lock.mode) and meet:
                 self.wrong.append(
                     f"1: {step.event.by} {what} {show(target)} while {lock.session} held {show(lock.target)} "
                     f"({step.commit[:12]})"
                 )
 
     def _take(self, step: Step, event: locking.LockTake) -> None:
-        self._against(event.target, event.mode, event.sid, "was granted", step)
+        self._against(event.target, event.mode, event.sid, "was granted", step, event.maps, event.id)
         own = [wait.turn for wait in self.waiting.values() if wait.sid == event.sid and event.target in wait.targets]
         mine = min(own, default=step.order)
         for wait in self.waiting.values():
             if wait.sid != event.sid and wait.turn < mine and _apart(event.mode, wait.mode):
                 there = self.sids.get(wait.session) == wait.sid
-                if there and any(overlap(target, event.target) for target in wait.targets):
+                if there and any(_meet(target, event.target, ()) for target in wait.targets):
                     self.overtaken.append((step, wait))
         self.held[event.id] = Held(
-            event.id, event.target, event.mode, event.sid, event.by, event.ttl, event.priority, event.reason, step.order
-        )
+            event.id, event.target, event.mode, event.sid, event.by, event.ttl, event.priority, event.reason,
+            step.order, event.maps,
+        )  # fmt: skip
         self.taken[event.id] = step
         self.by_reason.setdefault(event.reason, []).append(step)
 
@@ -134,7 +150,7 @@ class Model:
             self.wrong.append(f"1: {event.by} renewed a lock that it does not hold ({step.commit[:12]})")
             return
         if event.mode is not None:
-            self._against(lock.target, event.mode, event.sid, "made exclusive", step)
+            self._against(lock.target, event.mode, event.sid, "made exclusive", step, lock.maps, lock.ident)
         if event.reason is not None:
             self.by_reason.setdefault(event.reason, []).append(step)
         given = {key: getattr(event, key) for key in ("mode", "ttl", "priority") if getattr(event, key) is not None}

@@ -23,6 +23,7 @@ from git_peer.core.log.command import Scene
 from git_peer.core.log.state import State
 from git_peer.core.session import clock as clocks
 from git_peer.core.session.expiry import Evidence
+from git_peer.core.target import lines as ranges
 from git_peer.ops import sync as tentative
 from git_peer.ops.peer import Peer
 from git_peer.publish import attempts, combine, recovery
@@ -98,6 +99,11 @@ def _overlap() -> None:
         return ()
 
     locks.against = against  # type: ignore[assignment]
+
+
+def _neighbours() -> None:
+    """Lines that stand next to each other are granted to two."""
+    ranges.touch = ranges.overlap
 
 
 def _expires_the_living() -> None:
@@ -271,6 +277,7 @@ WEAK: dict[str, Callable[[], None]] = {
     "dies waiting": _dies_waiting,
     "overtaken": _overtaken,
     "overlap": _overlap,
+    "neighbours": _neighbours,
     "expires the living": _expires_the_living,
     "believes its clock": _believes_its_clock,
     "old evidence": _old_evidence,

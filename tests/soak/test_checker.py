@@ -60,6 +60,7 @@ LOCK = ("lock", "a.py", "--ttl", "10m")
 PASSING = [("await", "../decided"), LOCK, ("signal", "../overtaken")]
 PLAYS = {
     "two ask in turn": Play([_one("ann", 0, *LOCK), _one("bob", 1, *LOCK)]),
+    "two ask for lines": Play([_one("ann", 0, "lock", "src/api.py:1"), _one("bob", 1, "lock", "src/api.py:2")]),
     "two ask at once": Play([(Act("ann", 0, PASSING), Act("bob", 1, [LOCK], ("overtaken",)))]),
     "two ask at once in one clone": Play([(Act("ann", 0, PASSING), Act("bob", 0, [LOCK], ("overtaken",)))], local=True),
     "one renews and another asks": Play(
@@ -122,6 +123,7 @@ PLAYS = {
 }
 MUTANTS = {
     "shared and exclusive are ignored": Mutant(("overlap",), "two ask in turn", ("1",)),
+    "neighbouring lines are granted": Mutant(("neighbours",), "two ask for lines", ("1",)),
     "a swap without a compare": Mutant(("kernel lock", "compare"), "two ask at once in one clone", ("2", "5")),
     "a push without a lease": Mutant(("lease",), "two ask at once", ("2", "5")),
     "heights are skipped": Mutant(("skips heights",), "two ask in turn", ("2",)),

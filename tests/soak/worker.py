@@ -32,7 +32,7 @@ from tests.soak.mutants import WEAK, await_file
 
 PATHS = (
     "a.py", "b.py", "c.py", "d.py", "docs/a.md", "docs/b.md", "src/api.py", "src/auth.py", "src/deep/x.py",
-    "src/", "src/*.py", "@deploy", "@leader",
+    "src/", "src/*.py", "src/api.py:1", "src/api.py:2", "src/auth.py:1-2", "@deploy", "@leader",
 )  # fmt: skip
 
 # A spec: {"name", "clone", "cwd", "journal", "script": [argv, …] or "seed" and "stop", "weak"?, "offset"?}.

@@ -8,6 +8,7 @@ import msgspec
 
 from git_peer.core import text
 from git_peer.core.errors import PeerError
+from git_peer.core.lock import fence as fences
 from git_peer.core.lock import queue as waits
 from git_peer.core.lock import record as locks
 from git_peer.core.lock.events import (
@@ -22,6 +23,7 @@ from git_peer.core.lock.events import (
 )
 from git_peer.core.lock.record import Lock
 from git_peer.core.log.command import Answer, Command, Me, Scene
+from git_peer.core.log.record import LogFormat
 from git_peer.core.log.state import Record, State
 from git_peer.core.log.txn import MAX_BATCH, Txn, too_large
 from git_peer.core.session import expiry
@@ -29,7 +31,7 @@ from git_peer.core.session import record as sessions
 from git_peer.core.session.expiry import Evidence
 from git_peer.core.session.record import Session
 from git_peer.core.target import target as targets
-from git_peer.core.target.target import Target
+from git_peer.core.target.target import Spans, Target
 
 AGENT_PRIORITY, PERSON_PRIORITY = 3, 8  # what a lock has unasked: both may be outranked
 
@@ -169,7 +171,7 @@ def judge(txn: Txn, wish: Wish, place: waits.Wait | None) -> Grant:
         mine, agents = grant.standing[target] = already(state, target, session, txn.me, scene)
         if agents is not None or (mine is not None and wish.mode in (mine.mode, "shared")):
             continue
-        for lock in locks.against(state, target, wish.mode, session.sid):
+        for lock in locks.against(state, target, wish.mode, session.sid, locks.seen_with(state, target, scene)):
             evidence = lapse(state, lock, scene)
             if evidence is not None or (wish.preempt and lock.priority < grant.priority):
                 grant.ends[lock.id] = lock, evidence
@@ -201,9 +203,14 @@ def take(txn: Txn, grant: Grant) -> list[str]:
 
 def _take(txn: Txn, target: Target, grant: Grant) -> str:
     wish, path = grant.wish, target.path if target.kind == "file" else ""
+    of_lines: dict[str, Any] = {}
+    if target.region:
+        _declare(txn)
+        of_lines = {"v": 2, "maps": _maps(txn, target)}
     granted = txn.emit(
         LockTake,
         target=target,
+        **of_lines,
         mode=wish.mode,
         ttl=grant.ttl,
         priority=grant.priority,
@@ -213,6 +220,23 @@ def _take(txn: Txn, target: Target, grant: Grant) -> str:
         blobs={path: wish.blobs[path]} if path in wish.blobs else {},
     )
     return granted.id
+
+
+def _declare(txn: Txn) -> None:
+    """Have the log say that lines of one file are compared in it: releases that do not know how only read on."""
+    txn.begin()
+    while txn.state.log.format < locks.OF_LINES:
+        following = txn.state.log.format + 1
+        txn.fold(LogFormat(id=txn.scene.ident(), at=txn.scene.now, by="git-peer", format=following))
+
+
+def _maps(txn: Txn, target: Target) -> dict[str, Spans]:
+    """What has come of others' lines of that file on the blob of `target`, as far as that can be told."""
+    state, sid = txn.state, txn.session.sid
+    others = {lock.id: lock.target for lock in locks.near(state, target) if lock.sid != sid}
+    others |= fences.of_lines(state, target)
+    found = {ident: targets.carried(one, target, txn.scene.carry) for ident, one in others.items()}
+    return {ident: spans for ident, spans in found.items() if spans}
 
 
 def _renew(txn: Txn, lock: Lock, grant: Grant) -> None:
@@ -252,8 +276,9 @@ def already(state: State, target: Target, session: Session, me: Me, scene: Scene
     """(one's own lock on this very target, an agent's live lock that a person may answer with)."""
     agents = None
     for lock in locks.near(state, target):
+        on = targets.carried(lock.target, target, scene.carry)
         if lock.sid == session.sid:
-            if lock.target == target:
+            if lock.target == target or _goes_on(lock.target, target, on):
                 return lock, None
             continue
         holder = locks.holder_of(state, lock)
@@ -261,9 +286,15 @@ def already(state: State, target: Target, session: Session, me: Me, scene: Scene
             continue
         if not sessions.owns(session, me, holder) and not sessions.is_elsewhere(me, holder):
             continue
-        if locks.is_live(state, lock, scene) and targets.contains(lock.target, target):
+        covers = targets.contains(lock.target, target) or (on is not None and targets.covers(on, target.region))
+        if locks.is_live(state, lock, scene) and covers:
             agents = lock
     return None, agents
+
+
+def _goes_on(mine: Target, target: Target, on: Spans | None) -> bool:
+    """Whether one's own lock on lines of an earlier version is on these; `on`: what has come of them."""
+    return on is not None and (mine.kind, mine.section) == (target.kind, target.section) and on == target.region
 
 
 def locked(state: State, conflicts: list[tuple[Target, Lock]], scene: Scene) -> PeerError:
@@ -316,7 +347,17 @@ def _wait(txn: Txn, wish: Wish, place: waits.Wait | None, why: PeerError) -> Ans
     if place is None:
         priority = priority_of(wish, txn.session, txn.me)
         waits.sweep(txn)
-        txn.emit(waits.LockWait, targets=wish.targets, mode=wish.mode, priority=priority, patience=wish.wait or 1)
+        of_lines = any(target.region for target in wish.targets)
+        if of_lines:
+            _declare(txn)
+        txn.emit(
+            waits.LockWait,
+            v=2 if of_lines else 1,
+            targets=wish.targets,
+            mode=wish.mode,
+            priority=priority,
+            patience=wish.wait or 1,
+        )
     answer = {"acquired": False, "waiting": True, "conflicts": conflicts, "why": why.message}
     return lambda after, scene: answer
 

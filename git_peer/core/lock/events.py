@@ -14,7 +14,7 @@ from git_peer.core.session import expiry
 from git_peer.core.session import record as sessions
 from git_peer.core.session.expiry import Evidence
 from git_peer.core.target import target as targets
-from git_peer.core.target.target import Target
+from git_peer.core.target.target import Spans, Target
 
 AGENT_CEILING, PERSON_CEILING = 5, 10  # the priorities that may be asked for: a person outranks agents
 
@@ -29,6 +29,7 @@ class LockTake(Event, tag="lock.take", frozen=True, kw_only=True):
         "priority": 5,
     }
     part = "grant"
+    newest = 2
 
     target: Target
     mode: str
@@ -38,6 +39,7 @@ class LockTake(Event, tag="lock.take", frozen=True, kw_only=True):
     task: str = ""
     head: str = ""
     blobs: dict[str, str] = msgspec.field(default_factory=dict)
+    maps: dict[str, Spans] = msgspec.field(default_factory=dict)
 
     def apply(self, state: State, height: int, index: int) -> None:
         """A grant: nothing held by others stands against it."""
@@ -45,7 +47,8 @@ class LockTake(Event, tag="lock.take", frozen=True, kw_only=True):
         targets.check(self.target)
         if self.mode not in locks.MODES or self.ttl <= 0 or index >= 1 << locks.TOKEN_SHIFT:
             raise Malformed("a lock needs a mode and a TTL")
-        for lock in locks.against(state, self.target, self.mode, self.sid):
+        meets = self._of_lines(state)
+        for lock in locks.against(state, self.target, self.mode, self.sid, meets):
             raise Malformed(f"{targets.show(self.target)} is held by {lock.session}")
         token = (height << locks.TOKEN_SHIFT) + index
         lock = Lock(
@@ -62,6 +65,7 @@ class LockTake(Event, tag="lock.take", frozen=True, kw_only=True):
             at=self.at,
             head=self.head,
             blobs=self.blobs,
+            maps=self.maps,
         )
         where = locks.place(lock.id, lock.target)
         if state.read(locks.pointer(self.by, self.id)) is not None:
@@ -69,7 +73,26 @@ class LockTake(Event, tag="lock.take", frozen=True, kw_only=True):
         state.put(where, lock)
         state.write(locks.pointer(self.by, self.id), where.encode())
         sessions.touch(state, self, height, ttl=max(session.ttl, self.ttl))
-        fences.taken(state, self.target, self.sid, self.by, token, self.at)
+        fences.taken(state, self.target, self.sid, self.by, token, self.at, self.maps)
+
+    def _of_lines(self, state: State) -> locks.Meets | None:
+        """Version 2: a grant of lines, with what was found of other lines of that file. How locks are compared."""
+        if self.v == 1:
+            if self.maps:
+                raise Malformed("lock.take of version 1 has no maps")
+            return None
+        if state.log.format < locks.OF_LINES:
+            raise Malformed(f"lock.take of version 2 in a log of format {state.log.format}")
+        if not (self.target.region and self.target.blob):
+            raise Malformed("lock.take of version 2 is for lines of a blob")
+        others = {lock.id for lock in locks.near(state, self.target) if targets.of_one_file(lock.target, self.target)}
+        others |= fences.of_lines(state, self.target).keys()
+        for ident, spans in self.maps.items():
+            if ident not in others:
+                raise Malformed(f"{ident} is on no lines of {self.target.path}")
+            if not spans or not targets.sound(spans):
+                raise Malformed(f"the lines of {ident} are no range")
+        return locks.recorded_with(state, self.target, self.maps)
 
     def line(self, state: State) -> str:
         """What was taken."""
@@ -109,7 +132,8 @@ class LockRenew(LockChange, tag="lock.renew", frozen=True, kw_only=True):
         if self.mode is not None:
             if self.mode not in locks.MODES:
                 raise Malformed(f"no lock mode {self.mode!r}")
-            for other in locks.against(state, lock.target, self.mode, self.sid):
+            meets = locks.recorded_with(state, lock.target, lock.maps, lock.id)
+            for other in locks.against(state, lock.target, self.mode, self.sid, meets):
                 raise Malformed(f"{targets.show(lock.target)} is held by {other.session}")
         given = {
             key: getattr(self, key)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
 from git_peer import layout
+from git_peer.core.lock.record import OF_LINES
 from git_peer.core.log.state import Record, State, decode
 from git_peer.core.target import target as targets
 from git_peer.core.target import tree_index as trie
-from git_peer.core.target.target import Target
+from git_peer.core.target.target import Spans, Target
 
 KEEP = 30 * 86400  # seconds after its last token that a fence stays in the tree
 
@@ -54,10 +55,13 @@ def lost(state: State, ident: str, target: Target, sid: str, session: str, token
         state.put(place(ident, target), fence)
 
 
-def taken(state: State, target: Target, sid: str, session: str, token: int, at: int) -> None:
-    """A grant: its taker's own fences there fall, the others' learn who has it now, old ones go."""
-    for where, fence in _overlapping(state, target):
-        if (fence.sid == sid and targets.contains(target, fence.target)) or at - fence.at > KEEP:
+def taken(state: State, target: Target, sid: str, session: str, token: int, at: int, maps: Mapping[str, Spans]) -> None:
+    """A grant: its taker's own fences there fall, the others' learn who has it now, old ones go.
+
+    `maps`: id of a fence on lines of the file → what has come of them on the grant's blob.
+    """
+    for where, fence in _overlapping(state, target, maps):
+        if (fence.sid == sid and _covered(target, fence, maps)) or at - fence.at > KEEP:
             state.delete(where)
         elif fence.sid != sid:
             holder = Holder(sid=sid, session=session, token=token)
@@ -77,11 +81,27 @@ def awaits(state: State, target: Target, sid: str) -> bool:
     return any(fence.holder is not None and fence.holder.sid == sid and not fence.landed for fence in lost)
 
 
-def _overlapping(state: State, target: Target) -> list[tuple[str, Fence]]:
+def of_lines(state: State, target: Target) -> dict[str, Target]:
+    """The ids of the fences on lines of the file of which `target` is lines, and what they are on."""
+    found = (decode(raw, Fence) for _, raw in trie.near(state, layout.T_FENCES, target.real, state.log.folds))
+    return {fence.id: fence.target for fence in found if targets.of_one_file(fence.target, target)}
+
+
+def _covered(target: Target, fence: Fence, maps: Mapping[str, Spans]) -> bool:
+    """Whether a grant of `target` has all that was lost."""
+    if fence.id in maps:
+        return targets.covers(target.region, maps[fence.id])
+    return targets.contains(target, fence.target)
+
+
+def _overlapping(state: State, target: Target, maps: Mapping[str, Spans] | None = None) -> list[tuple[str, Fence]]:
     if target.kind == "name":
         return []
     folds = state.log.folds
     near = trie.near(state, layout.T_FENCES, targets.root_path(target), folds)
     fences = [(where, decode(raw, Fence)) for where, raw in near]
     state.spend(sum(targets.work(fence.target, target) for _, fence in fences))
+    if target.region and state.log.format >= OF_LINES:
+        on = maps or {}
+        return [(where, one) for where, one in fences if targets.meet(one.target, target, on.get(one.id), folds)]
     return [(where, fence) for where, fence in fences if targets.overlap(fence.target, target, folds)]

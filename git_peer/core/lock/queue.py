@@ -42,6 +42,7 @@ class LockWait(Event, tag="lock.wait", frozen=True, kw_only=True):
         "priority": 5,
         "patience": 9,
     }
+    newest = 2  # with lines of blobs among its targets
 
     targets: tuple[Target, ...]
     mode: str
@@ -55,6 +56,8 @@ class LockWait(Event, tag="lock.wait", frozen=True, kw_only=True):
             targets.check(target)
         if not self.targets or self.patience <= 0 or self.mode not in locks.MODES:
             raise Malformed("a wait needs targets, a mode and a time")
+        if self.v > 1 and state.log.format < locks.OF_LINES:
+            raise Malformed(f"lock.wait of version 2 in a log of format {state.log.format}")
         wait = Wait(
             id=self.id,
             targets=self.targets,
@@ -135,7 +138,10 @@ def ahead(
         if not earlier or not is_live(state, wait, scene) or (over is not None and _weight(wait, scene) < over):
             continue
         for target in wanted:
-            if any(targets.overlap(target, other, folds) for other in wait.targets):
+            if any(
+                targets.meet(other, target, targets.carried(other, target, scene.carry), folds)
+                for other in wait.targets
+            ):
                 yield target, wait
                 break
 
@@ -151,7 +157,9 @@ def cycle(state: State, session: Session, blockers: set[str], scene: Scene) -> l
             if wait.sid == sid:
                 for target in wait.targets:
                     before |= {
-                        k.sid for k in locks.against(state, target, wait.mode, sid) if locks.is_live(state, k, scene)
+                        k.sid
+                        for k in locks.against(state, target, wait.mode, sid, locks.seen_with(state, target, scene))
+                        if locks.is_live(state, k, scene)
                     }
                 before |= {w.sid for _, w in ahead(state, wait.targets, wait.mode, sid, wait.turn, None, scene)}
         return before

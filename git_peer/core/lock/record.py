@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -16,10 +16,11 @@ from git_peer.core.session import record as sessions
 from git_peer.core.session.record import Session
 from git_peer.core.target import target as targets
 from git_peer.core.target import tree_index as trie
-from git_peer.core.target.target import Target
+from git_peer.core.target.target import Spans, Target
 
 TOKEN_SHIFT = 20  # a fencing token is the height, shifted, and the event's index below it
 MODES = ("exclusive", "shared")
+OF_LINES = 2  # the format of a log from which on lines of one file are compared
 
 
 class Lock(Kept, frozen=True, kw_only=True):
@@ -39,6 +40,8 @@ class Lock(Kept, frozen=True, kw_only=True):
     at: int
     head: str = ""  # the commit that its holder stood on
     blobs: dict[str, str] = msgspec.field(default_factory=dict)
+    # Of lines: id of another lock or fence on lines of the file → what had come of those on this one's blob.
+    maps: dict[str, Spans] = msgspec.field(default_factory=dict)
 
 
 # -- reading ------------------------------------------------------------------------------------
@@ -123,14 +126,40 @@ def overlapping(state: State, target: Target) -> Iterator[Lock]:
     return (lock for lock in near(state, target) if targets.overlap(lock.target, target, folds))
 
 
-def against(state: State, target: Target, mode: str, sid: str) -> Iterator[Lock]:
-    """The held locks of others that stand against `sid` having `target`; Malformed where that is too much work."""
+Meets = Callable[[Lock], bool]
+
+
+def against(state: State, target: Target, mode: str, sid: str, meets: Meets | None = None) -> Iterator[Lock]:
+    """The held locks of others that stand against `sid` having `target`; Malformed where that is too much work.
+
+    `meets` tells which do, where lines are compared.
+    """
     folds = state.log.folds
     for lock in near(state, target):
         if lock.sid != sid and lock.state == "held" and "exclusive" in (lock.mode, mode):
             state.spend(targets.work(lock.target, target))
-            if targets.overlap(lock.target, target, folds):
+            if meets(lock) if meets is not None else targets.overlap(lock.target, target, folds):
                 yield lock
+
+
+def seen_with(state: State, target: Target, scene: Scene) -> Meets:
+    """Which locks meet `target`, for a decision: lines are followed to its blob."""
+    folds = state.log.folds
+    return lambda lock: targets.meet(lock.target, target, targets.carried(lock.target, target, scene.carry), folds)
+
+
+def recorded_with(state: State, target: Target, maps: Mapping[str, Spans], ident: str = "") -> Meets | None:
+    """The same by what grants have recorded: `maps` of the one on `target`, whose id is `ident`."""
+    if state.log.format < OF_LINES:
+        return None
+    folds = state.log.folds
+
+    def meets(lock: Lock) -> bool:
+        if ident in lock.maps and lock.id not in maps:
+            return targets.meet(target, lock.target, lock.maps[ident], folds)
+        return targets.meet(lock.target, target, maps.get(lock.id), folds)
+
+    return meets
 
 
 # -- showing ------------------------------------------------------------------------------------
@@ -173,6 +202,8 @@ def describe(state: State, lock: Lock, scene: Scene, guarantee: str) -> dict[str
         "path_encoding": target.encoding,
         "lines": target.lines,
         "section": target.section,
+        "spans": target.spans,
+        "blob": target.blob,
         "task": lock.task,
         "head": lock.head,
     }

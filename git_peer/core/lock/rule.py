@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from git_peer.core.session.clock import Clock
 
     Record = dict[str, Any]
+    Untouched = Callable[[str, Sequence[Record]], Sequence[bool]]
 
     class Reader(Protocol):
         """Where the log's tree is read from."""
@@ -72,6 +73,12 @@ def place(target: Mapping[str, Any]) -> tuple[str, str]:
     if target.get("encoding") == "percent":
         path = layout.unpercent(path)
     return target["kind"] if target["kind"] in ("dir", "glob") else "file", path
+
+
+def spans_of(target: Mapping[str, Any]) -> tuple[tuple[int, int], ...]:
+    """The lines that a target is about, counted on its blob; () where it is about all of its file."""
+    lines, spans = target.get("lines"), target.get("spans", ())
+    return tuple((first, last) for first, last in ([lines] if lines else spans)) if target.get("blob") else ()
 
 
 def touches(kind: str, target: str, path: str, folds: bool) -> bool:
@@ -188,6 +195,11 @@ class _Walk:
         return keys.get(key, []) + keys[""]
 
 
+def all_touched(path: str, targets: Sequence[Record]) -> Sequence[bool]:
+    """For judge(): that all of a file is changed."""
+    return [False] * len(targets)
+
+
 # -- the judgement --------------------------------------------------------------------------------
 def judge(
     reader: Reader,
@@ -199,6 +211,7 @@ def judge(
     landed: Callable[[str], bool],
     doubted: Callable[[Record], None] = lambda against: None,
     left: Callable[[Record], bool] = lambda session: False,
+    untouched: Untouched = all_touched,
 ) -> list[Record]:
     """What stands against a change of `paths` by `me` (`clone`, `gitdir`, `name` or None), by this clone's `clock`.
 
@@ -206,12 +219,15 @@ def judge(
     (epoch second, 0 where that has no end; past where the clock may not prove it), and `fence` or `dispute`; in the
     order of `paths`. `tentative` and `fenced` are this clone's markers; `landed(commit)` tells whether what is built
     on has that commit. `doubted` is told of each lock that lapsed by a clock which nothing bears out, and `left` tells
-    whether a session is of this clone and cannot go on: neither refuses anything. ValueError on a malformed record.
+    whether a session is of this clone and cannot go on: neither refuses anything. `untouched(path, targets)` tells of
+    each target on lines of `path` whether the change leaves those alone; it is asked once a path, and only where there
+    are such. ValueError on a malformed record.
     """
     paths = list(dict.fromkeys(paths))
     folds = folding(reader)
     sessions = _Sessions(reader)
     mine: set[str] = set()  # paths that a live lock of mine covers
+    mine_in: set[str] = set()  # paths on lines of which I have a live lock
     others: dict[str, list[Record]] = {}
 
     def weigh(path: str, lock: Record, holder: Record) -> None:
@@ -221,7 +237,7 @@ def judge(
         end = clock.end(holder, lock["ttl"])
         against = {"path": path, "why": "locked", "lock": lock, "session": holder, "expires": end}
         if owns(me, holder):
-            mine.add(path)
+            (mine_in if spans_of(lock["target"]) else mine).add(path)
         elif left(holder):
             return
         elif standing == clocks.LIVE:
@@ -249,14 +265,28 @@ def judge(
     for path, fence, holder in _fences(reader, unheld, me, fenced, folds, sessions):
         if not (fence.get("landed") and landed(fence["landed"])):
             against = {"path": path, "why": "fenced", "lock": None, "session": holder, "expires": 0, "fence": fence}
+            against["lost"] = fence["target"]
             others.setdefault(path, []).append(against)
 
-    return [
-        against
-        for path in paths
-        for against in others.get(path, ())
-        if not (against["why"] == "locked" and against["lock"]["mode"] == "shared" and path in mine)
-    ]
+    for path, stand in others.items():
+        asked = [(against, target) for against in stand if spans_of(target := _about(against))]
+        if asked:
+            alone = untouched(path, [target for _, target in asked])
+            free = [against for (against, _), still in zip(asked, alone, strict=True) if still]
+            others[path] = [against for against in stand if not any(against is one for one in free)]
+
+    def shares(path: str, against: Record) -> bool:
+        if against["why"] != "locked" or against["lock"]["mode"] != "shared":
+            return False
+        return path in mine or (path in mine_in and bool(spans_of(against["lock"]["target"])))
+
+    return [against for path in paths for against in others.get(path, ()) if not shares(path, against)]
+
+
+def _about(against: Record) -> Record:
+    """The target of a lock that stands against something, or of what was lost; a dispute is never of lines."""
+    found: Record = (against["lock"] or {}).get("target") or against.get("lost", {})
+    return found
 
 
 def _fences(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import msgspec
 
 from git_peer.core.log.state import Event, Record, State
+from git_peer.core.target.target import Carry, Spans
 
 if TYPE_CHECKING:
     from git_peer.core.log.txn import Txn
@@ -37,6 +38,10 @@ class Me(Record, frozen=True, kw_only=True):
         return not self.agent
 
 
+def _not_known(blob: str, other: str, spans: Spans) -> Spans | None:
+    return None
+
+
 class Scene(msgspec.Struct, frozen=True):
     """What a decision needs to know of the world, as arguments: clock, ids, what this clone has seen."""
 
@@ -55,6 +60,7 @@ class Scene(msgspec.Struct, frozen=True):
     left: Container[str] = frozenset()  # sids of this clone's sessions whose work tree or process is gone
     # sid → seconds that its silence cannot exceed, monotonic
     at_most: Mapping[str, int] = msgspec.field(default_factory=dict)
+    carry: Carry = _not_known  # what has come of lines of one blob in another; None where that cannot be told
 
 
 Answer = Callable[[State, Scene], dict[str, Any]]  # a decision's answer, as the state after its events tells it

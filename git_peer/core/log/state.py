@@ -60,6 +60,8 @@ class Event(Record, tag_field="kind", frozen=True, kw_only=True):
 
     # The least that an event of this kind has beside what every event has, as JSON.
     example: ClassVar[Mapping[str, object]] = {}
+    # The newest version of this kind that is known here.
+    newest: ClassVar[int] = 1
     # What the event does for the subject of its commit: "land", "plan", "grant", "end" or nothing. See rules.subject.
     part: ClassVar[str] = ""
 

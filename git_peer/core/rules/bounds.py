@@ -66,6 +66,10 @@ def _up_to(most: int, least: int = 0) -> Rule:
     return lambda value: isinstance(value, int) and least <= value <= most
 
 
+def _never(value: object) -> bool:
+    return False
+
+
 _LEASE, _PRIORITY = _up_to(LEASE, 1), _up_to(PRIORITY)
 _EVERY: dict[str, Rule] = {"id": _ident, "by": _name, "sid": _ident, "at": _up_to(LAST_SECOND), "v": _up_to(NUMBER, 1)}
 _OF_LOCK: dict[str, Rule] = {"lock": _ident, "holder": _name}
@@ -82,7 +86,7 @@ _RULES: dict[str, dict[str, Rule]] = {
     "session.renew": {"branch": _ref, "head": _object},
     "session.end": {"name": _name, "ended": _ident},
     "session.lapse": {"name": _name, "lapsed": _ident},
-    "lock.take": {"ttl": _LEASE, "priority": _PRIORITY, "head": _object, "blobs": _object},
+    "lock.take": {"ttl": _LEASE, "priority": _PRIORITY, "head": _object, "blobs": _object, "maps": _ident},
     "lock.renew": {"lock": _ident, "ttl": _LEASE, "priority": _PRIORITY},
     "lock.release": {"lock": _ident, "landed": _object},
     "lock.expire": _OF_LOCK,
@@ -107,15 +111,18 @@ _RULES: dict[str, dict[str, Rule]] = {
     "question.answer": {"question": _ident},
     "question.close": {"question": _ident},
 }
-_KEYS = ("dead", "gone")  # maps whose keys are what the rule is for
+_KEYS = ("dead", "gone", "maps")  # maps whose keys are what the rule is for
 
 
 def check(event: Event) -> None:
     """Malformed where a field of `event` is not what a field of its name may be."""
     kind = str(event.__struct_config__.tag)
-    if event.v != 1:
+    if not 1 <= event.v <= event.newest:
         raise Malformed(f"{kind} of version {event.v}")
-    _check_fields(event, {**_EVERY, **_RULES.get(kind, {})}, kind)
+    rules = {**_EVERY, **_RULES.get(kind, {})}
+    if event.v < 2:
+        rules["spans"] = _never
+    _check_fields(event, rules, kind)
 
 
 def _check_fields(record: msgspec.Struct, rules: Mapping[str, Rule], kind: str) -> None:
@@ -130,6 +137,8 @@ def _check_fields(record: msgspec.Struct, rules: Mapping[str, Rule], kind: str) 
 def _check(value: Any, rule: Rule | None, rules: Mapping[str, Rule], where: str, by_key: bool = False) -> None:
     if isinstance(value, Target):
         targets.check(value)
+        if value.spans and "spans" in rules:
+            raise Malformed(f"{where} cannot have spans")
     elif isinstance(value, (str, int)):
         fits = rule(value) if rule is not None else isinstance(value, str) or 0 <= value <= NUMBER
         if not fits:

@@ -21,7 +21,7 @@ def of(events: Sequence[Event], state: State) -> str:
     landed, planned, granted, ended = (
         [e for e in events if e.part == part] for part in ("land", "plan", "grant", "end")
     )
-    writers = dict.fromkeys(event.by for event in events)
+    writers = dict.fromkeys(event.by for event in events if event.sid)  # what else there is is the log's own
     if len(writers) > 1:
         text = f"{len(events)} events by {', '.join(writers)}"
     elif landed:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -17,6 +17,9 @@ from git_peer.core.errors import Malformed, PeerError
 from git_peer.core.target import git_dir
 from git_peer.core.target import glob as globs
 
+if TYPE_CHECKING:
+    from types import ModuleType
+
 Kind = Literal["file", "dir", "glob", "lines", "section", "name"]
 Exists = Callable[[str], str]
 """What is at a top-relative path: file, dir, submodule, or "" for nothing; inside-submodule, inside-repository (of
@@ -24,6 +27,10 @@ another `.git`) and beyond-link for what git would not take from here."""
 
 Elsewhere = Callable[[str], "str | None"]
 """The top-relative path of an absolute one that lies in any work tree of the clone, links followed; None for others."""
+
+Spans = tuple[tuple[int, int], ...]
+Carry = Callable[[str, str, Spans], "Spans | None"]
+"""(blob, other blob, lines of the one) → what has come of them in the other; None where that cannot be told."""
 
 MAX_LINE = 2**31 - 1
 DEPTH = 512  # components of a path; every reader of the log's tree follows so many
@@ -43,7 +50,8 @@ class Target(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
     """A target as the log keeps it.
 
     `path` is relative to the top, without a trailing slash, "" for the top; of a name what follows the `@`. Where
-    its bytes are not UTF-8, `encoding` is "percent" and `path` is layout.percent() of it.
+    its bytes are not UTF-8, `encoding` is "percent" and `path` is layout.percent() of it. A range has its `lines`, a
+    section its name and `spans`: parts in order, with at least a line between two; both are counted on `blob`.
     """
 
     kind: Kind
@@ -52,6 +60,12 @@ class Target(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
     lines: tuple[int, int] | None = None
     section: str = ""
     blob: str = ""
+    spans: Spans = ()
+
+    @property
+    def region(self) -> Spans:
+        """The lines that it is about, of a range or a section; () for the whole file."""
+        return (self.lines,) if self.lines is not None else self.spans
 
     @property
     def real(self) -> str:
@@ -59,13 +73,20 @@ class Target(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
         return layout.unpercent(self.path) if self.encoding else self.path
 
 
-def of_path(kind: Kind, path: str, lines: tuple[int, int] | None = None, section: str = "", blob: str = "") -> Target:
+def of_path(
+    kind: Kind,
+    path: str,
+    lines: tuple[int, int] | None = None,
+    section: str = "",
+    blob: str = "",
+    spans: Spans = (),
+) -> Target:
     """The target for a path that is known as it is, and not typed by anybody."""
     if not layout.is_utf8(path):
         path = layout.from_bytes(layout.to_bytes(path))  # bytes that came together may make a character
         if not layout.is_utf8(path):
-            return Target(kind, layout.percent(path), "percent", lines, section, blob)
-    return Target(kind, path, lines=lines, section=section, blob=blob)
+            return Target(kind, layout.percent(path), "percent", lines, section, blob, spans)
+    return Target(kind, path, lines=lines, section=section, blob=blob, spans=spans)
 
 
 # -- from what people type ----------------------------------------------------------------------
@@ -328,7 +349,7 @@ def show(target: Target) -> str:
         if target.kind != "glob" and _PLAIN.fullmatch(path):
             return path + tail  # as nearly all are; what follows costs thirty times as much
         tries = [path + tail, f"./{path}{tail}", f":({word}){path}{tail}"]
-    wanted = msgspec.structs.replace(target, blob="") if target.blob else target
+    wanted = msgspec.structs.replace(target, blob="", spans=()) if target.blob or target.spans else target
     return next((text for text in tries if _reads_as(text, wanted)), tries[-1])
 
 
@@ -337,6 +358,23 @@ def _reads_as(text: str, target: Target) -> bool:
         return not text.startswith("-") and parse(text, "", lambda _: "") == target
     except PeerError:
         return False
+
+
+def covers(one: Spans, other: Spans) -> bool:
+    """Whether every part of `other` lies in a part of `one`."""
+    return all(any(first <= a and b <= last for first, last in one) for a, b in other)
+
+
+def sound(spans: Spans) -> bool:
+    """Whether these are spans as a record has them: in order, with at least a line between two."""
+    return _of_lines().joined(spans) == spans and all(1 <= first <= last for first, last in spans)
+
+
+def _of_lines() -> ModuleType:
+    """What compares lines, which most commands have nothing to do with."""
+    from git_peer.core.target import lines
+
+    return lines
 
 
 # -- records ------------------------------------------------------------------------------------
@@ -363,10 +401,13 @@ def _wrong(target: Target) -> str:
         return "that is no path"
     if of_path(target.kind, path).path != target.path or layout.is_utf8(path) == bool(target.encoding):
         return "whose path is not in its one encoding"
-    if (target.lines is not None) != (target.kind == "lines") or bool(target.section) != (target.kind == "section"):
+    of_section = bool(target.section or target.spans)
+    if (target.lines is not None) != (target.kind == "lines") or of_section != (target.kind == "section"):
         return "with parts of another kind"
-    if target.lines and not 1 <= target.lines[0] <= target.lines[1] <= MAX_LINE:
+    if any(not 1 <= first <= last <= MAX_LINE for first, last in target.region):
         return "that is no range"
+    if target.spans and not (target.blob and sound(target.spans)):
+        return "whose lines are not in order, or of no version"
     if _CONTROL.search(target.section) or not (layout.is_utf8(target.section) and _has_bytes(target.section)):
         return "that is no section"
     if target.blob and not _OBJECT.fullmatch(target.blob):
@@ -407,23 +448,36 @@ def overlap(a: Target, b: Target, fold: bool = False) -> bool:
     return globs.meets(a.kind, one, b.kind, two, fold)
 
 
+def of_one_file(a: Target, b: Target) -> bool:
+    """Whether both are lines, of versions that are known, of one file: then it is lines that tell whether they meet."""
+    return bool(a.region and b.region and a.blob and b.blob) and a.real == b.real
+
+
+def meet(a: Target, b: Target, on: Spans | None, fold: bool = False) -> bool:
+    """Whether work on both cannot be told to merge: overlap(), or of one file lines that touch.
+
+    `on` is what has come of a's lines on b's blob; None where that is not known, and where they are on one blob.
+    """
+    if of_one_file(a, b):
+        here = a.region if a.blob == b.blob else on
+        return here is None or _of_lines().touch(here, b.region)
+    return overlap(a, b, fold)
+
+
+def carried(a: Target, b: Target, carry: Carry) -> Spans | None:
+    """What has come of a's lines on b's blob, for meet()."""
+    return carry(a.blob, b.blob, a.region) if of_one_file(a, b) and a.blob != b.blob else None
+
+
 def contains(a: Target, b: Target) -> bool:
     """Whether all that `b` concerns is in `a`. Of two globs it is only said where it is plain to see."""
     if a == b:
         return True
     one, two = a.real, b.real
-    if "name" in {a.kind, b.kind} or a.kind == "section":
+    if "name" in {a.kind, b.kind}:
         return False
-    if a.kind == "lines":
-        return (
-            a.lines is not None
-            and b.lines is not None
-            and one == two
-            and bool(a.blob)
-            and a.blob == b.blob
-            and a.lines[0] <= b.lines[0]
-            and b.lines[1] <= a.lines[1]
-        )
+    if a.kind in {"lines", "section"}:
+        return of_one_file(a, b) and a.blob == b.blob and covers(a.region, b.region)
     if a.kind != "glob":
         return globs.covers(a.kind, one, globs.literal_dir(two) if b.kind == "glob" else two)
     if b.kind in {"glob", "dir"}:

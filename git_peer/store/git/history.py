@@ -232,18 +232,27 @@ class History:
         if not all(side[0].startswith(_FILE) for side in (base, ours, theirs)):
             return set()
         modes = {ours[0]} if theirs[0] in (base[0], ours[0]) else {theirs[0]} if ours[0] == base[0] else set()
+        sides = [self.blob(side[1]) for side in (base, ours, theirs)]
+        if None in sides or not modes:
+            return set()
+        made = self.merged_text(*(side for side in sides if side is not None))
+        return {(mode, str(pygit2.hash(made))) for mode in modes} if made is not None else set()
+
+    def blob(self, ident: str) -> bytes | None:
+        """The content of a blob; None where it is not here."""
+        try:
+            return bytes(self._repo.odb.read(ident)[1])
+        except (KeyError, ValueError, pygit2.GitError):
+            return None
+
+    def merged_text(self, base: bytes, ours: bytes, theirs: bytes) -> bytes | None:
+        """What `git merge-file` makes of three texts; None where they conflict."""
         with tempfile.TemporaryDirectory(prefix="git-peer-") as scratch:
             names = [os.path.join(scratch, name) for name in ("ours", "base", "theirs")]
             for name, side in zip(names, (ours, base, theirs), strict=True):
-                try:
-                    Path(name).write_bytes(self._repo.odb.read(side[1])[1])
-                except (KeyError, ValueError, pygit2.GitError):
-                    return set()
+                Path(name).write_bytes(side)
             ran = self._run(["merge-file", "-q", *names])
-            if ran.status or not modes:
-                return set()
-            made = str(pygit2.hash(Path(names[0]).read_bytes()))
-        return {(mode, made) for mode in modes}
+            return None if ran.status else Path(names[0]).read_bytes()
 
 
 def _objects(gitdir: Path) -> Path:

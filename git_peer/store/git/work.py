@@ -16,15 +16,29 @@ MOST = 1000  # commits of a branch that are looked through for what a squash has
 
 def integration(git: Repository, branch: str, remote: str) -> str:
     """The commit of the integration branch as this clone knows it (`remote` "": its own branch); "" for none."""
-    names = [f"refs/remotes/{remote}/{branch}"] if remote else []
-    for name in (*names, f"refs/heads/{branch}"):
-        try:
-            ref = refs.find(git, name)
-            if ref is not None:
-                return str(ref.peel(Commit).id)
-        except (KeyError, ValueError, GitError):
-            continue
-    return ""
+    return (fetched(git, branch, remote) if remote else "") or _tip(git, f"refs/heads/{branch}")
+
+
+def fetched(git: Repository, branch: str, remote: str) -> str:
+    """The commit of a remote's branch when it was fetched last; "" for none."""
+    return _tip(git, f"refs/remotes/{remote}/{branch}")
+
+
+def _tip(git: Repository, name: str) -> str:
+    try:
+        ref = refs.find(git, name)
+        return "" if ref is None else str(ref.peel(Commit).id)
+    except (KeyError, ValueError, GitError):
+        return ""
+
+
+def blob_at(git: Repository, commit: str, path: str) -> str:
+    """The blob of a file of text in a commit; "" where there is none, or it is a link or a submodule."""
+    try:
+        found = _blob(_commit(git, commit).tree, path)
+    except (KeyError, ValueError, GitError):
+        return ""
+    return found[0] if found is not None and found[1].startswith(b"100") else ""
 
 
 def unlanded(git: Repository, head: str, onto: str) -> list[str] | None:

@@ -1,0 +1,200 @@
+"""Lines that somebody names, as the work tree has them, and the committed version that a lock counts them on."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from git_peer import layout
+from git_peer.core.errors import PeerError
+from git_peer.core.lock import record as locks
+from git_peer.core.target import lines as ranges
+from git_peer.core.target import target as targets
+from git_peer.core.target.target import Spans, Target
+from git_peer.ops.peer import Peer
+from git_peer.store.git import work
+from git_peer.store.git.libgit2 import GitError
+from git_peer.store.git.lines import LARGEST, Lines
+
+WHOLE = "lock the whole file"
+
+
+class Version(NamedTuple):
+    """A committed version of a file, that the remote has as far as this clone knows."""
+
+    blob: str
+    raw: bytes
+
+
+def placed(peer: Peer, wanted: Iterable[Target]) -> list[Target]:
+    """`wanted`, with each range of the work tree's lines as one of a committed version: PeerError where it has none.
+
+    What was changed there since goes with it whole, and lines that were never committed count as the two between which
+    they stand.
+    """
+    return [_placed(peer, one) if one.kind == "lines" and not one.blob else one for one in wanted]
+
+
+def _placed(peer: Peer, target: Target) -> Target:
+    assert target.lines is not None
+    name = targets.show(msgspec.structs.replace(target, kind="file", lines=None))
+    now = content(peer, target.real, name)
+    count = ranges.count(now)
+    if target.lines[1] > count:
+        raise PeerError("invalid", f"{name} has {count} lines, and no line {target.lines[1]}", WHOLE)
+    version = committed(peer, target.real, name)
+    there = on_version(now, version, (target.lines,))
+    if there is None:
+        raise PeerError(
+            "invalid",
+            f"{name} has little in common with its committed version: its lines cannot be told from others",
+            f"commit it first, or {WHOLE}",
+        )
+    return msgspec.structs.replace(target, lines=(there[0][0], there[-1][1]), blob=version.blob)
+
+
+def on_version(now: bytes, version: Version, spans: Spans) -> Spans | None:
+    """Lines of a file as it is in the work tree, on a committed version; None where that cannot be told."""
+    return ranges.enclosing(_eol(now), _eol(version.raw), spans)
+
+
+def in_work_tree(peer: Peer, target: Target) -> Spans | None:
+    """What has come of a lock's lines in the work tree; None where that cannot be told, () where they are gone."""
+    try:
+        now = content(peer, target.real, target.path)
+    except PeerError:
+        return None
+    raw = Lines(peer.repo.handle).read(target.blob)
+    return None if raw is None else ranges.image(_eol(raw), _eol(now), target.region)
+
+
+def _eol(raw: bytes) -> bytes:
+    """As git would commit it where it turns line ends: which lines there are does not depend on it."""
+    return raw.replace(b"\r\n", b"\n")
+
+
+def content(peer: Peer, path: str, name: str) -> bytes:
+    """A file of text as the work tree has it; PeerError that calls it `name` for anything else."""
+    full = os.path.join(os.fsencode(peer.repo.top or ""), layout.to_bytes(path))
+    try:
+        info = os.lstat(full)
+    except (FileNotFoundError, NotADirectoryError):
+        raise PeerError("not_found", f"there is no file {name} here, so it has no lines", WHOLE) from None
+    if stat.S_ISLNK(info.st_mode):
+        raise PeerError("invalid", f"{name} is a symbolic link: it has no lines", "name the file that it leads to")
+    if not stat.S_ISREG(info.st_mode):
+        raise PeerError("invalid", f"{name} is no file of text: it has no lines", WHOLE)
+    if info.st_size > LARGEST:
+        raise PeerError("invalid", f"{name} has over {LARGEST >> 20} MiB: its lines are not compared", WHOLE)
+    with open(full, "rb") as file:
+        raw = file.read()
+    if ranges.is_binary(raw):
+        raise PeerError("invalid", f"{name} is binary: it has no lines", WHOLE)
+    return raw
+
+
+def committed(peer: Peer, path: str, name: str) -> Version:
+    """The newest version of a file in this branch's history that the remote has; PeerError where there is none."""
+    git = peer.repo.handle
+    commit = _shared(peer)
+    found = work.blob_at(git, commit, path) if commit else ""
+    if not found and commit:
+        found = _before_move(peer, commit, path)
+    raw = Lines(git).read(found) if found else None
+    if raw is None:
+        where = f" that {peer.remote.name} has" if peer.remote is not None else ""
+        raise PeerError(
+            "invalid",
+            f"{name} has no committed version{where}: its lines mean nothing to others",
+            ("commit and push it first" if peer.remote is not None else "commit it first") + f", or {WHOLE}",
+        )
+    if ranges.is_binary(raw) or not raw:
+        what = "binary" if raw else "empty"
+        raise PeerError("invalid", f"the committed version of {name} is {what}: it has no lines", WHOLE)
+    return Version(found, raw)
+
+
+def _shared(peer: Peer) -> str:
+    """The newest commit of HEAD's history that the remote is known to have; HEAD in local mode."""
+    git, head = peer.repo.handle, peer.repo.head
+    if peer.remote is None or not head:
+        return head
+    best = ""
+    for branch in dict.fromkeys((peer.repo.branch, peer.state.log.integration)):
+        there = work.fetched(git, branch, peer.remote.name) if branch else ""
+        try:
+            base = str(git.merge_base(head, there) or "") if there else ""
+            if base and (not best or git.descendant_of(base, best)):
+                best = base
+        except (KeyError, ValueError, GitError):
+            continue
+    return best
+
+
+def _before_move(peer: Peer, commit: str, path: str) -> str:
+    """The blob in `commit` of a file that was called otherwise there, by git's own word of what was renamed."""
+    from git_peer.store.git.remote import run
+
+    args = ["diff-index", "--cached", "--find-renames", "--diff-filter=R", "--raw", "--no-abbrev", "-z", commit, "--"]
+    rows = run(args, peer.repo.top or peer.repo.gitdir, 60).out.split("\0")
+    for info, _, new in zip(rows[::3], rows[1::3], rows[2::3], strict=False):
+        if new == path:
+            return info.split(" ")[2]
+    return ""
+
+
+# -- what is locked, by its lines in the work tree ---------------------------------------------------
+def named(peer: Peer, wanted: Iterable[Target]) -> list[Target]:
+    """`wanted`, with each range or section as what a lock on it has, where there is one: for `unlock`.
+
+    A range is meant as it stands in the work tree, else as it was taken.
+    """
+    found: list[Target] = []
+    for one in wanted:
+        if one.kind not in ("lines", "section"):
+            found.append(one)
+            continue
+        held = [lock.target for lock in _known(peer) if lock.target.real == one.real and lock.target.kind == one.kind]
+        if one.kind == "section":
+            same = [target for target in held if target.section == one.section]
+        else:
+            same = [target for target in held if in_work_tree(peer, target) == one.region]
+            same = same or [target for target in held if target.lines == one.lines]
+        found += list(dict.fromkeys(same)) or [one]
+    return found
+
+
+def _known(peer: Peer) -> list[locks.Lock]:
+    """The locks of the log, and the tentative ones of this clone."""
+    markers = peer.clone.tentative().values()
+    return [*locks.all_of(peer.state), *(msgspec.convert(k, locks.Lock) for m in markers for k in m.get("locks", ()))]
+
+
+def check(peer: Peer, wanted: Iterable[Target]) -> list[dict[str, Any]]:
+    """Violations if this run changed these lines of the work tree, as Peer.check() has them."""
+    return [peer.violation(raw) for one in wanted for raw in against(peer, one.real, one.region)]
+
+
+def against(peer: Peer, path: str, spans: Spans) -> list[dict[str, Any]]:
+    """What stands against a change of these lines of a file in the work tree, as Peer.against() has it."""
+
+    def untouched(path: str, there: Sequence[dict[str, Any]]) -> list[bool]:
+        held = [in_work_tree(peer, msgspec.convert(target, Target)) for target in there]
+        return [one is not None and not ranges.overlap(one, spans) for one in held]
+
+    return peer.against(peer.me_for_gate(), [path], untouched=untouched)
+
+
+def shown_here(peer: Peer, views: Iterable[dict[str, Any]]) -> None:
+    """Note in views of locks on lines where those stand in the work tree now (`here`), where that can be told."""
+    for view in views:
+        if view.get("blob"):
+            path = layout.unpercent(view["path"]) if view.get("path_encoding") else view["path"]
+            spans = view.get("spans") or (view["lines"],)
+            there = in_work_tree(peer, targets.of_path("section", path, blob=view["blob"], spans=spans))
+            if there is not None:
+                view["here"] = there
