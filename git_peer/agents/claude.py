@@ -38,6 +38,7 @@ def read(name: str, payload: Mapping[str, Any]) -> Event:
         name,
         **event.common(payload),
         paths=tuple(dict.fromkeys(filter(None, paths))),
+        edits=event.replaced(given) if name == "pre-edit" else (),
         command=event.text(given, "command") if name == "pre-shell" else "",
         over=payload.get("hook_event_name") == "SubagentStop",
     )

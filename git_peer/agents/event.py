@@ -26,6 +26,7 @@ class Event:
         cwd: str = "",
         tool: str = "",
         paths: tuple[str, ...] = (),
+        edits: tuple[tuple[str, str, str], ...] = (),
         command: str = "",
         source: str = "",
         stopping: bool = False,
@@ -38,6 +39,7 @@ class Event:
         self.cwd = cwd
         self.tool = tool
         self.paths = paths
+        self.edits = edits  # (path, text, what comes in its place), where that is all that happens to the path
         self.command = command
         self.source = source
         self.stopping = stopping
@@ -65,6 +67,15 @@ def several(value: Any, key: str) -> list[Any]:
     """The list at `key` of what should be an object."""
     found = value.get(key) if isinstance(value, dict) else None
     return found if isinstance(found, list) else []
+
+
+def replaced(given: Any) -> tuple[tuple[str, str, str], ...]:
+    """What a tool that replaces text does to its file; nothing where it is another tool, or that is not told."""
+    path = text(given, "file_path")
+    rows = several(given, "edits") or [given]
+    if not path or len(rows) > 200 or not all(text(row, "old_string") for row in rows):
+        return ()
+    return tuple((path, text(row, "old_string"), text(row, "new_string")) for row in rows)
 
 
 def common(payload: Mapping[str, Any]) -> dict[str, Any]:

@@ -37,6 +37,7 @@ def read(name: str, payload: Mapping[str, Any]) -> Event:
         name,
         **event.common(payload),
         paths=tuple(dict.fromkeys(filter(None, paths))),
+        edits=event.replaced(given) if name == "pre-edit" else (),
         command=event.text(given, "command") if name == "pre-shell" else "",
     )
     where = event.text(given, "dir_path", 10_000) or event.text(given, "directory", 10_000)

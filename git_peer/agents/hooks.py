@@ -194,6 +194,10 @@ class _Hook:
             return Answer(context=self._news() if self.heard else "")
         real = [target.real for target in wanted]
         found = self._settled(lambda: self.peer.check(real))
+        if any((one.get("lock") or {}).get("blob") for one in found):
+            found = self._settled(lambda: self._check_lines(real))
+            if not found:
+                wanted = self._narrowed(wanted)
         if not found and self.event.subagent:
             apart = memory.others(self.site, self.name, self.event.subagent, real)
             if apart:
@@ -206,6 +210,45 @@ class _Hook:
         if found:
             return self._refuse(found)
         return Answer(context=self._news() if self.heard else "")
+
+    def _check_lines(self, paths: list[str]) -> list[dict[str, Any]]:
+        """What stands against a change of some paths, where others have lines of them: by what this edit does."""
+        from git_peer.ops import lines
+
+        found: list[dict[str, Any]] = []
+        for path in paths:
+            edit = self._edit(path)
+            found += self.peer.check([path]) if edit is None else lines.check_edit(self.peer, path, *edit)
+        return found
+
+    def _narrowed(self, wanted: list[Target]) -> list[Target]:
+        """The lines that the edit changes, of files of which others have lines; else the files."""
+        from git_peer.ops import lines
+
+        found: list[Target] = []
+        for target in wanted:
+            edit = self._edit(target.real) if self.peer.check([target.real]) else None
+            found.append(target if edit is None else lines.of_edit(self.peer, target.real, *edit))
+        return found
+
+    def _edit(self, path: str) -> tuple[bytes, bytes] | None:
+        """A file, and what the edit makes of it, where the agent tells that."""
+        from git_peer.ops import lines
+
+        mine = [one for one in self.event.edits if self._from_top(one[0]) == path]
+        if not mine:
+            return None
+        before = lines.text_of(self.peer, path)
+        after = before
+        for _, old, new in mine:
+            if not old or old.encode() not in after:
+                return None
+            after = after.replace(old.encode(), new.encode())
+        return before, after
+
+    def _from_top(self, path: str) -> str:
+        full = os.path.realpath(os.path.join(self.event.cwd, path))
+        return os.path.relpath(full, os.path.realpath(self.site.top))
 
     def _settled(self, ask: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
         """What stands against a change, by `ask`; asked again on a log that was fetched before it counts."""

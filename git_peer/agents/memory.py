@@ -29,6 +29,7 @@ class Holdings:
 
     def __init__(self, site: Site, name: str, now: int) -> None:
         self.locks: list[tuple[str, str, int, int]] = []
+        self._leases: list[tuple[int, int]] = []  # seconds and age of each, of locks on parts of files too
         self.waiting = False  # whether something tentative of anybody's in this clone waits for the arbiter
         me = {"clone": _clone(site), "gitdir": site.gitdir, "name": name}
         seen = sites.record(f"{site.folder}/{layout.F_SEEN}")
@@ -54,7 +55,10 @@ class Holdings:
             return
         start = leases.expires(session, 0, seen)
         for lock in marker.get(key, ()):
-            if lock.get("ttl") and lock.get("state", "held") == "held" and lock["target"]["kind"] in _WHOLE:
+            if not lock.get("ttl") or lock.get("state", "held") != "held":
+                continue
+            self._leases.append((lock["ttl"], now - start))
+            if lock["target"]["kind"] in _WHOLE:
                 self.locks.append((*verdict.place(lock["target"]), lock["ttl"], now - start))
 
     def fresh(self, path: str) -> bool:
@@ -64,7 +68,7 @@ class Holdings:
     @property
     def due(self) -> bool:
         """Whether a lease has run so long that somebody should look after it."""
-        return any(age * 4 >= ttl for _, _, ttl, age in self.locks)
+        return any(age * 4 >= ttl for ttl, age in self._leases)
 
 
 def _clone(site: Site) -> str:

@@ -190,11 +190,20 @@ def locks_command(call: Call, given: tuple[str, ...], source: str | None, nul: b
 
         lines.shown_here(peer, found)
     rows = [
-        [v["target"], v["session"], v["mode"], v["state"] if v["live"] else "lapsed", v["expires_at"], v["reason"]]
+        [_where(v), v["session"], v["mode"], v["state"] if v["live"] else "lapsed", v["expires_at"], v["reason"]]
         for v in found
     ]
     text = table(rows, ["TARGET", "SESSION", "MODE", "STATE", "UNTIL", "REASON"])
     return Reply({"locks": found}, text or "Nothing is locked.")
+
+
+def _where(view: dict[str, Any]) -> str:
+    """A lock's target, and where its lines are in the work tree if that is elsewhere."""
+    here, taken = view.get("here"), view.get("spans") or (view.get("lines"),)
+    if here is None or tuple(map(tuple, here)) == tuple(map(tuple, taken)):
+        return str(view["target"])
+    rows = ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in here)
+    return f"{view['target']} (here {rows})" if rows else f"{view['target']} (not here)"
 
 
 @command("check")

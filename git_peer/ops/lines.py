@@ -12,6 +12,7 @@ import msgspec
 from git_peer import layout
 from git_peer.core.errors import PeerError
 from git_peer.core.lock import record as locks
+from git_peer.core.lock import rule as locking
 from git_peer.core.target import lines as ranges
 from git_peer.core.target import target as targets
 from git_peer.core.target.target import Spans, Target
@@ -187,6 +188,43 @@ def against(peer: Peer, path: str, spans: Spans) -> list[dict[str, Any]]:
         return [one is not None and not ranges.overlap(one, spans) for one in held]
 
     return peer.against(peer.me_for_gate(), [path], untouched=untouched)
+
+
+def text_of(peer: Peer, path: str) -> bytes:
+    """A file of the work tree as agents see it, line ends turned; nothing where it has no lines."""
+    try:
+        return _eol(content(peer, path, path))
+    except PeerError:
+        return b""
+
+
+def check_edit(peer: Peer, path: str, before: bytes, after: bytes) -> list[dict[str, Any]]:
+    """Violations if this run made `after` of a file of the work tree, as Peer.check() has them."""
+    blobs = Lines(peer.repo.handle)
+
+    def untouched(path: str, there: Sequence[dict[str, Any]]) -> Sequence[bool]:
+        raws = [blobs.read(target["blob"]) for target in there]
+        taken_on = [None if raw is None else _eol(raw) for raw in raws]
+        return ranges.untouched([locking.spans_of(target) for target in there], taken_on, [before], after)
+
+    return [peer.violation(raw) for raw in peer.against(peer.me_for_gate(), [path], untouched=untouched)]
+
+
+def of_edit(peer: Peer, path: str, before: bytes, after: bytes) -> Target:
+    """The lines that an edit of the work tree's file changes, as a target; the file where they cannot be locked."""
+    old, new = ranges.split(before), ranges.split(after)
+    head = next((at for at, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
+    most = min(len(old), len(new)) - head
+    backwards = zip(old[::-1], new[::-1], strict=False)
+    tail = next((at for at, (a, b) in enumerate(backwards) if a != b or at == most), most)
+    first, last = head + 1, len(old) - tail
+    if first > last:  # nothing but new lines: the two between which they come
+        first, last = max(1, last), min(len(old), first)
+    whole = targets.of_path("file", path)
+    try:
+        return _placed(peer, targets.of_path("lines", path, lines=(first, last))) if old else whole
+    except PeerError:
+        return whole
 
 
 def shown_here(peer: Peer, views: Iterable[dict[str, Any]]) -> None:

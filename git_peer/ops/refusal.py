@@ -82,7 +82,8 @@ def _stated(group: Sequence[Mapping[str, Any]]) -> str:
     if lock is None:
         return f"{path} is in dispute{beside}, in debate {str(first['debate'])[:8]}: {quoted(first['topic'], 80)}"
     reason = f": {line(lock['reason'], 200)}" if lock["reason"] else ""
-    return f"{path} is locked by {lock['session']}{beside} ({lock['mode']}, until {lock['expires_at']}){reason}"
+    terms = f"{lock['mode']}{gate.part(lock)}, until {lock['expires_at']}"
+    return f"{path} is locked by {lock['session']}{beside} ({terms}){reason}"
 
 
 def _holder(one: Mapping[str, Any]) -> str:

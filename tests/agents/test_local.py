@@ -341,3 +341,30 @@ def test_a_wrong_setting_is_named(local: Clone) -> None:
     answer = Agent(local).call("pre-edit", tool_input={"file_path": str(local.path / "src/api.py")})
     assert "peer.autoLock" in json.dumps(answer)
     assert set(answer) == {"systemMessage"}
+
+
+def test_an_edit_beside_the_lines_of_another(local: Clone) -> None:
+    """It is judged by what it changes, and takes just those lines; what it replaces may reach into the other's."""
+    rows = [f"line {number}\n" for number in range(1, 31)]
+    local.write("src/long.py", "".join(rows))
+    local.commit("long", "src/long.py")
+    one, two, three = (Agent(local, name) for name in ("s1", "s2", "s3"))
+    local.peer("lock", "src/long.py:10-20", env=one.env)
+
+    def edit(who: Agent, old: str, new: str, tool: str = "Edit") -> str:
+        path = f"{local.path}/src/long.py"
+        given = {"file_path": path, "old_string": old, "new_string": new}
+        if tool == "MultiEdit":
+            given = {"file_path": path, "edits": [{"old_string": old, "new_string": new}]}  # type: ignore[dict-item]
+        return denied(who.call("pre-edit", tool_name=tool, tool_input=given))
+
+    assert one.name in edit(two, "line 15\n", "x\n")
+    assert one.name in edit(two, "line 9\nline 10\n", "x\n")
+    assert one.name in two.edit("src/long.py")  # who writes the whole file
+    assert edit(two, rows[24] + rows[25], rows[24] + "x\n", "MultiEdit") == ""
+    assert two.locks() == {"src/long.py:26": "local"}
+    assert edit(two, rows[2] + rows[3], f"{rows[2]}new\n{rows[3]}") == ""
+    assert set(two.locks()) == {"src/long.py:26", "src/long.py:3-4"}
+    assert two.name in edit(three, "line 27\n", "x\n")  # next to it: that would not merge
+    assert edit(three, "line 28\n", "x\n") == ""
+    assert edit(one, "line 15\n", "x\n") == ""

@@ -278,7 +278,7 @@ def _occupied(state: State, task: Task, busy: list[tuple[Target, str]]) -> str:
 def lockable(task: Task) -> tuple[Target, ...]:
     """What `--lock` takes for a task: its paths, the whole file where a part of one is named."""
     whole = (
-        msgspec.structs.replace(target, kind="file", lines=None, section="", blob="")
+        msgspec.structs.replace(target, kind="file", lines=None, section="", blob="", spans=())
         if target.kind in ("lines", "section")
         else target
         for target in task.paths
