@@ -18,6 +18,7 @@ TASKS = "refs/peer/tasks/"  # + task id: a task's branch as it was last fetched 
 ONTO = "refs/peer/onto"  # the branch that tasks are brought together on, as it was last fetched
 TENTATIVE = "refs/peer/tentative/"  # + sid
 VOTES = "refs/peer/votes/"  # + task id/: <sid>, a call for candidates, and <random>, what others offer
+WIP = "refs/peer/wip/"  # + session: a commit of what its work tree has now, published where peer.publishWork is on
 STAGE = "refs/peer/stage/"  # + sid, on the remote: code on its way into an atomic push
 NOTES = "refs/notes/peer"  # notes on code commits, where git shows them and copies them at an amend or a rebase
 NOTES_KEPT = (

@@ -10,7 +10,7 @@ from git_peer.adapters import rules, rules_of
 from git_peer.adapters.symbols import Symbol
 
 if TYPE_CHECKING:
-    from tree_sitter import Parser, Point, Tree
+    from tree_sitter import Parser, Point, Query, Tree
 
     from git_peer.core.target.section import Section
 
@@ -35,8 +35,8 @@ _PACKAGES = {
     "YAML": ("tree_sitter_yaml", "language"),
     "TOML": ("tree_sitter_toml", "language"),
 }
-LANGUAGES = frozenset(_PACKAGES)
 _FILE_STEPS, _STEPS = 8_000, 60_000  # of a parser, for one file and for all; a step is about a hundred operations
+_SECTION_STEPS = 400_000  # of one file whose sections are wanted: some seconds at most
 _CHUNK = 16_384
 _BOM = b"\xef\xbb\xbf"
 _NESTED = 500  # `<` in a row; recovering from thousands takes a parser seconds that it cannot be stopped in
@@ -48,6 +48,7 @@ class Grammars:
     def __init__(self, steps: int = _STEPS) -> None:
         self._left = steps
         self._parsers: dict[str, Parser | None] = {}
+        self._queries: dict[str, Query] = {}
 
     def has(self, language: str) -> bool:
         """Whether the grammar of a language is installed and can be used."""
@@ -59,7 +60,8 @@ class Grammars:
         A syntax error hides what is around it, nothing else. `header`: what a C file declares is for others.
         """
         source = source.removeprefix(_BOM)
-        tree = self._tree(language, source, _FILE_STEPS)
+        tree, steps = self._tree(language, source, min(_FILE_STEPS, self._left))
+        self._left -= steps
         return None if tree is None else rules.found(rules_of.RULES[language](source, header), tree.root_node)
 
     def sections(self, language: str, source: bytes) -> list[Section] | None:
@@ -72,20 +74,21 @@ class Grammars:
         from git_peer.adapters import sections
 
         source = source.removeprefix(_BOM).removesuffix(b"\n") + b"\n"  # some grammars need the last one
-        tree = self._tree(language, source, self._left)
+        tree, _ = self._tree(language, source, _SECTION_STEPS)
         if tree is None:
             return None
         shape = sections.SHAPES[language]
-        captures = QueryCursor(Query(tree.language, shape.query)).captures(tree.root_node)
+        if language not in self._queries:  # compiling one takes longer than reading a file by it
+            self._queries[language] = Query(tree.language, shape.query)
+        captures = QueryCursor(self._queries[language]).captures(tree.root_node)
         return sections.found(shape, captures, source)
 
-    def _tree(self, language: str, source: bytes, most: int) -> Tree | None:
-        """The syntax tree of a file; None where making it took more than `most` steps, or all that are left."""
+    def _tree(self, language: str, source: bytes, most: int) -> tuple[Tree | None, int]:
+        """(the syntax tree of a file, the steps that it took); None where more than `most` would be needed."""
         parser = self._parser(language)
         assert parser is not None, language
-        bound = min(most, self._left)
-        if bound <= 0 or _tangled(source):
-            return None
+        if most <= 0 or _tangled(source):
+            return None, 0
         steps = 0
 
         def read(offset: int, _: Point) -> bytes:
@@ -94,15 +97,13 @@ class Grammars:
         def stop(_: int, __: bool) -> bool:
             nonlocal steps
             steps += 1
-            return steps > bound  # some grammars take seconds for a few kilobytes of the wrong kind
+            return steps > most  # some grammars take seconds for a few kilobytes of the wrong kind
 
         try:
-            return parser.parse(read, progress_callback=stop)
+            return parser.parse(read, progress_callback=stop), steps
         except ValueError:  # stopped
             parser.reset()
-            return None
-        finally:
-            self._left -= steps
+            return None, steps
 
     def _parser(self, language: str) -> Parser | None:
         if language not in self._parsers:

@@ -66,6 +66,7 @@ _NAMES = {
     "cmakelists.txt": "CMake", "rakefile": "Ruby", "gemfile": "Ruby", "jenkinsfile": "Groovy",
 }  # fmt: skip
 SYMBOLS = ("Python", "JavaScript", "TypeScript", "TSX", "Go", "Rust", "Java", "C", "C++", "Ruby", "C#", "PHP")
+SECTIONS = (*SYMBOLS, "Kotlin", "Swift", "Markdown", "JSON", "YAML", "TOML")  # that have a grammar of their own
 
 _VENDORED = re.compile(
     r"(?:^|/)(?:node_modules|bower_components|vendor|vendored|third[_-]party|Godeps|site-packages|\.yarn)/"

@@ -32,6 +32,8 @@ LOOK = 1.0  # seconds that a refusal, and who reads news, waits for the remote
 _LOOKING = ("session-start", "prompt", "stop")  # events at which an agent reads what others have told
 _NOT_HERE = ("submodule", "inside-submodule", "inside-repository")  # what another repository has
 _WHOLE = ("file", "dir", "glob")  # locks that may cover a whole file
+PUBLISHING = ("prompt", "post-edit", "stop")  # after which what the work tree has may be new
+PUBLISH_EVERY = 20  # seconds
 # Notices that an agent has to act on.
 TOLD = ("lost", "session", "task", "answer", "delta", "debate", "question", "gate")
 
@@ -76,6 +78,8 @@ class _Hook:
             if self.peer.clone.tentative():
                 detached.ensure_sender(self.site, os.environ)
         name = self.event.name
+        if name in PUBLISHING:
+            self._publish()
         if name in LOCKING:
             return self._locking(paths, calls)
         found: Answer = {
@@ -101,6 +105,15 @@ class _Hook:
             self._keep(also=[*self.notes.get("also", ()), other])
             theirs = memory.of(here, other)
             memory.keep(here, other, {**theirs, "also": [*theirs.get("also", ()), self.name]})
+
+    def _publish(self) -> None:
+        """Where peer.publishWork is on, have a process publish what this work tree has now."""
+        now = int(time.time())
+        if self.peer.remote is None or now - self.notes.get("published", 0) < PUBLISH_EVERY:
+            return
+        if self.peer.settings.get("publishWork") and self.peer.session() is not None:
+            self._keep(published=now)
+            detached.start(os.environ, self.site.top, "hook", "publish")
 
     # -- the session --------------------------------------------------------------------------------
     def _start(self) -> Answer:

@@ -19,7 +19,7 @@ from git_peer.ops import destination, gate, outgoing, pre_push
 @click.argument("name")
 @click.argument("rest", nargs=-1, type=click.UNPROCESSED)
 def hook_command(call: Call, name: str, rest: tuple[str, ...]) -> Reply | int:
-    """Run one of git-peer's hooks: pre-commit, pre-merge-commit, pre-push, refresh, send, or one of an agent."""
+    """Run a hook of git-peer's: pre-commit, pre-merge-commit, pre-push, refresh, publish, send, or one of an agent."""
     if name in quick.AGENTS:
         return quick.main(name, rest)
     if name in ("pre-commit", "pre-merge-commit"):
@@ -32,11 +32,15 @@ def hook_command(call: Call, name: str, rest: tuple[str, ...]) -> Reply | int:
         return _pre_push(call, rest)
     if name == "refresh":
         return _refresh(call)
+    if name == "publish":
+        from git_peer.ops import wip
+
+        return 0 if wip.publish(call.peer()) else 3
     if name == "send":
         from git_peer.agents import sender
 
         return sender.main(call.peer(writing=True), int(rest[0]) if rest and rest[0].isdigit() else -1)
-    hint = f"pre-commit, pre-merge-commit, pre-push, refresh, send, {', '.join(quick.AGENTS)}"
+    hint = f"pre-commit, pre-merge-commit, pre-push, refresh, publish, send, {', '.join(quick.AGENTS)}"
     raise PeerError("usage", f"no hook called {name}", hint)
 
 

@@ -26,6 +26,11 @@ def sync_command(call: Call) -> Reply:
         peer.remote.along = noting.ALONG
     done = tentative.sync(peer)
     noting.carry(peer)
+    if peer.settings.get("publishWork"):
+        from git_peer.ops import wip
+
+        wip.publish(peer)
+        wip.fetch(peer)
     tentative.named(peer, done["lost"])
     lines = [f"{done['fetched']} new commits of the log, {done['pushed']} tentative commands pushed."]
     if done["lost"]:

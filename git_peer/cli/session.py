@@ -60,6 +60,9 @@ def end(call: Call, name: str | None) -> Reply:
     done = peer.run(commands.End(me=peer.me, name=name or ""))
     tentative.drop(peer, [], True, done["ended"])
     tentative.named(peer, lost)
+    from git_peer.ops import wip
+
+    wip.forget(peer, done["ended"])
     text = [f"Session {done['ended']} ended, {len(done['released'])} locks released."]
     text += [f"Lost: {one['command']} of {one['session']}: {one['why']}" for one in lost]
     return Reply({**done, "lost": lost}, text, network=True, wrote=True)

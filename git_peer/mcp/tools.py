@@ -152,6 +152,19 @@ def _locks(server: MCPServer[Any], ask: Ask) -> None:
                 raise
             return views.Checked(**{**why.answer, "ok": True})  # "no" is an answer here, not a failure
 
+    @server.tool(structured_output=True, annotations=_READS)
+    async def list_sections(ctx: Ctx, path: Text) -> views.Sections:
+        """The functions, classes, headings or keys of a file with their lines, and who has which."""
+        return views.Sections(**await ask("sections", "--", path, ctx=ctx))
+
+    @server.tool(structured_output=True, annotations=_READS)
+    async def get_conflicts(
+        ctx: Ctx, paths: list[str] | None = None, mine: bool = True, diffs: bool = False
+    ) -> views.Conflicts:
+        """What your uncommitted and committed work would collide with: others' present work, and what has landed. With
+        `diffs` what they made of that part; `mine` false: also what others have between them."""
+        return views.Conflicts(**await ask("conflicts", *flags(mine=mine, diff=diffs), "--", *(paths or []), ctx=ctx))
+
     @server.tool(structured_output=True, annotations=_WRITES)
     async def lock_file(
         ctx: Ctx,

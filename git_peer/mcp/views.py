@@ -74,6 +74,21 @@ class Debate(View):
     turns: list[dict[str, Any]] = []
 
 
+class Sections(Answer):
+    """The sections of a file."""
+
+    path: str
+    by: str
+    sections: list[dict[str, Any]]
+
+
+class Conflicts(Answer):
+    """What would collide, and whose present work was looked at."""
+
+    conflicts: list[dict[str, Any]]
+    sides: list[dict[str, Any]]
+
+
 class Locks(Answer):
     """Locks that were taken."""
 

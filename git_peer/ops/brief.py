@@ -36,6 +36,7 @@ def brief(peer: Peer, most: int = MOST) -> str:
     # Each section may take a share of what is left; what it does not need is the next one's.
     for title, found, share, more in (
         ("Needs your action:", list(_action(peer)), 0.5, "git peer deltas"),
+        ("Would conflict:", list(_conflicts(peer)), 0.4, "git peer conflicts --mine"),
         ("Yours:", list(_mine(peer)), 0.4, "git peer locks --mine"),
         ("Ready to be done:", list(_ready(peer, board)), 0.6, "git peer task ready"),
         ("Here:", list(_here(peer)), 1.0, "git peer peers"),
@@ -87,6 +88,13 @@ def _action(peer: Peer) -> Iterator[str]:
         if one["code"] in ("lost", "session", "task", "answer", "delta", "debate", "question", "stale"):
             hint = f" → {one['hint']}" if one.get("hint") else ""
             yield text.line(one["message"], 240) + hint
+
+
+def _conflicts(peer: Peer) -> Iterator[str]:
+    from git_peer.ops import conflicts  # late, as are libgit2's diffs: most work trees are clean when one begins
+
+    for view in conflicts.collide_with_mine(peer):
+        yield text.line(conflicts.in_words(view, peer.name)[0], 240)
 
 
 def _mine(peer: Peer) -> Iterator[str]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from git_peer import layout
 from git_peer.adapters import languages
@@ -14,8 +15,10 @@ from git_peer.core.errors import PeerError
 from git_peer.core.target.section import Sections
 from git_peer.store.git.repo import Repo
 
+if TYPE_CHECKING:
+    from git_peer.adapters.grammars import Grammars
+
 LARGE = 8 << 20  # bytes; a larger file has no sections
-_STEPS = 400_000  # of a parser: some seconds at most
 _PATIENCE = 10.0  # seconds for git
 
 
@@ -27,15 +30,20 @@ def of(repo: Repo, path: str, source: bytes) -> Sections:
     """
     if len(source) > LARGE or b"\0" in source[:8000]:  # binary, as git tells it
         return Sections((), b"", "")
-    from git_peer.adapters.grammars import LANGUAGES, Grammars  # late: who asks for no section does without
-
+    grammars = _grammars()
     language = "C++" if path.lower().endswith(".h") else languages.of(path)  # C++'s grammar reads C's headers too
-    if language in LANGUAGES:
-        grammars = Grammars(_STEPS)
+    if language in languages.SECTIONS:
         found = grammars.sections(language, source) if grammars.has(language) else None
         if found is not None:
             return Sections(found, source, "tree-sitter")
     return _by_git(repo, path, source)
+
+
+@functools.cache
+def _grammars() -> Grammars:
+    from git_peer.adapters.grammars import Grammars  # late: who asks for no section does without
+
+    return Grammars()
 
 
 def _by_git(repo: Repo, path: str, source: bytes) -> Sections:

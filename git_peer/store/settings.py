@@ -103,6 +103,11 @@ SETTINGS: dict[str, tuple[Any, Any, str]] = {
     "retryTimeout": (seconds, 60, "how long a command tries before it ends with exit 3"),
     "maxStaleness": (seconds, 30, "age from which a commit starts a fetch of the log in the background"),
     "autoLock": (_flag, True, "whether agents' hooks lock what an agent is about to edit"),
+    "publishWork": (
+        _flag,
+        False,
+        "whether what a work tree has and has not committed goes to the remote, for `conflicts`",
+    ),
     "agentsMayForce": (_flag, False, "whether agents may break another's lock"),
     "debateTimeout": (seconds, 14400, "how long nobody may speak in a debate before a person has to decide it"),
     "secrets": (_names, (), "which detectors look for secrets in what is told (none: nobody looks)"),

@@ -69,7 +69,8 @@ BAD: dict[str, dict[str, Any]] = {
     "change_contract": {"name": "login", "version": 9, "definition": "d"},
     "approve_contract": {"name": "login", "version": 9}, "edit_task": {"task": "t99", "title": "T"},
     "split_task": {"task": "t1", "titles": []}, "assign_task": {"task": "t99"},
-    "record_result": {"task": "t99", "result": "passed"},
+    "record_result": {"task": "t99", "result": "passed"}, "list_sections": {"path": "no such"},
+    "get_conflicts": {"paths": ["../outside"]},
 }  # fmt: skip
 
 
@@ -119,7 +120,8 @@ def _good(clone: Clone) -> dict[str, dict[str, Any]]:
         "change_contract": {"name": "login", "version": 1, "definition": "e"},
         "approve_contract": {"name": "login", "version": 2}, "edit_task": {"task": "t3", "description": "d"},
         "assign_task": {"task": "t3"}, "split_task": {"task": "t3", "titles": ["a", "b"]},
-        "record_result": {"task": "t1", "result": "passed"},
+        "record_result": {"task": "t1", "result": "passed"}, "list_sections": {"path": "src/api.py"},
+        "get_conflicts": {},
     }  # fmt: skip
     assert {*good, "replan", "answer_question"} == set(TOOLS)
     return good

@@ -92,6 +92,14 @@ def signature(git: pygit2.Repository) -> pygit2.Signature:
         return pygit2.Signature("git-peer", "git-peer@localhost")
 
 
+def base(git: pygit2.Repository, one: str, other: str) -> str:
+    """The best common ancestor of two commits; "" where there is none, or where one of them is not here."""
+    try:
+        return str(git.merge_base(one, other) or "") if one and other else ""
+    except (KeyError, ValueError, pygit2.GitError):
+        return ""
+
+
 def contains(git: pygit2.Repository, head: str, commit: str) -> bool:
     """Whether `commit` is `head` or comes before it, as far as this clone has them."""
     try:
