@@ -1,14 +1,21 @@
-"""The branches of tasks, cleared away once their work is merged: on the log's remote, and this clone's copies."""
+"""The branches of tasks on the log's remote: fetched; and once merged cleared away, with this clone's copies."""
 
 from __future__ import annotations
 
+import re
+
+import pygit2
+
 from git_peer import layout
+from git_peer.core.errors import PeerError
 from git_peer.core.plan.task import record as tasks
+from git_peer.core.plan.task.record import Task
 from git_peer.ops.peer import Peer
 from git_peer.store.git import merge as merges
 from git_peer.store.git import refs
 from git_peer.store.git.remote import run
 
+_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 BATCH = 500  # that one push deletes: the arguments of a program have a bound
 
 
@@ -52,6 +59,36 @@ def clear(peer: Peer, onto: str) -> tuple[list[str], str]:
         else:
             cleared.append(one.id)
     return cleared, why
+
+
+def bring(peer: Peer, task: Task, patience: float) -> bool:
+    """Whether a task's commit is in this clone; fetched from its branch, or by its id, where it was not."""
+    if not _ID.fullmatch(task.commit):
+        return False
+    if peer.remote is not None and not is_here(peer, task.commit):
+        with peer.clone.writing(patience):
+            for ref in (f"refs/heads/{layout.WORK}{task.id}", task.commit):
+                if not is_here(peer, task.commit):
+                    fetch(peer, ref, f"{layout.TASKS}{task.id}", patience)
+    return is_here(peer, task.commit)
+
+
+def fetch(peer: Peer, ref: str, into: str, patience: float) -> None:
+    """What one branch holds that git's check refuses, or that has gone, must not keep the others from coming."""
+    assert peer.remote is not None
+    try:
+        peer.remote.bring(ref, into, patience)
+    except PeerError as why:
+        if why.code not in ("untrusted", "unreachable"):
+            raise
+
+
+def is_here(peer: Peer, commit: str) -> bool:
+    """Whether this clone has a commit."""
+    try:
+        return isinstance(peer.repo.git[commit], pygit2.Commit)
+    except (KeyError, ValueError, pygit2.GitError):
+        return False
 
 
 def checked_out(peer: Peer) -> dict[str, str]:
