@@ -153,7 +153,7 @@ def _letter(letter: Mapping[str, Any]) -> dict[str, Any]:
         message = _TASK[letter["how"]].format(by=by, task="TASK").replace("TASK", named, 1) + said
         hint = f"`git peer task show {letter['task']}`"
         view = {"message": message, "task": letter["task"], "how": letter["how"], "hint": hint}
-    return {"code": letter["code"], **view, **({"note": text.line(note)} if note else {})}
+    return {"code": letter["code"], **view, **({"note": text.clean(note)} if note else {})}
 
 
 def _told_by(peer: Peer, marker: Mapping[str, Any]) -> str:
