@@ -57,7 +57,7 @@ D_FENCED = "fenced"  # sid.json: marker, targets that a session lost
 D_TENTATIVE = "tentative"  # sid.json: marker, locks nobody has arbitrated
 D_AGENTS = "agents"  # session.json: what the hooks of its agent noted; +subagents, +wait
 D_TOLD = "told"  # session.json: which ends of debates a session was told of
-D_LETTERS = "letters"  # session.json: what others did that concerns a session, and it was not told of yet
+D_LETTERS = "letters"  # session/event.json: what others did that concerns a session, and it was not told of yet
 D_HOOKS = "hooks"  # the gate's scripts
 D_CHAIN = "hooks.d"  # dispatchers, where the user's core.hooksPath is chained
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:  # pygit2 comes with them: `version` and `help` do without
     from git_peer.ops.wiring import Parts
 
 
+_WARNINGS = ("gate", "unlanded", "unpushed")  # notices that say what is wrong with what was just done
+
+
 class Reply:
     """A command's answer: `data` for JSON, `text` for people, the exit status.
 
@@ -164,7 +167,7 @@ class Call:
 
     def _tell(self, notices: list[dict[str, Any]]) -> None:
         for notice in notices if not self.quiet else ():
-            if notice["code"] == "gate" and notice.get("hint"):
+            if notice["code"] in _WARNINGS and notice.get("hint"):
                 warn(notice["message"], notice["hint"])
             else:
                 remark(f"note: {notice['message']}")

@@ -15,7 +15,7 @@ from git_peer.core.session import record as sessions
 @command("status")
 def status_command(call: Call) -> Reply:
     """The state of things in short, by the local copy of the log."""
-    from git_peer.ops import news  # pygit2 comes with them: `version` does without
+    from git_peer.ops import news, reviews  # pygit2 comes with them: `version` does without
     from git_peer.ops.sync import untold
 
     peer = call.peer(once=True)
@@ -26,6 +26,7 @@ def status_command(call: Call) -> Reply:
     told, argued = news.pending(peer), news.debated(peer)
     live = [s for s in at.sessions if sessions.is_live(s, scene)]
     working = [task for task in tasks.claimed(state) if task.status in tasks.WORKED_ON]
+    to_review = list(reviews.waiting(peer))
     log = state.log
     data = {
         "mode": log.mode,
@@ -34,6 +35,7 @@ def status_command(call: Call) -> Reply:
         "log": {"height": log.height, "age": peer.clone.stale_for, "tentative": tentative, "id": log.id},
         "locks": held,
         "tasks": [tasks.describe(task) for task in working],
+        "reviews": to_review,
         "deltas": told,
         "debates": argued,
         "sessions": [view for view in peer.peers() if view["live"]],
@@ -52,6 +54,11 @@ def status_command(call: Call) -> Reply:
         lines.append(f"  {task.id}  {task.title}: {mine}, {task.status}, {task.progress} %")
     if len(working) > 20:
         lines.append(f"  and {len(working) - 20} more tasks: git peer task list")
+    for view in to_review[:20]:
+        lines.append(f"  {view['task']} of {view['by']} waits for your review: {view['command']}")
+        lines.append(f"      to see it: {reviews.how_to_see(peer, view)}")
+    if len(to_review) > 20:
+        lines.append(f"  and {len(to_review) - 20} more reviews: git peer task list --status review")
     if told["pending"]:
         more = "one or more want your answer" if told["requires_action"] else "none wants your answer"
         lines.append(

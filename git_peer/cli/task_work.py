@@ -74,12 +74,18 @@ def progress(
 @click.option("--commit", "rev", metavar="REV", default="HEAD", show_default=True, help="What is handed in.")
 @_note
 def review(call: Call, ident: str, rev: str, note: str) -> Reply:
-    """Hand one's task in: another session accepts it, or sends it back."""
+    """Hand one's task in: another session accepts it, or sends it back.
+
+    With a remote the commit goes to the task's branch there, peer/task/ID, so that every clone can have it.
+    """
     peer = call.peer(writing=True)
+    from git_peer.ops import reviews
 
     commit = peer.repo.commit(rev)
-    done = peer.run(Move(me=peer.me, task=ident, status="review", note=given_text(note) or "", commit=commit))
-    return Reply(done, f"Handed in {_tasks.in_words(done['task'])} at {commit[:12]}.", network=True, wrote=True)
+    done = reviews.hand_in(peer, ident, commit, given_text(note) or "")
+    lines = [f"Handed in {_tasks.in_words(done['task'])} at {commit[:12]}."]
+    lines += [f"Pushed to {one['ref'].removeprefix('refs/heads/')}." for one in done["pushed"]]
+    return Reply(done, lines, network=True, wrote=True)
 
 
 @command("result")
@@ -124,6 +130,10 @@ def _mover(name: str, status: str, doc: str, needs_note: bool = False, force: bo
         to = status or _reopened(_tasks.named(call, ident))
         why = _forced(force, reason)
         done = peer.run(Move(me=peer.me, task=ident, status=to, note=given_text(note) or "", force=why))
+        if to == "done":
+            from git_peer.ops import reviews
+
+            reviews.warn_of_unlanded(peer, done["task"]["id"])
         return Reply(done, _tasks.in_words(done["task"]), network=True, wrote=True)
 
     run.__doc__ = doc

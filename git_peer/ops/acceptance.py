@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from git_peer import layout
 from git_peer.core import text
 from git_peer.core.errors import PeerError
 from git_peer.core.plan.task import record as tasks
 from git_peer.core.plan.task.decide import Record
 from git_peer.core.plan.task.record import Task
 from git_peer.ops import notes as noting
-from git_peer.ops import shell
+from git_peer.ops import shell, task_branches
 from git_peer.ops.peer import Peer
 from git_peer.store.git.remote import run as run_git
 
@@ -41,10 +42,17 @@ def run(peer: Peer, ident: str, timeout: int) -> dict[str, Any]:
         raise PeerError("invalid", "there is no work tree here to run it in", "run it in a work tree")
     on = peer.repo.commit("HEAD")
     if task.status == "review" and on != task.commit:
+        if not task_branches.bring(peer, task, peer.settings.get("retryTimeout")):
+            remote = peer.remote.name if peer.remote is not None else "the remote"
+            raise PeerError(
+                "not_found",
+                f"{task.commit[:12]}, which {task.id} has under review, is neither here nor on {remote}",
+                f"ask {task.assignee} for `git push {remote} {task.commit}:refs/heads/{layout.WORK}{task.id}`",
+            )
         raise PeerError(
             "changed",
             f"{task.id} has {task.commit[:12]} under review, and this work tree stands on {on[:12]}",
-            f"`git worktree add --detach DIR {task.commit[:12]}` makes one that stands there",
+            f"`git worktree add --detach ../review-{task.id} {task.commit[:12]}` makes one that stands there",
         )
     if run_git(["status", "--porcelain", "--untracked-files=no"], top, 60).out.strip():
         raise PeerError("invalid", "this work tree has changes that are in no commit", "commit or stash them first")

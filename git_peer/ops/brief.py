@@ -13,7 +13,7 @@ from git_peer.core.plan.task.board import Board
 from git_peer.core.plan.task.record import Task
 from git_peer.core.session import record as sessions
 from git_peer.core.target import target as targets
-from git_peer.ops import notices
+from git_peer.ops import notices, reviews
 from git_peer.ops.peer import Peer
 
 MOST, LEAST = 2000, 300  # characters of a briefing: unless more are asked for, and what may be asked for
@@ -38,6 +38,7 @@ def brief(peer: Peer, most: int = MOST) -> str:
         ("Needs your action:", list(_action(peer)), 0.5, "git peer deltas"),
         ("Would conflict:", list(_conflicts(peer)), 0.4, "git peer conflicts --mine"),
         ("Yours:", list(_mine(peer)), 0.4, "git peer locks --mine"),
+        ("Waits for your review:", list(_to_review(peer)), 0.4, "git peer status"),
         ("Ready to be done:", list(_ready(peer, board)), 0.6, "git peer task ready"),
         ("Here:", list(_here(peer)), 1.0, "git peer peers"),
     ):
@@ -106,6 +107,15 @@ def _mine(peer: Peer) -> Iterator[str]:
     if held:
         more = f" and {len(held) - 8} more" if len(held) > 8 else ""
         yield f"locked: {', '.join(text.word(one, 80) for one in held[:8])}{more}"
+
+
+def _to_review(peer: Peer) -> Iterator[str]:
+    for view in reviews.waiting(peer):
+        named = f"task {text.word(view['task'])} {text.quoted(view['title'], 80)} of {text.word(view['by'])}"
+        result = f", its acceptance {view['result']}" if view["result"] else ""
+        accept = f", then `git peer task merge-point {view['task']}`" if view["command"].endswith("--run") else ""
+        back = f', or `git peer task reject {view["task"]} --note "WHY"`' if "reject" not in view["command"] else ""
+        yield f"{named}{result}: `{reviews.how_to_see(peer, view)}`; `{view['command']}`{accept}{back}"
 
 
 def _named(task: Task) -> str:

@@ -68,7 +68,7 @@ class Branch:
                 peer.engine.advance(self._patience)
                 self.base = remote.bring(self.ref, layout.ONTO, self._patience) or ""
                 self.main = self.base if self.is_main or not main else remote.branch_head(main, self._patience) or ""
-                self._fetch(f"refs/heads/{layout.WORK}*", f"{layout.TASKS}*")
+                task_branches.fetch(peer, f"refs/heads/{layout.WORK}*", f"{layout.TASKS}*", self._patience)
         self.start = self.base or self.main
         if self.base and self.main and merges.contains(peer.repo.git, self.main, self.base):
             self.start = self.main
@@ -82,31 +82,9 @@ class Branch:
         except (KeyError, ValueError, pygit2.GitError):
             return ""
 
-    def _fetch(self, ref: str, into: str) -> None:
-        """What one branch holds that git's check refuses, or that has gone, must not keep the others from coming."""
-        assert self.peer.remote is not None
-        try:
-            self.peer.remote.bring(ref, into, self._patience)
-        except PeerError as why:
-            if why.code not in ("untrusted", "unreachable"):
-                raise
-
     def has(self, task: Task) -> bool:
         """Whether a task's commit is here; looked for on its branch, and by its id, where it did not come by itself."""
-        if not _ID.fullmatch(task.commit):
-            return False
-        if self.peer.remote is not None and not self._is_here(task.commit):
-            with self.peer.clone.writing(self._patience):
-                for ref in (f"refs/heads/{layout.WORK}{task.id}", task.commit):
-                    if not self._is_here(task.commit):
-                        self._fetch(ref, f"{layout.TASKS}{task.id}")
-        return self._is_here(task.commit)
-
-    def _is_here(self, commit: str) -> bool:
-        try:
-            return isinstance(self.peer.repo.git[commit], pygit2.Commit)
-        except (KeyError, ValueError, pygit2.GitError):
-            return False
+        return task_branches.bring(self.peer, task, self._patience)
 
     # -- moving ---------------------------------------------------------------------------------------
     def land(self, head: str, landing: Sequence[Task]) -> bool:

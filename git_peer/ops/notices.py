@@ -35,7 +35,7 @@ def of(peer: Peer) -> list[dict[str, Any]]:
 
 def are_told(peer: Peer, shown: list[dict[str, Any]]) -> None:
     """Mark the losses among what was shown to this run, and the ends of its debates, as told: only writers do."""
-    told.note(peer.clone.folder, peer.name, [moderating.key(one) for one in moderating.news(peer.state, peer.name)])
+    told.note(peer.clone.folder, peer.name, moderating.news(peer.state, peer.name, peer.scene(peer.state)))
     seen = {one["lock"] for one in shown if one["code"] == "lost"}  # another process may note one at any time
     letters = {str(one["event"]) for one in shown if one["code"] in LETTERS}
     if not seen and not letters:
@@ -153,7 +153,7 @@ def _letter(letter: Mapping[str, Any]) -> dict[str, Any]:
         message = _TASK[letter["how"]].format(by=by, task="TASK").replace("TASK", named, 1) + said
         hint = f"`git peer task show {letter['task']}`"
         view = {"message": message, "task": letter["task"], "how": letter["how"], "hint": hint}
-    return {"code": letter["code"], **view, **({"note": text.line(note)} if note else {})}
+    return {"code": letter["code"], **view, **({"note": text.clean(note)} if note else {})}
 
 
 def _told_by(peer: Peer, marker: Mapping[str, Any]) -> str:

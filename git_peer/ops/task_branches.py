@@ -1,15 +1,21 @@
-"""The branches of tasks: published with work on them, and cleared away, here and on the remote, once it is merged."""
+"""The branches of tasks: published with work on them, fetched, and cleared away once it is merged."""
 
 from __future__ import annotations
+
+import re
+
+import pygit2
 
 from git_peer import layout
 from git_peer.core.errors import PeerError
 from git_peer.core.plan.task import record as tasks
+from git_peer.core.plan.task.record import Task
 from git_peer.ops.peer import Peer
 from git_peer.store.git import merge as merges
 from git_peer.store.git import refs
 from git_peer.store.git.remote import run
 
+_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 BATCH = 500  # that one push deletes: the arguments of a program have a bound
 
 
@@ -68,6 +74,36 @@ def publish(peer: Peer, branch: str, commit: str) -> None:
             raise PeerError("held", f"another process moved {branch} at this moment", "") from None
     if peer.remote is not None:
         Push(peer, peer.remote.name, [f"+{name}:{name}"]).run(dry_run=False, keep=True)
+
+
+def bring(peer: Peer, task: Task, patience: float) -> bool:
+    """Whether a task's commit is in this clone; fetched from its branch, or by its id, where it was not."""
+    if not _ID.fullmatch(task.commit):
+        return False
+    if peer.remote is not None and not is_here(peer, task.commit):
+        with peer.clone.writing(patience):
+            for ref in (f"refs/heads/{layout.WORK}{task.id}", task.commit):
+                if not is_here(peer, task.commit):
+                    fetch(peer, ref, f"{layout.TASKS}{task.id}", patience)
+    return is_here(peer, task.commit)
+
+
+def fetch(peer: Peer, ref: str, into: str, patience: float) -> None:
+    """What one branch holds that git's check refuses, or that has gone, must not keep the others from coming."""
+    assert peer.remote is not None
+    try:
+        peer.remote.bring(ref, into, patience)
+    except PeerError as why:
+        if why.code not in ("untrusted", "unreachable"):
+            raise
+
+
+def is_here(peer: Peer, commit: str) -> bool:
+    """Whether this clone has a commit."""
+    try:
+        return isinstance(peer.repo.git[commit], pygit2.Commit)
+    except (KeyError, ValueError, pygit2.GitError):
+        return False
 
 
 def checked_out(peer: Peer) -> dict[str, str]:

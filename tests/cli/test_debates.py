@@ -134,34 +134,38 @@ def test_five_rounds(local: Clone) -> None:
 def test_nobody_speaks(pair: tuple[Clone, Clone]) -> None:
     """At `idle_at` it is escalated for the gate, the push, agents and every reader; the next writer records it."""
     one, two = pair
-    one.git("config", "peer.debateTimeout", "2s")
     ask(two, "session", "start", as_="cleo")
+    goes_on = start(one, "--path", "docs/")
+    one.git("config", "peer.debateTimeout", "1s")
     debate = start(one, "--with", "ana", "--path", "src/")
     two.peer("hook", "refresh")
-    two.write("src/api.py", "changed\n")
-    assert not two.git("commit", "-qam", "in time", check=False).err
     view = ask(two, "debate", "show", debate)["debate"]
-    assert view["status"] == "active"
-    assert ask(two, "check", "src/api.py", as_="cleo")["allowed"]
     end = datetime.fromisoformat(view["idle_at"]).timestamp()
     while time.time() < end + 1:  # a second has to pass for it to be later than that second
         time.sleep(0.05)
     height = ask(two, "status")["log"]["height"]
     view = ask(two, "debate", "show", debate)["debate"]
     assert (view["status"], view["escalation"]["how"]) == ("escalated", "idle")
-    assert [one["status"] for one in ask(two, "status")["debates"]] == ["escalated"]
+    found = {one["id"]: one["status"] for one in ask(two, "status")["debates"]}
+    assert found == {goes_on: "active", debate: "escalated"}
     refused(two, "disputed", "check", "src/api.py", as_="cleo")
     ask(two, "check", "docs/guide.md", as_="cleo")
-    two.write("src/api.py", "changed again\n")
+    two.write("docs/guide.md", "changed\n")
+    assert not two.git("commit", "-qam", "in time").err
+    two.write("src/api.py", "changed\n")
     assert "is disputed in debate" in two.git("commit", "-qam", "late").err
     assert "is in dispute" in two.git("push", "origin", "main", check=False).err
     refused(two, "disputed", "push", as_="cleo")
     assert ask(two, "status")["log"]["height"] == height
+    said = [one["message"] for one in ask(two, "status", as_="ana")["notices"] if one["code"] == "debate"]
+    assert [f"debate {debate[:8]} waits for a person's word" in one for one in said] == [True]
     refused(two, "not_allowed", "debate", "respond", debate, "--message", "late", as_="ana")
+    assert "debate" not in codes(ask(two, "status", as_="ana")), "told once"
     ask(two, "lock", "x", as_="cleo")
+    assert "debate" not in codes(ask(two, "status", as_="ana"))
     kinds = [event["kind"] for event in two.peer("log", "--kind", "debate", "--json").objects()]
-    assert kinds == ["debate.escalate", "debate.open"]
-    assert not (two.common / "peer/idle-at").exists()
+    assert kinds == ["debate.escalate", "debate.open", "debate.open"]
+    assert int((two.common / "peer/idle-at").read_text()) > time.time() + 3600
 
 
 def test_nobody_speaks_about_a_contract(local: Clone) -> None:

@@ -317,7 +317,7 @@ class Model:
 
     def reject(self, task: Task) -> None:
         need(task.status in ("review", "merge_point"))
-        task.status, task.result = "in_progress", None
+        task.status = "in_progress"
 
     def finish(self, task: Task) -> None:
         need(task.status == "merge_point")

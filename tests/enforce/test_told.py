@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.agents.calling import Agent, context
 from tests.enforce.team import HELD, Member, Team
 
 WHY = "she is on holiday"
@@ -77,6 +78,25 @@ def test_briefing_says_who(team: Team) -> None:
     team.bob.peer("unlock", "@deploy", "--force", "--reason", WHY)
     look(team.alice)
     assert f"the lock on @deploy was lost: bob broke it, “{WHY}”" in team.alice.peer("brief").out
+
+
+def test_agents_hear_who(team: Team) -> None:
+    """An agent is told at its next prompt, once, with the reason."""
+    agent = Agent(team.alice.at)
+    team.alice.at.peer("lock", "@deploy", env=agent.env)
+    team.bob.peer("unlock", "@deploy", "--force", "--reason", WHY)
+    look(team.alice)
+    first, second = (context(agent.call("prompt")) for _ in range(2))
+    assert f"the lock on @deploy was lost: bob broke it, “{WHY}”" in first
+    assert "@deploy" not in second
+
+
+def test_tentative_lock(team: Team) -> None:
+    """Who took a lock by this clone's word alone, and came second, is told who was first."""
+    team.bob.lock(HELD)
+    team.alice.peer("lock", HELD, "--offline")
+    (told,) = lost(team.alice.peer("sync", "--json", status=1).json())
+    assert (told["how"], told["by"]) == ("outrun", "bob")
 
 
 def test_own_release_is_no_loss(team: Team) -> None:

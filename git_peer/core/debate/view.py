@@ -93,19 +93,21 @@ def _escalation(debate: Debate) -> dict[str, Any]:
     }
 
 
-def news(state: State, name: str) -> list[Debate]:
-    """The debates of that session that others have brought to an end, or before a person."""
-    return [debate for debate in of_side(state, name) if _mover(debate) not in ("", name)]
+def news(state: State, name: str, scene: Scene) -> list[str]:
+    """What that session is told once: keys of its debates that others, or time, have ended or put before a person."""
+    return [_key(debate, scene) for debate in of_side(state, name) if _is_news(debate, name, scene)]
 
 
-def _mover(debate: Debate) -> str:
-    last = debate.resolution or debate.escalation
-    return last.by if last is not None else ""
+def _is_news(debate: Debate, name: str, scene: Scene) -> bool:
+    if debate.resolution is not None:
+        return debate.resolution.by != name
+    why = debate.escalation
+    # Whoever recorded that time was up has moved nothing.
+    return status(debate, scene) == "escalated" and (why is None or why.how == "idle" or why.by != name)
 
 
-def key(debate: Debate) -> str:
-    """What a session is told once of a debate."""
-    return f"{debate.id}:{debate.status}"
+def _key(debate: Debate, scene: Scene) -> str:
+    return f"{debate.id}:{status(debate, scene)}"
 
 
 def notices(state: State, name: str, told: set[str], scene: Scene, most: int = 20) -> list[dict[str, Any]]:
@@ -118,7 +120,7 @@ def notices(state: State, name: str, told: set[str], scene: Scene, most: int = 2
             if name not in waited_for(debate):
                 continue
             message = f"debate {ident} waits for your turn in round {debate.round}: {topic}"
-        elif key(debate) in told or _mover(debate) in ("", name):
+        elif _key(debate, scene) in told or not _is_news(debate, name, scene):
             continue
         elif end is not None:
             made = f", version {end.version} of contract {debate.contract}" if end.version else ""

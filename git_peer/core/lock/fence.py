@@ -125,6 +125,8 @@ def how_it_ended(end: Mapping[str, Any] | None) -> str:
         return f": {by} broke it, {text.quoted(end['reason'])}"
     if end["how"] == "preempted":
         return f": {by} outranked it"
+    if end["how"] == "outrun":
+        return f": it was this clone's word alone, and {by} came first"
     if end["how"] == "taken_over":
         return f": another run of the name {by} took this session's place"
     return f": its lease had run out, and {by} ended it"

@@ -45,31 +45,25 @@ def of(chain: Chain, ident: str, since: str, tip: str) -> Arrivals:
 
 
 def _read(found: Arrivals, before: State, events: list[Event], ident: str) -> None:
-    over = {event.holder for event in events if isinstance(event, LockBreak) and _takes_over(event)}
+    starts = {event.sid: (event.clone, event.gitdir) for event in events if isinstance(event, SessionStart)}
     for event in events:
         if isinstance(event, (LockBreak, LockExpire, LockPreempt, LockRelease)):
-            found.ends[event.lock] = _end(event, over)
+            found.ends[event.lock] = _end(event)
             continue
         for name, letter in _letters(before, event):
             session = sessions.get(before, name)
-            here = isinstance(event, SessionStart) and (event.clone, event.gitdir) == (
-                ident,
-                session and session.gitdir,
-            )
-            if session is not None and session.clone == ident and event.sid != session.sid and not here:
+            if session is None or session.clone != ident or event.sid == session.sid:
+                continue
+            if starts.get(event.sid) != (ident, session.gitdir):  # else it follows itself in its work tree
                 letter |= {"id": event.id, "by": event.by, "at": event.at, "gitdir": session.gitdir}
                 found.letters.setdefault(name, []).append(letter)
 
 
-def _takes_over(event: LockBreak) -> bool:
-    """A session that replaces a live one of its name breaks what that one held."""
-    return event.holder == event.by
-
-
-def _end(event: LockBreak | LockExpire | LockPreempt | LockRelease, over: set[str]) -> dict[str, Any]:
+def _end(event: LockBreak | LockExpire | LockPreempt | LockRelease) -> dict[str, Any]:
     end: dict[str, Any] = {"by": event.by, "at": event.at, "reason": ""}
     if isinstance(event, LockBreak):
-        return end | ({"how": "taken_over"} if event.holder in over else {"how": "forced", "reason": event.reason})
+        taken_over = event.holder == event.by  # by the next run of its name
+        return end | ({"how": "taken_over"} if taken_over else {"how": "forced", "reason": event.reason})
     if isinstance(event, LockPreempt):
         return end | {"how": "preempted"}
     return end | {"how": "expired" if isinstance(event, LockExpire) else "released"}

@@ -32,7 +32,7 @@ Seen = Mapping[str, Mapping[str, Any]]
 """sid → height and first sight (wall and steady seconds) of that session's last event; `gap` before it."""
 
 Ends = Callable[[], Mapping[str, Mapping[str, Any]]]
-"""lock id → how it ended: `how` (forced, preempted, expired, taken_over, released), `by`, `reason`, `at`."""
+"""lock id → how it ended: `how` (forced, preempted, expired, taken_over, outrun, released), `by`, `reason`, `at`."""
 
 _LOOK = 0.01  # seconds between two looks at the kernel lock
 LAST = "*"  # in seen.json: when this clone looked last
@@ -336,8 +336,9 @@ class Clone:
         path = self.folder / layout.D_FENCED / f"{session['sid']}.json"
         before = files.read_json(path).get("targets", [])
         known = {entry["lock"] for entry in before}
+        end = {"end": {"how": "outrun", "by": holder, "reason": "", "at": times.now()}} if holder else {}
         fresh = [
-            {"lock": lock["id"], "target": lock["target"], "token": 0, "told": False, "holder": holder}
+            {"lock": lock["id"], "target": lock["target"], "token": 0, "told": False, "holder": holder} | end
             for lock in gone
             if lock["id"] not in known
         ]

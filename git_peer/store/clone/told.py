@@ -35,31 +35,35 @@ def _path(folder: Path, name: str) -> Path:
 
 
 # -- letters --------------------------------------------------------------------------------------
+# A file each, so that who reads and who delivers at the same time take nothing from one another.
 def waiting(folder: Path, name: str) -> list[dict[str, Any]]:
-    """The letters for sessions of that name that they were not told of; `gitdir` is their work tree."""
-    found: list[dict[str, Any]] = files.read_json(_box(folder, name)).get("letters", [])
-    return found
+    """The letters for sessions of that name that they were not told of, oldest first; `gitdir` is their work tree."""
+    found = [letter for path in _letters(folder, name) if (letter := files.read_json(path))]  # one may go meanwhile
+    return sorted(found, key=lambda letter: (letter["at"], letter["id"]))
 
 
 def deliver(folder: Path, letters: dict[str, list[dict[str, Any]]]) -> None:
-    """Put letters where their sessions find them; each once, however often it comes."""
+    """Put letters where their sessions find them; each once, however often it comes, and not too many."""
     for name, fresh in letters.items():
-        had = waiting(folder, name)
-        known = {letter["id"] for letter in had}
-        new = [letter for letter in fresh if letter["id"] not in known]
-        if new:
-            files.write_json(_box(folder, name), {"letters": [*had, *new][-KEPT:]})
+        for letter in fresh[-KEPT:]:
+            files.write_json(_box(folder, name) / f"{letter['id']}.json", letter)
+        for letter in waiting(folder, name)[:-KEPT]:
+            read(folder, name, {letter["id"]})
 
 
 def read(folder: Path, name: str, idents: set[str]) -> None:
     """The session was told of these."""
-    had = waiting(folder, name)
-    left = [letter for letter in had if letter["id"] not in idents]
-    if left and left != had:
-        files.write_json(_box(folder, name), {"letters": left})
-    elif not left:
-        _box(folder, name).unlink(missing_ok=True)
+    for path in _letters(folder, name):
+        if path.stem in idents:
+            path.unlink(missing_ok=True)
+
+
+def _letters(folder: Path, name: str) -> list[Path]:
+    try:
+        return [path for path in _box(folder, name).iterdir() if path.suffix == ".json" and path.name[0] != "."]
+    except OSError:
+        return []
 
 
 def _box(folder: Path, name: str) -> Path:
-    return folder / layout.D_LETTERS / f"{name}.json"
+    return folder / layout.D_LETTERS / name

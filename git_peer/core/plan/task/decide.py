@@ -55,6 +55,7 @@ class Move(Command, tag="task-move", frozen=True, kw_only=True):
                 commit=commit,
                 force=self.force or "",
             )
+            self._keep_result(txn, member)
         views = [locks.describe(txn.state, lock, txn.scene, "") for lock in freed.values()]
         for lock in freed.values():
             if self.status in OVER:
@@ -62,6 +63,19 @@ class Move(Command, tag="task-move", frozen=True, kw_only=True):
             else:
                 locking.release(txn, [lock], self.force)
         return _shown(task.id, views)
+
+    def _keep_result(self, txn: Txn, task: Task) -> None:
+        """What was said of a commit holds for it: a move that sends a task back forgets it, so it is recorded again."""
+        result = task.result
+        if self.status == "in_progress" and result is not None and result.command == task.accept:
+            txn.emit(
+                tasking.TaskResult,
+                task=task.id,
+                commit=result.commit,
+                passed=result.passed,
+                command=result.command,
+                output=result.output,
+            )
 
     def _end_lapsed(self, txn: Txn, task: Task) -> bool:
         """End dead sessions' claims that stand in the way of blocking, dropping or reopening; whether any did."""
