@@ -51,6 +51,13 @@ def paths(repo: Repo, texts: Iterable[str]) -> list[str]:
     return [target.real for target in found]
 
 
+def checked(repo: Repo, texts: Iterable[str]) -> tuple[list[str], list[Target]]:
+    """(paths from the top, names) of what `check` asks about: `@issue/42` is a name, as it is for `lock`."""
+    given = list(texts)
+    named = [text for text in given if text.startswith("@")]
+    return paths(repo, [text for text in given if not text.startswith("@")]), parsed(repo, named)
+
+
 def supported(wanted: Iterable[Target]) -> None:
     """PeerError("unsupported") for target kinds that this release does not lock yet."""
     for target in wanted:

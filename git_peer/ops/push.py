@@ -16,6 +16,7 @@ from git_peer import layout
 from git_peer.core.errors import PeerError
 from git_peer.core.lock.landing import RefUpdate
 from git_peer.core.rules import decide as commands
+from git_peer.core.text import count
 from git_peer.hooks import watch
 from git_peer.ops import notes as noting
 from git_peer.ops import outgoing
@@ -236,7 +237,7 @@ class Push:
         name = there.removeprefix("refs/heads/")
         return PeerError(
             "rejected",
-            f"{self.remote} refused {name}: {summary}" + (f", {len(pull)} commits to pull" if pull else ""),
+            f"{self.remote} refused {name}: {summary}" + (f", {count(len(pull), 'commit')} to pull" if pull else ""),
             f"git pull --rebase {self.remote} {name}",
             pull=pull,
         )

@@ -19,12 +19,13 @@ from git_peer.core.lock.events import (
     LockRelease,
     LockRenew,
     LockTake,
+    named,
 )
 from git_peer.core.lock.record import Lock
 from git_peer.core.log.command import Answer, Command, Me, Scene
 from git_peer.core.log.state import Record, State
 from git_peer.core.log.txn import MAX_BATCH, Txn, too_large
-from git_peer.core.session import expiry
+from git_peer.core.session import expiry, naming
 from git_peer.core.session import record as sessions
 from git_peer.core.session.expiry import Evidence
 from git_peer.core.session.record import Session
@@ -182,11 +183,13 @@ def judge(txn: Txn, wish: Wish, place: waits.Wait | None) -> Grant:
 
 def take(txn: Txn, grant: Grant) -> list[str]:
     """Grant it: the ids of the locks that it comes to. One's own are renewed."""
+    ended = [lock for lock, _ in grant.ends.values()]
     for lock, evidence in grant.ends.values():
+        end: dict[str, Any] = {"lock": lock.id, "holder": lock.session, "paths": named(lock, ended)}
         if evidence is not None:
-            txn.emit(LockExpire, lock=lock.id, holder=lock.session, evidence=evidence)
+            txn.emit(LockExpire, **end, evidence=evidence)
         else:
-            txn.emit(LockPreempt, lock=lock.id, holder=lock.session, priority=grant.priority)
+            txn.emit(LockPreempt, **end, priority=grant.priority)
     ids = []
     for target, (mine, agents) in grant.standing.items():
         if mine is not None:
@@ -270,13 +273,17 @@ def locked(state: State, conflicts: list[tuple[Target, Lock]], scene: Scene) -> 
     """The refusal that names what stands in the way."""
     target, lock = conflicts[0]
     view = locks.describe(state, lock, scene, "")
-    until = "its lease has run out, and may be taken a little later" if not view["live"] else view["expires_at"]
+    until = "its lease has run out, and may be taken a little later"
+    if view["live"]:
+        until = f"lapses {scene.when(locks.ends(state, lock, scene))}"
+    where = naming.where(lock.session, view["host"], view["worktree"])
+    place = f", at {text.word(where)}" if where else ""
     why = f": {text.quoted(lock.reason)}" if lock.reason else ""
     more = f", and {len(conflicts) - 1} more" if len(conflicts) > 1 else ""
     return PeerError(
         "locked",
         f"{targets.show(target)} is locked by {lock.session} ({lock.mode}, {targets.show(lock.target)}, "
-        f"until {until}){why}{more}",
+        f"{until}{place}){why}{more}",
         f"ask {lock.session}, work on something else, or try again later; `git peer locks` shows what is taken",
         acquired=False,
         conflicts=[{"target": targets.show(t), "lock": locks.describe(state, c, scene, "")} for t, c in conflicts],
@@ -329,10 +336,10 @@ def release(txn: Txn, chosen: list[Lock], force: str | None = None) -> None:
         if locks.by_pointer(txn.state, lock.session, lock.id) is None:
             txn.opens()  # the session's beginning swept it: that it ended was asked for
         elif _owns(txn.state, session, txn.me, lock):
-            txn.emit(LockRelease, lock=lock.id)
+            txn.emit(LockRelease, lock=lock.id, paths=named(lock, chosen))
         elif force is not None:
             sessions.may_force(session, txn.me, txn.scene, "break another's lock")
-            txn.emit(LockBreak, lock=lock.id, holder=lock.session, reason=force)
+            txn.emit(LockBreak, lock=lock.id, holder=lock.session, reason=force, paths=named(lock, chosen))
         elif not expire(txn, lock):
             raise PeerError(
                 "not_yours",
@@ -346,5 +353,5 @@ def expire(txn: Txn, lock: Lock) -> bool:
     """End a lock whose lease ran out; whether it did."""
     evidence = lapse(txn.state, lock, txn.scene)
     if evidence is not None:
-        txn.emit(LockExpire, lock=lock.id, holder=lock.session, evidence=evidence)
+        txn.emit(LockExpire, lock=lock.id, holder=lock.session, evidence=evidence, paths=named(lock, [lock]))
     return evidence is not None

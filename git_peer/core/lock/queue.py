@@ -69,6 +69,9 @@ class LockWait(Event, tag="lock.wait", frozen=True, kw_only=True):
         state.put(place(self.id), wait)
         sessions.touch(state, self, height)
 
+    def says(self) -> str:
+        return f"waits for {', '.join(map(targets.show, self.targets))}"
+
 
 class LockUnwait(Event, tag="lock.unwait", frozen=True, kw_only=True):
     """A wait is over: served, given up, or, of another, past its time."""
@@ -86,6 +89,9 @@ class LockUnwait(Event, tag="lock.unwait", frozen=True, kw_only=True):
             raise Malformed(f"{wait.session} still waits")
         state.delete(place(self.wait))
         sessions.touch(state, self, height)
+
+    def says(self) -> str:
+        return f"left the queue (wait {self.wait[:8]})"
 
 
 def place(ident: str) -> str:

@@ -49,6 +49,7 @@ class Scene(msgspec.Struct, frozen=True):
     ttl_person: int = 28800
     ttl_max: int = 86400
     agents_may_force: bool = False
+    when: Callable[[int], str] = str  # an epoch second as whoever reads takes it: "in 25 min (11:06)"
     clock_trusted: bool = True  # False: more than five minutes off the others; steals by watching only
     seen: Mapping[str, Mapping[str, int]] = msgspec.field(default_factory=dict)
     watched: Mapping[str, int] = msgspec.field(default_factory=dict)  # sid → seconds without news, monotonic

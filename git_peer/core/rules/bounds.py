@@ -113,7 +113,7 @@ _KEYS = ("dead", "gone")  # maps whose keys are what the rule is for
 def check(event: Event) -> None:
     """Malformed where a field of `event` is not what a field of its name may be."""
     kind = str(event.__struct_config__.tag)
-    if event.v != 1:
+    if not event.least() <= event.v <= event.newest():
         raise Malformed(f"{kind} of version {event.v}")
     _check_fields(event, {**_EVERY, **_RULES.get(kind, {})}, kind)
 
