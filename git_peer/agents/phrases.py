@@ -47,7 +47,7 @@ def refused(peer: Peer, found: Sequence[Mapping[str, Any]], fresh: bool, command
         lines.append(f"and {text.count(len(found) - SHOWN, 'more path')}")
     if not fresh and peer.remote is not None:
         ago = peer.clone.fetched_ago
-        age = "by a copy of unknown age" if ago == float("inf") else f"as of {int(ago)} s ago"
+        age = "by a copy of unknown age" if ago == float("inf") else f"as of {times.span(int(ago))} ago"
         lines.append(f"That is {age}: {peer.remote.name} did not answer in time. `git peer sync` looks again.")
     whys = {one["why"] for one in found}
     if command:

@@ -14,6 +14,7 @@ from git_peer.core import text as texts
 from git_peer.core.errors import PeerError
 from git_peer.core.lock.decide import Wish
 from git_peer.core.rules import decide as commands
+from git_peer.core.session import naming
 from git_peer.core.target import target as targets
 from git_peer.core.target.target import Target
 from git_peer.store.clone import times
@@ -194,19 +195,25 @@ def locks_command(
         [
             v["target"],
             v["session"],
-            f"{v['host']}:{v['worktree']}",
-            v["mode"],
-            v["state"] if v["live"] else "lapsed",
+            naming.where(v["session"], v["host"], v["worktree"]),
+            _state(v),
             times.when(v["expires_at"]),
             v["id"][:8],
             v["reason"],
         ]
         for v in found
     ]
-    text = table(rows, ["TARGET", "SESSION", "WHERE", "MODE", "STATE", "LAPSES", "ID", "REASON"])
+    text = table(rows, ["TARGET", "SESSION", "WHERE", "STATE", "LAPSES", "ID", "REASON"])
     if many > len(found):
         text.append(f"and {many - len(found)} more: `git peer locks` lists all")
     return Reply({"locks": found, "total": many}, text or "Nothing is locked.")
+
+
+def _state(view: dict[str, Any]) -> str:
+    """How a lock stands: exclusive or shared while it is held, else what has become of it."""
+    if not view["live"]:
+        return "lapsed"
+    return str(view["mode"] if view["state"] == "held" else view["state"])
 
 
 def _by_id(views: list[dict[str, Any]], prefix: str) -> dict[str, Any]:

@@ -368,7 +368,9 @@ def as_of(by: Answer) -> str:
     """How old the copy is that a refusal goes by, where that has to be said."""
     if not by.silent:
         return ""
-    return ", by a copy of unknown age" if by.age is None else f", as of {by.age} s ago"
+    from git_peer.store.clone import times
+
+    return ", by a copy of unknown age" if by.age is None else f", as of {times.span(by.age)} ago"
 
 
 def described(against: dict[str, Any], age: str) -> str:

@@ -18,7 +18,7 @@ from git_peer.core.target.target import Target
 from git_peer.ops.peer import Peer
 from git_peer.publish.snapshot import Snapshot
 from git_peer.store import files
-from git_peer.store.clone import told
+from git_peer.store.clone import times, told
 
 
 def of(peer: Peer) -> list[dict[str, Any]]:
@@ -58,7 +58,8 @@ def _news(peer: Peer, at: Snapshot) -> Iterator[dict[str, Any]]:
 
 def _of_this_copy(peer: Peer) -> Iterator[dict[str, Any]]:
     if peer.clone.stale_for:
-        text = f"the copy of the log is {peer.clone.stale_for + peer.settings.get('maxStaleness')} s old"
+        age = times.span(peer.clone.stale_for + peer.settings.get("maxStaleness"))
+        text = f"the copy of the log is {age} old"
         yield {"code": "stale", "message": text, "hint": "`git peer sync` fetches it"}
     yield from ({"code": "setting", "message": text} for text in peer.settings.warnings)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from git_peer import layout
 from tests.faults.forks import Forks
 from tests.faults.history import code, sound
 from tests.faults.test_answers import QUICK
@@ -216,10 +217,10 @@ def written_by_newer(world: World, clone: Clone) -> str:
     """The commit with which a newer release raises the format, made by hand."""
     tip = world.refs()[LOG]
     log = json.loads(remote(world, "show", f"{tip}:log.json"))
-    log |= {"format": 2, "height": log["height"] + 1}
+    log |= {"format": layout.FORMAT + 1, "height": log["height"] + 1}
     text = json.dumps(log, sort_keys=True, separators=(",", ":")) + "\n"
     blob = remote(world, "hash-object", "-w", "--stdin", stdin=text)
     listed = [line for line in remote(world, "ls-tree", tip).splitlines() if not line.endswith("\tlog.json")]
     tree = remote(world, "mktree", stdin="\n".join([*listed, f"100644 blob {blob}\tlog.json", ""]))
-    event = {"at": 1, "by": "git-peer", "format": 2, "id": "0123456789abcdef", "kind": "log.format"}
+    event = {"at": 1, "by": "git-peer", "format": layout.FORMAT + 1, "id": "0123456789abcdef", "kind": "log.format"}
     return commit_on(world, tip, f"log: format\n\n{json.dumps(event, sort_keys=True, separators=(',', ':'))}\n", tree)

@@ -79,7 +79,7 @@ def test_shared(site: Site) -> None:
     mine = lock("a", "me", mode="shared")
     me = session("me", **HERE)
     site.log(theirs)
-    assert "(shared, until" in site.refused("commit", "-qm", "x")
+    assert "(shared, lapses in" in site.refused("commit", "-qm", "x")
     site.log(theirs, mine | {"state": "pending"}, sessions=(me,))
     site.refused("commit", "-qm", "x")
     site.log(theirs, lock("b", "me", mode="shared"), sessions=(me,))

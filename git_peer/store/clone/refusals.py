@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
-from typing import Any
 
 from git_peer import layout
 from git_peer.store.clone import times
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
 
 KIND = "conflict.detected"
 MOST = 1 << 20  # bytes of the file, from which it begins anew
