@@ -7,7 +7,6 @@ any bytes that git takes survive the round trip.
 from __future__ import annotations
 
 FORMAT = 2  # of a log, declared in log.json: the newest that is known here
-FIRST_FORMAT = 1  # that a log begins with; a newer one is declared by who first needs it
 
 # -- refs ---------------------------------------------------------------------------------------
 BRANCH = "peer/coordination"  # default of peer.branch: the log's branch on the remote
@@ -48,6 +47,7 @@ F_SENDER = "sender"  # kernel lock of the process that sends what is tentative; 
 F_SEEN = "seen.json"  # when this clone first saw each session's last event
 F_COMMITS = "commits"  # commit → session, a line each, by the post-commit hook; and what was rewritten to what
 F_NOTED = "noted.json"  # how far the notes are complete
+F_REFUSALS = "refusals.jsonl"  # what was refused in this clone lately, an event a line, for those who watch it
 F_LOST = "lost.json"  # what was lost to the arbiter and has been named by no command yet
 D_WHO = "who"  # what the post-commit hook writes about a session, made ready
 D_INBOX = "inbox"  # commands that wait for whoever has the kernel lock

@@ -157,7 +157,9 @@ class _Hook:
         session = self.peer.session()
         if session is not None and sessions.holds(self.peer.state, self.name):
             leases = [lock.ttl for lock in locks.held_by(self.peer.state, self.name)]
-            if self.peer.remote is not None and (int(time.time()) - session.at) * 2 >= min([session.ttl, *leases]):
+            half = min([session.ttl, *leases]) / 2
+            due = min(self.peer.settings.get("heartbeat") or half, half)
+            if self.peer.remote is not None and int(time.time()) - session.at >= due:
                 detached.start(os.environ, self.site.top, "session", "renew", "--if-due")
             else:
                 self.peer.keep_alive()
@@ -343,6 +345,9 @@ class _Hook:
     def _refuse(self, found: list[dict[str, Any]], command: str = "") -> Answer:
         now = int(time.time())
         held = [one["path"] for one in found if one["why"] == "locked"]
+        against = [(str(one["path"]), wording.holder(one)) for one in found]
+        what = "command" if command else "edit"
+        self.peer.refused(what, str(found[0]["why"]) if found else "locked", against)
         if held:
             self._keep(wants={**self.notes.get("wants", {}), **dict.fromkeys(held, now)})
         news = self._news()  # a reason reaches every agent's model

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from git_peer.core import text
 from git_peer.core.lock import fence as fences
+from git_peer.core.session import naming
+from git_peer.store.clone import times
 
 if TYPE_CHECKING:
     from git_peer.ops.peer import Peer
@@ -45,12 +47,11 @@ def refused(peer: Peer, found: Sequence[Mapping[str, Any]], fresh: bool, command
     """
     lines = [f"git-peer: `{command}` would change what others hold:"] if command else []
     lines += [_why(one) for one in found[:REFUSED]]
-    more = len(found) - REFUSED
-    if more > 0:
-        lines.append(f"and {more} more path{'s' * (more > 1)}")
+    if len(found) > REFUSED:
+        lines.append(f"and {text.count(len(found) - REFUSED, 'more path')}")
     if not fresh and peer.remote is not None:
         ago = peer.clone.fetched_ago
-        age = "by a copy of unknown age" if ago == float("inf") else f"as of {int(ago)} s ago"
+        age = "by a copy of unknown age" if ago == float("inf") else f"as of {times.span(int(ago))} ago"
         lines.append(f"That is {age}: {peer.remote.name} did not answer in time. `git peer sync` looks again.")
     whys = {one["why"] for one in found}
     if command:
@@ -61,9 +62,9 @@ def refused(peer: Peer, found: Sequence[Mapping[str, Any]], fresh: bool, command
     first = next((one for one in found if one["why"] == "locked"), None)
     if first is not None:
         path = text.argument(str(first["path"]))
-        holder = _holder(first)
         lines.append(
-            f"Nothing was changed. To ask for it: `git peer push-delta --type blocker --to {holder} --path {path} "
+            "Nothing was changed. To ask for it: "
+            f"`git peer push-delta --type blocker --to {_holder(first)} --path {path} "
             f'--summary "why you need it"`; to wait in turn: `git peer lock {path} --wait 10m`.'
         )
     if "fenced" in whys:
@@ -80,8 +81,13 @@ def refused(peer: Peer, found: Sequence[Mapping[str, Any]], fresh: bool, command
     return text.page(lines)
 
 
+def holder(one: Mapping[str, Any]) -> str:
+    """Who has what a violation is about; "" where nobody does."""
+    return str(one["lock"]["session"] if one.get("lock") else one.get("waiter") or one.get("holder") or "")
+
+
 def _holder(one: Mapping[str, Any]) -> str:
-    return text.word(str(one["lock"]["session"] if one.get("lock") else one.get("waiter") or one.get("holder") or ""))
+    return text.word(holder(one))
 
 
 def _why(one: Mapping[str, Any]) -> str:
@@ -96,7 +102,10 @@ def _why(one: Mapping[str, Any]) -> str:
         return f"git-peer: {path} is free for {_holder(one)} first, who has been waiting for it."
     on = "" if lock["target"] == one["path"] else f", on {text.word(lock['target'], 100)}"
     reason = f": {text.quoted(lock['reason'])}" if lock["reason"] else ""
-    return f"git-peer: {path} is locked by {_holder(one)} ({lock['mode']}{on}, until {lock['expires_at']}){reason}."
+    where = naming.where(lock["session"], lock["host"], lock["worktree"])
+    place = f", at {text.word(where)}" if where else ""
+    how = f"{lock['mode']}{on}, {times.lapse(lock['expires_at'], lock['live'])}{place}"
+    return f"git-peer: {path} is locked by {_holder(one)} ({how}){reason}."
 
 
 def apart(found: Mapping[str, str]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from git_peer.core import text
+from git_peer.store.clone import times
 
 _View = Mapping[str, Any]
 
@@ -15,9 +16,8 @@ def delta(view: _View, whole: bool = False) -> list[str]:
     to = f" to {', '.join(view['to'])}" if view["to"] else ""
     state = f" ({view['guarantee']})" if "guarantee" in view else f" ({view['settled']}d)" if "settled" in view else ""
     mark = "! " if view["requires_action"] else "  "
-    lines = [
-        f"{mark}{view['id'][:8]}  {view['severity']} {view['type']} from {view['session']}{to}, {view['at']}{state}"
-    ]
+    what = f"{view['severity']} {view['type']} from {view['session']}{to}"
+    lines = [f"{mark}{view['id'][:8]}  {what}, {times.when(view['at'])}{state}"]
     lines += text.framed(view["summary"], "    | ")
     about = [(name, view[name]) for name in ("paths", "contracts", "tasks") if view[name]]
     lines += [f"    {name}: {', '.join(text.line(str(one)) for one in values)}" for name, values in about]
@@ -34,7 +34,7 @@ def delta(view: _View, whole: bool = False) -> list[str]:
     for ack in view["acks"]:
         note = f": {text.quoted(ack['note'], 200)}" if ack["note"] else ""
         how = "took a side in the debate" if "debate" in ack else "answered"
-        lines.append(f"    {ack['session']} {how}, {ack['at']}{note}")
+        lines.append(f"    {ack['session']} {how}, {times.when(ack['at'])}{note}")
     return lines
 
 
@@ -56,7 +56,7 @@ def conversation(view: _View) -> list[str]:
         if turn["round"] != now:
             now = turn["round"]
             lines += ["", f"-- round {now} " + "-" * 40]
-        lines += ["", f"{turn['session']}{_deed(view, turn)}, {turn['at']}"]
+        lines += ["", f"{turn['session']}{_deed(view, turn)}, {times.when(turn['at'])}"]
         if turn["message"]:
             lines += text.framed(turn["message"])
         if turn.get("propose"):
@@ -102,7 +102,10 @@ def _ending(view: _View) -> list[str]:
     if "escalation" in view:
         why = view["escalation"]
         said = {"asked": f"{why['by']} asked for a person", "rounds": "the rounds are over", "idle": "nobody spoke"}
-        lines += ["", f"Escalated, {why['at']}: {said[why['how']]}. Nothing of it can land until a person decides."]
+        lines += [
+            "",
+            f"Escalated, {times.when(why['at'])}: {said[why['how']]}. Nothing of it can land until a person decides.",
+        ]
         lines += text.framed(why["reason"]) if why["reason"] else []
         lines += [f"  in dispute: {', '.join(text.line(one) for one in why['paths'])}"] if why["paths"] else []
     elif view["status"] == "active" and "proposal" in view:
@@ -111,7 +114,7 @@ def _ending(view: _View) -> list[str]:
         lines += ["", f"Proposal {standing['id'][:8]} of {standing['by']} stands{by}."]
     if "resolution" in view:
         end = view["resolution"]
-        lines += ["", f"Resolved, {end['at']}: {end['how']} by {end['by']}" + _human(end)]
+        lines += ["", f"Resolved, {times.when(end['at'])}: {end['how']} by {end['by']}" + _human(end)]
         lines += text.framed(end["decision"])
         lines += [f"  {made}" for made in _made(view, end)]
     return lines

@@ -28,7 +28,8 @@ class Reply:
 
     `text` is a line, or several: no text of a stranger's can end the line that it stands in.
 
-    `network` says that it may have crossed the network, `wrote` that its notices count as told.
+    `network` says that it may have crossed the network, `wrote` that its notices count as told. `notices` are
+    those of this run, where the command has looked at them itself, and those of them that its text has already.
     """
 
     def __init__(
@@ -38,12 +39,14 @@ class Reply:
         status: int = 0,
         network: bool = False,
         wrote: bool = False,
+        notices: tuple[list[dict[str, Any]], list[dict[str, Any]]] | None = None,
     ) -> None:
         self.data = {} if data is None else data
         self.text = text
         self.status = status
         self.network = network
         self.wrote = wrote
+        self.notices = notices
 
 
 def version() -> Reply:
@@ -105,7 +108,8 @@ class Call:
 
     def emit(self, reply: Reply) -> int:
         """Write a reply; its exit status."""
-        extra = self._common(reply.network)
+        noted, shown = reply.notices or (None, [])
+        extra = self._common(reply.network, noted)
         if self._peer is not None:
             self._peer.engine.told()
         if self.json:
@@ -113,7 +117,7 @@ class Call:
         else:
             if reply.text and not self.quiet:
                 write(reply.text)
-            self._tell(extra["notices"])
+            self._tell([one for one in extra["notices"] if one not in shown])
         if reply.wrote:
             self._mark_told(extra["notices"])
         return reply.status
@@ -123,6 +127,8 @@ class Call:
         extra = self._common(network and self._peer is not None)
         if self._peer is not None and why.code not in ("internal", "interrupted"):
             self._peer.engine.told()
+        if self._peer is not None and why.code in ("locked", "held", "fenced", "disputed"):
+            self._note(self._peer, why)
         hint = why.hint or ("git peer help" if why.code == "usage" else "`git peer doctor` tells what is wrong here")
         if self.json:
             error = {"code": why.code, "message": why.message, "hint": hint}
@@ -134,6 +140,26 @@ class Call:
             self._mark_told(extra["notices"])
         return why.status
 
+    def _note(self, peer: Peer, why: PeerError) -> None:
+        """Tell whoever watches this clone of a refusal; of one that somebody only asked about (`check`) not."""
+        import click
+
+        ctx = click.get_current_context(silent=True)
+        what = str(ctx.info_name) if ctx is not None else ""
+        if not self._writes and what != "hook":
+            return
+        found = [*why.extra.get("conflicts", ()), *why.extra.get("violations", ())]
+        against = [
+            (str(one.get("target") or one.get("path") or ""), str(lock["session"] if lock else one.get(key) or ""))
+            for one in found
+            for lock, key in ((one.get("lock"), "waiter" if "waiter" in one else "holder"),)
+        ]
+        if why.code == "held":
+            against.append(("", str(why.extra.get("holder") or "")))
+        what = "push" if what == "hook" else what  # of the hooks pre-push alone is refused here
+        with contextlib.suppress(Exception):  # the log itself may be what is wrong
+            peer.refused(what, why.code, against)
+
     def line(self, value: dict[str, Any]) -> None:
         """One JSON object as a line on stdout."""
         found = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
@@ -143,14 +169,14 @@ class Call:
         sys.stdout.buffer.write(found.encode() + b"\n")
         sys.stdout.flush()
 
-    def _common(self, network: bool) -> dict[str, Any]:
+    def _common(self, network: bool, noted: list[dict[str, Any]] | None = None) -> dict[str, Any]:
         peer = self._peer
         found: dict[str, Any] = {"session": None, "notices": []}
         if peer is not None:
             from git_peer.ops import notices
 
             try:
-                found = {"session": peer.name, "notices": notices.of(peer)}
+                found = {"session": peer.name, "notices": notices.of(peer) if noted is None else noted}
             except Exception:  # noqa: BLE001 - the log itself may be what is wrong: the answer or error at hand says so
                 found = {"session": None, "notices": []}
             if network:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from git_peer import layout
 from git_peer.core.errors import PeerError
@@ -54,10 +54,21 @@ def paths(repo: Repo, texts: Iterable[str]) -> list[str]:
     return [target.real for target in found]
 
 
-def paths_and_lines(repo: Repo, texts: Iterable[str]) -> tuple[list[str], list[Target]]:
-    """(plain paths, ranges of lines of files that are there), from the top of the work tree."""
-    plain, of_lines = [], []
+class Asked(NamedTuple):
+    """What `check` asks about: plain paths, ranges of lines of files that are there, names; from the top."""
+
+    paths: list[str]
+    lines: list[Target]
+    names: list[Target]
+
+
+def checked(repo: Repo, texts: Iterable[str]) -> Asked:
+    """The paths, lines and names of what `check` was given: `@issue/42` is a name, as it is for `lock`."""
+    plain, of_lines, named = [], [], []
     for text in texts:
+        if text.startswith("@"):
+            named.append(text)
+            continue
         try:
             target = parsed(repo, [text])[0]
         except PeerError:
@@ -66,7 +77,7 @@ def paths_and_lines(repo: Repo, texts: Iterable[str]) -> tuple[list[str], list[T
             of_lines.append(target)
         else:
             plain.append(text)
-    return paths(repo, plain), of_lines
+    return Asked(paths(repo, plain), of_lines, parsed(repo, named))
 
 
 def supported(wanted: Iterable[Target]) -> None:

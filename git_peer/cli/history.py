@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import time
-from collections.abc import Iterator
-from typing import Any
 
 import click
 
@@ -14,41 +12,18 @@ from git_peer import layout
 from git_peer.cli import _targets
 from git_peer.cli._output import Call, Reply, write
 from git_peer.cli.main import command
+from git_peer.core import text
 from git_peer.core.errors import PeerError
 from git_peer.core.lock.record import rfc3339
-from git_peer.core.log.state import encode
-from git_peer.core.rules import subject
-from git_peer.core.target import target as targets
-from git_peer.core.target.target import Target
+from git_peer.ops import history
+from git_peer.ops.history import Row
 from git_peer.ops.peer import Peer
-
-Row = dict[str, Any]
-
-
-def rows(peer: Peer, tip: str, stop: str | None = None) -> Iterator[Row]:
-    """Events from the newest back, as the contract tells them; ends before commit `stop`."""
-    for entry in peer.chain.history(tip):
-        if entry.commit == stop:
-            return
-        for event in reversed(entry.events):
-            fields = json.loads(encode(event))
-            yield {
-                "id": event.id,
-                "kind": fields.pop("kind"),
-                "v": event.v,
-                "at": rfc3339(event.at),
-                "by": event.by,
-                "sid": event.sid,
-                "height": entry.height,
-                "log_commit": entry.commit,
-                **{k: v for k, v in fields.items() if k not in ("id", "v", "at", "by", "sid")},
-            }
+from git_peer.store.clone import times
 
 
 def _line(row: Row) -> str:
-    about = subject.about(row)
     why = f": {row['reason']}" if row.get("reason") else ""
-    return f"{row['height']:>6}  {row['at']}  {row['kind']:<14}  {row['by']}{about and f' {about}'}{why}"
+    return f"{row['height'] or '-':>6}  {times.when(row['at']):<18}  {row['says']}{why}"
 
 
 def _since(text: str | None, peer: Peer) -> int | None:
@@ -81,29 +56,31 @@ def log_command(
     by: str | None,
     kinds: tuple[str, ...],
 ) -> Reply | int:
-    """The history of events, newest first; with PATHs those about targets that overlap them."""
+    """The history of events, newest first; with PATHs those about them, or about what they lie in."""
     peer = call.peer()
     among = _targets.parsed(peer.repo, given)
     first, last = _since(since, peer), _since(until, peer)
-    if after is not None and not any(row["id"].startswith(after) for row in rows(peer, peer.engine.tip())):
+    tip, paths = peer.engine.tip(), history.Paths(peer, among)
+    if after is not None and not any(one.events[at].id.startswith(after) for one, at in history.events(peer, tip)):
         raise PeerError("not_found", f"no event's id begins with {after}", "git peer log")
     shown = 0
-    for row in rows(peer, peer.engine.tip()):
-        if after is not None and row["id"].startswith(after):
+    for entry, index in history.events(peer, tip):
+        event = entry.events[index]
+        if after is not None and event.id.startswith(after):
             break
-        moment = _epoch(row["at"])
         wanted = (
-            (first is None or moment >= first)
-            and (last is None or moment <= last)
-            and (by is None or row["by"] == by)
-            and _of_kind(row, kinds)
-            and _about(row, among, peer)
+            (first is None or event.at >= first)
+            and (last is None or event.at <= last)
+            and (by is None or event.by == by)
+            and _of_kind(event.kind(), kinds)
+            and (not among or paths.concern(entry, index))
         )
         if not wanted:
             continue
         if limit is not None and shown >= limit:
             break
         shown += 1
+        row = history.row(entry, event)
         if call.json:
             call.line(row)
         else:
@@ -111,26 +88,8 @@ def log_command(
     return 0
 
 
-def _epoch(text: str) -> int:
-    from datetime import datetime
-
-    return int(datetime.fromisoformat(text).timestamp())
-
-
-def _of_kind(row: Row, kinds: tuple[str, ...]) -> bool:
-    return not kinds or any(row["kind"] == kind or row["kind"].startswith(kind + ".") for kind in kinds)
-
-
-def _about(row: Row, among: list[Target], peer: Peer) -> bool:
-    if not among:
-        return True
-    import msgspec
-
-    raw = row.get("target")
-    if not isinstance(raw, dict):
-        return False
-    own = msgspec.convert(raw, Target)
-    return any(targets.overlap(own, target, peer.state.log.folds) for target in among)
+def _of_kind(kind: str, kinds: tuple[str, ...]) -> bool:
+    return not kinds or any(kind == one or kind.startswith(one + ".") for one in kinds)
 
 
 @command("watch")
@@ -142,21 +101,21 @@ def _about(row: Row, among: list[Target], peer: Peer) -> bool:
 def watch_command(
     call: Call, after: str | None, kinds: tuple[str, ...], program: str | None, interval: float, count: int | None
 ) -> int:
-    """Events as they come, oldest first."""
+    """Events as they come, oldest first; and what this clone refuses meanwhile (`conflict.detected`), in no log."""
     peer = call.peer()
-    at = peer.engine.tip()
+    at, local = peer.engine.tip(), peer.refusals()
     news: list[Row] = []
     if after is not None:
-        for row in rows(peer, at):
-            if row["id"].startswith(after):
+        for entry, index in history.events(peer, at):
+            if entry.events[index].id.startswith(after):
                 break
-            news.append(row)
+            news.append(history.row(entry, entry.events[index]))
         else:
             raise PeerError("not_found", f"no event's id begins with {after}", "git peer log")
     told = 0
     while True:
         for row in reversed(news):
-            if not _of_kind(row, kinds):
+            if not _of_kind(row["kind"], kinds):
                 continue
             _tell(call, row, program)
             told += 1
@@ -164,7 +123,17 @@ def watch_command(
                 return 0
         time.sleep(interval if not news else 0)
         before, at = at, look(peer)
-        news = list(rows(peer, at, before)) if at != before else []
+        new = history.events(peer, at, before) if at != before else ()
+        news = [_refused(one) for one in reversed(local.news())]
+        news += [history.row(entry, entry.events[index]) for entry, index in new]
+
+
+def _refused(row: Row) -> Row:
+    """A refusal of this clone as a row: it is in no log, and has no height."""
+    who, held = row["by"] or "somebody here", ", ".join(row["holders"])
+    on = f" of {', '.join(row['paths'])}" if any(row["paths"]) else ""
+    says = f"{who} was refused a {row['what']}{on}" + (f", which {held} has" if held else "")
+    return {**row, "at": rfc3339(row["at"]), "sid": "", "height": None, "local": True, "says": says}
 
 
 def look(peer: Peer) -> str:
@@ -208,5 +177,7 @@ def fsck_command(call: Call) -> Reply:
     data = {"commits": len(path), "events": events, "problems": found}
     if found:
         what = f"{found[0]['commit'][:12]}: {found[0]['what']}"
-        raise PeerError("untrusted", f"the log has {len(found)} problem(s): {what}", "git peer doctor", **data)
-    return Reply(data, f"{len(path)} commits, {events} events, no problem ({layout.TIP}).")
+        raise PeerError(
+            "untrusted", f"the log has {text.count(len(found), 'problem')}: {what}", "git peer doctor", **data
+        )
+    return Reply(data, f"{text.count(len(path), 'commit')}, {text.count(events, 'event')}, no problem ({layout.TIP}).")

@@ -10,11 +10,14 @@ from git_peer.cli import _targets
 from git_peer.cli._output import Call, Reply, table
 from git_peer.cli._params import Duration, Place, given_text
 from git_peer.cli.main import command
+from git_peer.core import text as texts
 from git_peer.core.errors import PeerError
 from git_peer.core.lock.decide import Wish
 from git_peer.core.rules import decide as commands
+from git_peer.core.session import naming
 from git_peer.core.target import target as targets
 from git_peer.core.target.target import Target
+from git_peer.store.clone import times
 
 _from_file = click.option("--pathspec-from-file", "source", metavar="F", help="Read targets from F (- is stdin).")
 _nul = click.option("-z", "nul", is_flag=True, help="With --pathspec-from-file: NUL ends a target.")
@@ -97,9 +100,9 @@ def lock_command(
 
 def _granted(views: list[dict[str, Any]]) -> list[str]:
     return [
-        f"Locked {v['target']} ({v['mode']}, {v['guarantee']}) until {v['expires_at']}"
-        + (f", as {v['session']}" if v["session"] else "")
-        + "."
+        f"Locked {v['target']} ({v['mode']}, {v['guarantee']})"
+        + (f" as {v['session']}" if v["session"] else "")
+        + f"; lapses {times.when(v['expires_at'])}."
         for v in views
     ]
 
@@ -148,6 +151,7 @@ def unlock_command(
             )
         )
     released = [*dropped, *done["released"]]
+    peer.warned += peer.left_open(released)
     text = [f"Unlocked {view['target']}." for view in released] or "Nothing was locked."
     return Reply({"released": released}, text, network=True, wrote=True)
 
@@ -157,7 +161,17 @@ def unlock_command(
 @_from_file
 @_nul
 @click.option("--mine", is_flag=True, help="One's own only.")
-def locks_command(call: Call, given: tuple[str, ...], source: str | None, nul: bool, mine: bool) -> Reply:
+@click.option("--id", "ids", multiple=True, metavar="ID", help="The lock of this id; may be repeated.")
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="At most N locks.")
+def locks_command(
+    call: Call,
+    given: tuple[str, ...],
+    source: str | None,
+    nul: bool,
+    mine: bool,
+    ids: tuple[str, ...],
+    limit: int | None,
+) -> Reply:
     """What is locked, or what overlaps PATHs, by the local copy of the log."""
     peer = call.peer(once=True)
     among: list[Target] = _targets.parsed(peer.repo, _targets.listed(given, source, nul))
@@ -170,12 +184,42 @@ def locks_command(call: Call, given: tuple[str, ...], source: str | None, nul: b
         from git_peer.ops import lines
 
         lines.shown_here(peer, found)
+    if ids:
+        named = {_by_id(found, ident)["id"] for ident in ids}
+        found = [view for view in found if view["id"] in named]
+    many = len(found)
+    found = found[:limit]
     rows = [
-        [_where(v), v["session"], v["mode"], v["state"] if v["live"] else "lapsed", v["expires_at"], v["reason"]]
+        [
+            _where(v),
+            v["session"],
+            naming.where(v["session"], v["host"], v["worktree"]),
+            _state(v),
+            times.when(v["expires_at"]),
+            v["id"][:8],
+            v["reason"],
+        ]
         for v in found
     ]
-    text = table(rows, ["TARGET", "SESSION", "MODE", "STATE", "UNTIL", "REASON"])
-    return Reply({"locks": found}, text or "Nothing is locked.")
+    text = table(rows, ["TARGET", "SESSION", "WHERE", "STATE", "LAPSES", "ID", "REASON"])
+    if many > len(found):
+        text.append(f"and {many - len(found)} more: `git peer locks` lists all")
+    return Reply({"locks": found, "total": many}, text or "Nothing is locked.")
+
+
+def _state(view: dict[str, Any]) -> str:
+    """How a lock stands: exclusive or shared while it is held, else what has become of it."""
+    if not view["live"]:
+        return "lapsed"
+    return str(view["mode"] if view["state"] == "held" else view["state"])
+
+
+def _by_id(views: list[dict[str, Any]], prefix: str) -> dict[str, Any]:
+    named = [view for view in views if prefix and view["id"].startswith(prefix)]
+    if len(named) != 1:
+        many = "more than one lock's id begins" if named else "no lock's id begins"
+        raise PeerError("not_found", f"{many} with {prefix}", "`git peer locks` lists them")
+    return named[0]
 
 
 def _where(view: dict[str, Any]) -> str:
@@ -196,18 +240,21 @@ def _where(view: dict[str, Any]) -> str:
 def check_command(
     call: Call, given: tuple[str, ...], source: str | None, nul: bool, staged: bool, rev: str | None
 ) -> Reply:
-    """Whether this session may change PATHs, by the local copy of the log. Exit 1 where not."""
+    """Whether this session may change PATHs, by the local copy of the log. Exit 1 where not.
+
+    A PATH is a file or a folder, whatever characters it has; a name (`@deploy`) asks whether it could be locked.
+    """
     peer = call.peer(once=True)
-    paths, of_lines = _targets.paths_and_lines(peer.repo, _targets.listed(given, source, nul))
+    paths, of_lines, names = _targets.checked(peer.repo, _targets.listed(given, source, nul))
     if staged or rev is not None:
         from git_peer.ops import outgoing
-    if not paths and not of_lines and not staged and rev is None:
+    if not paths and not of_lines and not names and not staged and rev is None:
         raise PeerError("usage", "check wants paths, --staged or --rev", "git peer help check")
-    found = peer.check(paths)
+    found = [*peer.check(paths), *peer.taken(names)]
     if of_lines:
-        from git_peer.ops import lines
+        from git_peer.ops import lines as ranges
 
-        found += lines.check(peer, of_lines)
+        found += ranges.check(peer, of_lines)
     if staged:
         among = outgoing.staged(peer)
         found += outgoing.of_staged(peer, [path for path in among if path not in paths])
@@ -220,6 +267,10 @@ def check_command(
 
         why = refusal(found)
         raise PeerError(why.code, why.message, why.hint, allowed=False, violations=found)
-    return Reply(
-        {"allowed": True, "violations": []}, f"{len({*paths, *(one.real for one in of_lines)})} paths may be changed."
-    )
+    over = peer.lapsed([*(targets.of_path("file", path) for path in paths), *names])
+    files = {*paths, *(one.real for one in of_lines)}
+    count = [texts.count(len(files), "path")] if files or not names else []
+    count += [texts.count(len(names), "name")] if names else []
+    lines = [f"{' and '.join(count)} may be {'changed' if files or not names else 'locked'}."]
+    lines += [f"{v['target']}: the lock of {v['session']} {times.lapse(v['expires_at'], False)}." for v in over]
+    return Reply({"allowed": True, "violations": [], "lapsed": over}, lines)

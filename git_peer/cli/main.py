@@ -187,6 +187,19 @@ def cli(ctx: click.Context, as_name: str | None, as_json: bool, quiet: bool, lit
     call.literal, call.looks = literal, look
 
 
+def _first_step() -> str:
+    """What to do where git-peer is not set up; "" where it is."""
+    from git_peer.ops.wiring import Parts
+
+    try:
+        parts = Parts()
+    except PeerError as why:  # no repository, or a broken one
+        return f"{why.message}: `git init`, or change to a repository; then `git peer init`"
+    if parts.clone.is_set_up:
+        return ""
+    return "git-peer is not set up in this repository: `git peer init` does it; `git peer help` lists the commands"
+
+
 def main(args: list[str] | None = None) -> int:
     """Run the program; the exit status."""
     argv = sys.argv[1:] if args is None else args
@@ -200,6 +213,8 @@ def main(args: list[str] | None = None) -> int:
     except click.UsageError as why:
         hint = f"git peer help {why.ctx.info_name}" if why.ctx and why.ctx.parent else "git peer help"
         bare = isinstance(why, click.exceptions.NoArgsIsHelpError)  # its message is the whole help
+        if bare and not (why.ctx and why.ctx.parent):
+            hint = _first_step() or hint
         return call.fail(PeerError("usage", "a command is missing" if bare else why.format_message(), hint))
     except click.ClickException as why:
         return call.fail(PeerError("usage", why.format_message()))

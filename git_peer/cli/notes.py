@@ -11,10 +11,10 @@ from git_peer.cli._output import Call, Reply
 from git_peer.cli.main import command
 from git_peer.core import note as notes
 from git_peer.core import text
-from git_peer.core.lock.record import rfc3339
 from git_peer.ops import blame as blaming
 from git_peer.ops import notes as noting
 from git_peer.ops.peer import shown_path
+from git_peer.store.clone import times
 
 
 @command("notes")
@@ -32,7 +32,7 @@ def notes_command(call: Call, rev: str) -> Reply:
     rows: list[str] = []
     for line in found.lines:
         first, *rest = notes.in_words(line)
-        rows += [f"{rfc3339(line.at)}  {first}", *rest]
+        rows += [f"{times.when(line.at)}  {first}", *rest]
     for one in found.texts:
         rows += text.framed(one)
     return Reply({"commit": commit, "notes": views}, rows or f"Nothing is noted on {commit[:12]}.")

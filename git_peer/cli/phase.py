@@ -11,6 +11,7 @@ from git_peer.cli.main import command, group
 from git_peer.core.plan import record as plan
 from git_peer.core.plan.edits import AddPhase, CutPhase, EditPlan, NamePhase
 from git_peer.core.plan.task.board import Board
+from git_peer.core.text import count
 from git_peer.ops import merge_points
 
 
@@ -68,7 +69,7 @@ def waits(what: dict[str, Any] | None) -> str:
     if what is None:
         return ""
     told = [f"{one['id']} ({one['status']})" for one in what["tasks"][:5]]
-    told += [f"{len(what['tasks']) - 5} more tasks"] if len(what["tasks"]) > 5 else []
+    told += [count(len(what["tasks"]) - 5, "more task")] if len(what["tasks"]) > 5 else []
     told += [f"{name} to stand on the integration head" for name in what["sessions"]]
     told += [f"(dead, not waited for: {', '.join(what['dead'])})"] if what["dead"] else []
     return ", ".join(told)

@@ -11,6 +11,7 @@ from git_peer.cli._output import Call, Reply
 from git_peer.cli.main import command, group
 from git_peer.core.plan import quality
 from git_peer.core.plan.task.board import Board
+from git_peer.core.text import count
 
 
 @group("plan")
@@ -41,11 +42,11 @@ def check(call: Call) -> Reply:
     peer = call.peer()
     found = quality.report(Board(peer.state))
     hours = f", {found['critical_seconds'] / 3600:.1f} h" if found["critical_seconds"] else ""
-    lines = [f"{found['open']} tasks to do."]
+    lines = [f"{count(found['open'], 'task')} to do."]
     if found["open"]:
         least = "" if found["width_exact"] else "at least "
         lines.append(
-            f"Critical path ({len(found['critical_path'])} tasks{hours}): {' → '.join(found['critical_path'])}"
+            f"Critical path ({count(len(found['critical_path']), 'task')}{hours}): {' → '.join(found['critical_path'])}"
         )
         lines.append(f"Width: {least}{found['width']} could be worked on at once.")
     lines += [

@@ -10,6 +10,7 @@ import click
 from git_peer.cli._output import Call, Reply, remark
 from git_peer.cli.main import command
 from git_peer.core.errors import PeerError
+from git_peer.core.text import count
 from git_peer.ops import plan_files
 
 
@@ -36,7 +37,7 @@ def import_(call: Call, name: str, form: str | None, dry_run: bool, yes: bool) -
     wrote = bool(found.changes) and not dry_run
     if wrote:
         found.run()
-    counted = f"{len(found.changes)} change{'' if len(found.changes) == 1 else 's'}"
+    counted = count(len(found.changes), "change")
     text = "Nothing to change." if not found.changes else f"{counted} would be made." if dry_run else f"{counted} made."
     data = {**plan_files.whole(peer), "changes": found.changes, "left_out": found.document.left_out}
     return Reply(data, text, network=not dry_run, wrote=wrote)

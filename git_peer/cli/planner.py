@@ -139,7 +139,7 @@ def _plan(call: Call, given: dict[str, Any], **what: Any) -> Reply:
         if not nothing:
             _agreed(call, given["yes"], found, data, wanted.replan)
             lease.renew()
-            data |= planner.write(peer, found)
+            data |= planner.write(peer, found, wanted)
     shown = _shown(found, wanted.replan) if given["yes"] else ""
     told = ["Nothing was to be changed."] if nothing else [*shown, f"Written: {_count(found)}."]
     return Reply(data, told, network=True, wrote=True)
@@ -156,15 +156,15 @@ def _agreed(call: Call, yes: bool, found: Proposed, data: dict[str, Any], replan
         return
     hint = "" if asks else "run it with --yes to have it written without being asked"
     raise PeerError(
-        "failed", f"nothing was written: {_count(found)} were proposed", hint or "git peer plan replan", **data
+        "failed", f"nothing was written of what was proposed: {_count(found)}", hint or "git peer plan replan", **data
     )
 
 
 def _count(found: Proposed) -> str:
     diff = found.difference
     kinds = (("added", "new"), ("changed", "changed"), ("dropped", "dropped"))
-    told = [f"{len(diff[key])} {word}" for key, word in kinds if diff[key]] or ["no"]
-    return f"{', '.join(told)} tasks"
+    told = [text.count(len(diff[key]), f"{word} task") for key, word in kinds if diff[key]]
+    return ", ".join(told) or "no tasks"
 
 
 # -- telling ------------------------------------------------------------------------------------------

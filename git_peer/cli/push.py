@@ -11,6 +11,7 @@ import click
 from git_peer.cli._output import Call, Reply, hear, pass_on, remark, write
 from git_peer.cli.main import command
 from git_peer.core.errors import PeerError
+from git_peer.core.text import count
 from git_peer.ops import notes as noting
 from git_peer.ops import push as pushing
 from git_peer.ops import sync as tentative
@@ -32,7 +33,7 @@ def sync_command(call: Call) -> Reply:
         wip.publish(peer)
         wip.fetch(peer)
     tentative.named(peer, done["lost"])
-    lines = [f"{done['fetched']} new commits of the log, {done['pushed']} tentative commands pushed."]
+    lines = [f"{count(done['fetched'], 'new commit')} of the log, {count(done['pushed'], 'tentative command')} pushed."]
     if done["lost"]:
         names = "; ".join(f"{loss['command']}: {loss['why']}" for loss in done["lost"])
         raise PeerError("lost", names, "lock something else, or ask the holder", **done)

@@ -7,12 +7,18 @@ from typing import Any
 import click
 import msgspec
 
+from git_peer.cli import _targets
 from git_peer.cli._output import Call, Reply, table
 from git_peer.cli._params import given_text
 from git_peer.cli.main import command, group
 from git_peer.core.errors import PeerError
 from git_peer.core.rules import decide as commands
 from git_peer.core.session import naming
+from git_peer.core.session import record as sessions
+from git_peer.core.target.target import Target
+from git_peer.core.text import count
+from git_peer.ops.peer import Peer
+from git_peer.store.clone import times
 
 
 @group("session")
@@ -25,26 +31,76 @@ def session_command() -> None:
 @click.option("--agent", metavar="KIND", help="Which coding agent this is.")
 @click.option("--doing", metavar="TEXT", help="What it works on.")
 @click.option("--capability", "capabilities", multiple=True, metavar="C", help="What it can do; may be repeated.")
+@click.option("--issue", metavar="REF", help="The issue that it works on, as your tracker calls it.")
+@click.option("--spec", metavar="REF", help="The specification that it works by: a path, or a URL.")
+@click.option("--path", "paths", multiple=True, metavar="P", help="What it works on; may be repeated. Locks nothing.")
+@click.option("--meta", metavar="JSON", help="What programs should know of it: a JSON object, or @FILE.")
 @click.option("--takeover", is_flag=True, help="Replace the live run of that name: it is fenced.")
 def start(
-    call: Call, name: str | None, agent: str | None, doing: str | None, capabilities: tuple[str, ...], takeover: bool
+    call: Call,
+    name: str | None,
+    agent: str | None,
+    doing: str | None,
+    capabilities: tuple[str, ...],
+    issue: str | None,
+    spec: str | None,
+    paths: tuple[str, ...],
+    meta: str | None,
+    takeover: bool,
 ) -> Reply:
-    """Start this session, or say what changed about it. Any writing command starts one by itself."""
+    """Start this session, or say what changed about it. Any writing command starts one by itself.
+
+    What you give replaces what was known, and an empty value (`--doing ''`) empties it; the rest stays.
+    """
     if name is not None:
         if not naming.is_name(name):
             raise PeerError("usage", f"not a session's name: {name!r}", "lower-case letters, digits, '.', '_' and '-'")
         call.name = name
     peer = call.peer(writing=True)
+    given: dict[str, Any] = {
+        "agent": agent,
+        "doing": given_text(doing),
+        "capabilities": _several(capabilities),
+        "issue": issue,
+        "spec": spec,
+        "paths": _about(peer, paths),
+        "meta": _canonical(given_text(meta)),
+    }
     peer.me = msgspec.structs.replace(
         peer.me,
         agent=agent or peer.me.agent,
-        doing=given_text(doing) or "",
-        capabilities=capabilities,
+        doing=given["doing"] or "",
+        capabilities=given["capabilities"] or (),
         takeover=takeover,
     )
-    done = peer.run(commands.Start(me=peer.me))
+    done = peer.run(commands.Start(me=peer.me, **given))
     peer.me = msgspec.structs.replace(peer.me, takeover=False)
     return Reply({"name": done["name"], "sid": done["sid"]}, f"Session {done['name']}.", network=True, wrote=True)
+
+
+def _several(values: tuple[str, ...]) -> tuple[str, ...] | None:
+    """A list option: None where it is not given, and empty where it is given as ''."""
+    return tuple(dict.fromkeys(value for value in values if value)) if values else None
+
+
+def _about(peer: Peer, paths: tuple[str, ...]) -> tuple[Target, ...] | None:
+    given = _several(paths)
+    return None if given is None else tuple(dict.fromkeys(_targets.parsed(peer.repo, given)))
+
+
+def _canonical(meta: str | None) -> str | None:
+    """Metadata as it is kept: an object of JSON in one spelling; PeerError("usage") for anything else."""
+    if not meta:
+        return meta
+    import json
+
+    try:
+        found = json.loads(meta)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise PeerError("usage", "--meta wants a JSON object", """as in --meta '{"pr": 7}'""")
+    return json.dumps(found, ensure_ascii=False, sort_keys=True, separators=(",", ":")) if found else ""
 
 
 @command("end")
@@ -63,7 +119,7 @@ def end(call: Call, name: str | None) -> Reply:
     from git_peer.ops import wip
 
     wip.forget(peer, done["ended"])
-    text = [f"Session {done['ended']} ended, {len(done['released'])} locks released."]
+    text = [f"Session {done['ended']} ended, {count(len(done['released']), 'lock')} released."]
     text += [f"Lost: {one['command']} of {one['session']}: {one['why']}" for one in lost]
     return Reply({**done, "lost": lost}, text, network=True, wrote=True)
 
@@ -95,8 +151,8 @@ def peers_command(call: Call) -> Reply:
             "live" if s["live"] else "lapsed",
             f"{s['host']}:{s['worktree']}",
             s["branch"],
-            s["last_seen"],
-            s["doing"],
+            times.when(s["last_seen"]),
+            sessions.told(s),
         ]
         for s in found
     ]

@@ -12,6 +12,7 @@ from git_peer import layout
 from git_peer.cli._output import Call, Reply, remark
 from git_peer.cli.main import command
 from git_peer.core.errors import PeerError
+from git_peer.core.text import argument, count, word
 
 if TYPE_CHECKING:
     from git_peer.ops.uninstall import Left
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
 @click.option("--local", is_flag=True, help="Start without a remote: this clone and its work trees.")
 @click.option("--branch", metavar="NAME", help="The log's branch on the remote (default: peer/coordination).")
 @click.option("--no-hooks", is_flag=True, help="Leave the hooks alone.")
-def init_command(call: Call, remote: str | None, local: bool, branch: str | None, no_hooks: bool) -> Reply:
+@click.option("--upgrade", is_flag=True, help="Move the log to the newest format: older releases then only read it.")
+def init_command(
+    call: Call, remote: str | None, local: bool, branch: str | None, no_hooks: bool, upgrade: bool
+) -> Reply:
     """Set git-peer up in this repository: join the log that the remote has, else start a local one.
 
     Installs the hooks beside your own. Run again it repairs, and changes nothing else. --remote publishes a
@@ -34,14 +38,20 @@ def init_command(call: Call, remote: str | None, local: bool, branch: str | None
 
     if local and remote is not None:
         raise PeerError("usage", "--local and --remote exclude each other", "git peer help init")
-    done = call.parts().setup().set_up(remote, local, branch, not no_hooks)
+    setup = call.parts().setup()
+    done = setup.set_up(remote, local, branch, not no_hooks)
     call.forget()
     peer = call.peer()
     noting.begin(peer)
     lost = tentative.sync(peer)["lost"] if peer.clone.tentative() and done["mode"] == "remote" else []
     tentative.named(peer, lost)
+    form = peer.upgrade() if upgrade else peer.state.log.format
+    alone = done["mode"] == "local" and not local
+    done |= {"lost": lost, "format": form, "unshared": (alone and setup.remote_name(None)) or None}
     text = _told(done, len(done["hooks"])) + [f"Lost: {one['command']}: {one['why']}" for one in lost]
-    return Reply({**done, "lost": lost}, text, network=True)
+    if upgrade:
+        text.append(f"The log has format {form}.")
+    return Reply(done, text, network=True)
 
 
 def _told(done: dict[str, Any], hooks: int) -> list[str]:
@@ -54,9 +64,15 @@ def _told(done: dict[str, Any], hooks: int) -> list[str]:
     else:
         verb = "Started a local log" if done["created"] else "Has a local log"
         lines.append(f"{verb} for this clone and its work trees, id {done['log_id']}.")
-        lines.append("`git peer init --remote origin` shares it through a remote, or joins the log there.")
+        if done["unshared"]:
+            name = done["unshared"] if word(done["unshared"]) == done["unshared"] else argument(done["unshared"])
+            lines.append(f"{name} has no log yet: clones of it do not see each other's locks until you run")
+            lines.append(f"`git peer init --remote {name}` here, and then `git peer init` in each of them.")
+        else:
+            lines.append("`git peer init --remote NAME` shares it through a remote, or joins the log there.")
     if hooks:
-        lines.append(f"{hooks} hooks guard commits, merges and pushes; your own go on running.")
+        guard = "guards" if hooks == 1 else "guard"
+        lines.append(f"{count(hooks, 'hook')} {guard} commits, merges and pushes; your own go on running.")
     return lines
 
 

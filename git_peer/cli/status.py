@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from git_peer.cli import _news
 from git_peer.cli._output import Call, Reply, version
 from git_peer.cli.main import cli, command
+from git_peer.core import text
 from git_peer.core.errors import PeerError
 from git_peer.core.plan.task import record as tasks
+from git_peer.core.plan.task.record import Task
+from git_peer.core.session import naming
 from git_peer.core.session import record as sessions
+from git_peer.store.clone import times
 
 
 @command("status")
 def status_command(call: Call) -> Reply:
     """The state of things in short, by the local copy of the log."""
-    from git_peer.ops import news, reviews  # pygit2 comes with them: `version` does without
+    from git_peer.ops import news, notices, reviews  # pygit2 comes with them: `version` does without
     from git_peer.ops.sync import untold
 
     peer = call.peer(once=True)
     at = peer.engine.look()
-    state, scene = at.state, at.scene
+    state = at.state
     held = peer.locks()
     tentative = sum(view["guarantee"] == "tentative" for view in held) + len(untold(peer))
     told, argued = news.pending(peer), news.debated(peer)
-    live = [s for s in at.sessions if sessions.is_live(s, scene)]
     working = [task for task in tasks.claimed(state) if task.status in tasks.WORKED_ON]
     to_review = list(reviews.waiting(peer))
     log = state.log
+    here = [view for view in peer.peers() if view["live"]]
     data = {
         "mode": log.mode,
         "branch": peer.repo.branch or None,
@@ -38,36 +44,71 @@ def status_command(call: Call) -> Reply:
         "reviews": to_review,
         "deltas": told,
         "debates": argued,
-        "sessions": [view for view in peer.peers() if view["live"]],
+        "sessions": here,
     }
     where = f"{log.mode} log" + (f" on {peer.remote.name}" if peer.remote else "")
-    lines = [f"{where}, height {log.height}; you are {peer.name}."]
-    lines.append(f"{len(live)} live session{'s' * (len(live) != 1)}, {len(held)} lock{'s' * (len(held) != 1)}.")
-    for view in held[:20]:
-        mine = "yours" if view["session"] == peer.name else view["session"]
-        why = f" ({view['reason']})" if view["reason"] else ""
-        lines.append(f"  {view['target']}  {mine}, until {view['expires_at']}{why}")
-    if len(held) > 20:
-        lines.append(f"  and {len(held) - 20} more: git peer locks")
-    for task in working[:20]:
-        mine = "you" if task.assignee == peer.name else task.assignee
-        lines.append(f"  {task.id}  {task.title}: {mine}, {task.status}, {task.progress} %")
-    if len(working) > 20:
-        lines.append(f"  and {len(working) - 20} more tasks: git peer task list")
-    for view in to_review[:20]:
-        lines.append(f"  {view['task']} of {view['by']} waits for your review: {view['command']}")
-        lines.append(f"      to see it: {reviews.how_to_see(peer, view)}")
-    if len(to_review) > 20:
-        lines.append(f"  and {len(to_review) - 20} more reviews: git peer task list --status review")
+    branch = f" on {peer.repo.branch}" if peer.repo.branch else ""
+    lines = [f"{where}, height {log.height}; you are {peer.name}{branch}."]
+    noted = notices.of(peer)
+    needs = [one for one in noted if one["code"] in NEEDS]
+    lines += _part("Needs you", [_need(one) for one in needs], "git peer deltas")
+    own = [view for view in held if peer.is_mine(view)]
+    others = [view for view in held if view not in own]
+    reviewing = [
+        f"{one['task']} of {one['by']}: {one['command']} (see it: {reviews.how_to_see(peer, one)})" for one in to_review
+    ]
+    lines += _part("Waiting for your review", reviewing, "git peer task list --status review")
+    lines += _part("Your locks", [_lock(view, peer.name) for view in own], "git peer locks --mine")
+    lines += _part("Others' locks", [_lock(view) for view in others], "git peer locks")
+    lines += _part("Tasks", [_task(task, peer.name) for task in working], "git peer task list")
     if told["pending"]:
-        more = "one or more want your answer" if told["requires_action"] else "none wants your answer"
-        lines.append(
-            f"{told['pending']} delta{'s' * (told['pending'] != 1)} that you have not answered, {more}: git peer deltas"
-        )
-    lines += [f"  {_news.debate(view)}" for view in argued[:20]]
-    if len(argued) > 20:
-        lines.append(f"  and {len(argued) - 20} more debates: git peer debate list")
-    return Reply(data, lines)
+        wants = "one or more want your answer" if told["requires_action"] else "none wants your answer"
+        news_of = f"{text.count(told['pending'], 'delta')} that you have not answered, {wants}"
+        lines += ["", f"News: {news_of}: git peer deltas"]
+    lines += _part("Debates", [_news.debate(view) for view in argued], "git peer debate list")
+    lines += _part("Sessions", [_session(view, peer.name) for view in here], "git peer peers")
+    return Reply(data, lines, notices=(noted, needs))
+
+
+NEEDS = ("lost", "delta", "debate", "question")  # the codes of notices that want something of whoever reads them
+SHOWN = 20  # entries of a part
+
+
+def _part(title: str, rows: list[str], more: str) -> list[str]:
+    """A part of the answer: its title with how many there are, and the first of them; nothing where there is none."""
+    if not rows:
+        return []
+    rest = [f"  and {len(rows) - SHOWN} more: {more}"] if len(rows) > SHOWN else []
+    return ["", f"{title} ({len(rows)}):", *(f"  {row}" for row in rows[:SHOWN]), *rest]
+
+
+def _need(notice: dict[str, Any]) -> str:
+    return f"{notice['message']} → {notice['hint']}" if notice.get("hint") else str(notice["message"])
+
+
+def _lock(view: dict[str, Any], name: str = "") -> str:
+    who = "" if view["session"] == name else f"{view['session']}{_where(view)}, "
+    state = f"{view['state']}, " if view["state"] != "held" else ""
+    why = f": {view['reason']}" if view["reason"] else ""
+    return f"{view['target']}  {who}{state}{times.lapse(view['expires_at'], view['live'])}{why}"
+
+
+def _task(task: Task, name: str) -> str:
+    who = "you" if task.assignee == name else task.assignee
+    return f"{task.id}  {task.title}: {who}, {task.status}, {task.progress} %"
+
+
+def _session(view: dict[str, Any], name: str) -> str:
+    you = " (you)" if view["name"] == name else ""
+    branch = f", {view['branch']}" if view["branch"] else ""
+    said = sessions.told(view, 60)
+    return f"{view['name']}{you}{_where(view)}{branch}" + (f": {said}" if said else "")
+
+
+def _where(view: dict[str, Any]) -> str:
+    """Where a session is, unless its name says so."""
+    where = naming.where(str(view.get("name") or view["session"]), view["host"], view["worktree"])
+    return f" ({where})" if where else ""
 
 
 @command("version")

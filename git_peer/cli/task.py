@@ -21,6 +21,7 @@ from git_peer.core.plan.task.board import Board
 from git_peer.core.plan.task.claim import Assign
 from git_peer.core.plan.task.record import Changes, Item, Spec
 from git_peer.ops import behind, claims
+from git_peer.store.clone import times
 
 if TYPE_CHECKING:
     from git_peer.ops.peer import Peer
@@ -209,7 +210,10 @@ def show(call: Call, ident: str) -> Reply:
     ]
     lines += [f"  [{'x' if item.done else ' '}] {item.text}" for item in task.checklist]
     lines += ["", *text.framed(task.description)] if task.description else []
-    lines += ["", *(f"  {one['at']}  {one['by']}  {one['what']}  {one['note']}".rstrip() for one in history)]
+    lines += [
+        "",
+        *(f"  {times.when(one['at'])}  {one['by']}  {one['what']}  {one['note']}".rstrip() for one in history),
+    ]
     return Reply({"task": view, "history": history}, lines)
 
 
@@ -262,7 +266,7 @@ def _claimed(call: Call, take: Callable[[Peer], dict[str, Any]]) -> Reply:
     view = done["task"]
     peer.warned += behind.of(peer, claiming.lockable(tasks.find(peer.state, view["id"])))
     lines = [f"{view['id']} is yours: {view['title']}."]
-    lines += [f"Locked {lock['target']} until {lock['expires_at']}." for lock in done["locks"]]
+    lines += [f"Locked {lock['target']}; lapses {times.when(lock['expires_at'])}." for lock in done["locks"]]
     if view["accept"]:
         lines.append(f"Accepted by: {view['accept']}")
     return Reply(done, lines, network=True, wrote=True)

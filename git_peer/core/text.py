@@ -144,6 +144,11 @@ def begun(ids: Iterable[str], beginning: str, noun: str, hint: str) -> str:
     return match[0]
 
 
+def count(number: int, noun: str, plural: str = "") -> str:
+    """A number with its noun, in the singular where it is one: "1 lock", "2 locks"."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
 def word(text: str, most: int = 64) -> str:
     """A stranger's name, path or kind inside a sentence of ours: as it is where it is one word, else quoted."""
     return text if len(text) <= most and _WORD.fullmatch(text) and is_plain(text) else quoted(text, most)

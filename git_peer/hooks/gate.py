@@ -346,6 +346,7 @@ def main(argv: Sequence[str]) -> int:
         return _say(UNTRUSTED, [f"git-peer could not check this commit: {text}"], "run 'git peer doctor'")
     if found.refuses:
         refused = by_path(against for against in found.against if against["why"] != "disputed")
+        _note(refused, gitdir, common)
         return _say(REFUSED, in_words(refused, found), advice(refused, found, merging=hook == "pre-merge-commit"))
     if found.doubted:
         doubted = by_path(found.doubted)
@@ -359,6 +360,16 @@ def main(argv: Sequence[str]) -> int:
         disputed = by_path(found.against)
         return _say(0, in_words(disputed, found), advice(disputed, found, merging=False), "warning")
     return 0
+
+
+def _note(refused: Sequence[dict[str, Any]], gitdir: str, common: str) -> None:
+    """Tell whoever watches this clone of a commit that is refused."""
+    from git_peer.store.clone import refusals
+
+    here, top = os.path.realpath(gitdir), os.path.realpath(common)
+    called = naming.name_from(os.environ, "" if here == top else os.path.relpath(here, top))[0]
+    against = [(quoted(one["path"]), str((one["session"] or {}).get("name", ""))) for one in refused]
+    refusals.note(f"{common}/{layout.FOLDER}", called or "", "commit", str(refused[0]["why"]), against)
 
 
 def by_path(violations: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -379,7 +390,9 @@ def as_of(by: Answer) -> str:
     """How old the copy is that a refusal goes by, where that has to be said."""
     if not by.silent:
         return ""
-    return ", by a copy of unknown age" if by.age is None else f", as of {by.age} s ago"
+    from git_peer.store.clone import times
+
+    return ", by a copy of unknown age" if by.age is None else f", as of {times.span(by.age)} ago"
 
 
 def described(against: dict[str, Any], age: str) -> str:
@@ -395,10 +408,15 @@ def described(against: dict[str, Any], age: str) -> str:
     kind, target = verdict.place(lock["target"])
     on = "" if target == against["path"] else f" on {quoted(target + '/' if kind == 'dir' else target)}"
     on = part(lock["target"]) or on
-    until = clock(against["expires"])
+    from git_peer.store.clone import times
+
+    until = times.when(against["expires"])
     if against["expires"] < time.time():  # a clock of which that is not taken
         age = f"{age}; this clock says it is later, and is not borne out"
-    text = f"{path} is locked by {clean(lock['session'])} ({clean(lock['mode'])}{on}, until {until}{age})"
+    holder = against["session"]
+    where = naming.where(str(lock["session"]), str(holder.get("host", "")), str(holder.get("worktree", "")))
+    place = f", at {clean(where)}" if where else ""
+    text = f"{path} is locked by {clean(lock['session'])} ({clean(lock['mode'])}{on}, lapses {until}{place}{age})"
     reason = clean(str(lock.get("reason", "")))
     return f"{text}: {reason}" if reason else text
 
@@ -442,12 +460,6 @@ def _advice(refused: Sequence[dict[str, Any]], merging: bool) -> str:
     if "fenced" in whys:
         return "merge what has landed since, or take it again with 'git peer lock'"
     return "it cannot be pushed until a person has decided the debate about it"
-
-
-def clock(epoch: int) -> str:
-    """An epoch second as a time of this UTC day, or with its date."""
-    then = time.gmtime(epoch)
-    return time.strftime("%H:%M:%SZ" if then[:3] == time.gmtime()[:3] else "%Y-%m-%d %H:%M:%SZ", then)
 
 
 def clean(text: str) -> str:

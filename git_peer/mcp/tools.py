@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, Literal
 
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
@@ -111,10 +112,24 @@ def _project(server: MCPServer[Any], ask: Ask) -> None:
         return views.Synced(**await ask("sync", ctx=ctx))
 
     @server.tool(structured_output=True, annotations=_WRITES)
-    async def renew(ctx: Ctx, doing: str | None = None) -> views.Renewed:
-        """A sign of life, so that your locks and your task stay yours. Every other call is one too."""
-        if doing:
-            await ask("session", "start", *flags(doing=doing), ctx=ctx)
+    async def renew(
+        ctx: Ctx,
+        doing: Annotated[str | None, Field(description="What you work on, in a line; empty for nothing")] = None,
+        capabilities: Annotated[list[str] | None, Field(description="What you can do; replaces what was said")] = None,
+        issue: str | None = None,
+        spec: str | None = None,
+        paths: Annotated[list[str] | None, Field(description="What you work on; locks nothing")] = None,
+        meta: Annotated[dict[str, Any] | None, Field(description="What programs should know")] = None,
+    ) -> views.Renewed:
+        """A sign of life, so that your locks and your task stay yours. Every other call is one too.
+
+        What you say of yourself replaces what was known; the others see it."""
+        said: dict[str, Any] = {"doing": doing, "issue": issue, "spec": spec}
+        said |= {"capability": capabilities if capabilities != [] else [""], "path": paths if paths != [] else [""]}
+        said["meta"] = None if meta is None else json.dumps(meta)
+        options = [f"--{name}={one}" for name, value in said.items() if value is not None for one in _each(value)]
+        if options:
+            await ask("session", "start", *options, ctx=ctx)
         return views.Renewed(**await ask("session", "renew", ctx=ctx))
 
 
@@ -184,6 +199,10 @@ def _locks(server: MCPServer[Any], ask: Ask) -> None:
         """Give locks back, spelled as they were taken; or all of yours."""
         chosen = ["--all"] if everything else ["--", *(paths or [])]
         return views.Released(**await ask("unlock", *chosen, ctx=ctx))
+
+
+def _each(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
 
 
 def _time(seconds: int | None) -> str | None:

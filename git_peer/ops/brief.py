@@ -11,6 +11,7 @@ from git_peer.core.lock import record as locks
 from git_peer.core.plan.task import record as tasks
 from git_peer.core.plan.task.board import Board
 from git_peer.core.plan.task.record import Task
+from git_peer.core.session import naming
 from git_peer.core.session import record as sessions
 from git_peer.core.target import target as targets
 from git_peer.ops import notices, reviews
@@ -103,10 +104,15 @@ def _mine(peer: Peer) -> Iterator[str]:
         if task.status in (*tasks.WORKED_ON, "todo"):
             what = "kept for you" if task.status == "todo" else f"{task.status}, {task.progress} %"
             yield f"task {_named(task)} ({what})"
-    held = [view["target"] for view in peer.locks(mine=True)]
+    held = peer.locks(mine=True)
     if held:
         more = f" and {len(held) - 8} more" if len(held) > 8 else ""
-        yield f"locked: {', '.join(text.word(one, 80) for one in held[:8])}{more}"
+        yield f"locked: {', '.join(_marked(one['target'], one['live'], 80) for one in held[:8])}{more}"
+
+
+def _marked(target: str, live: bool, most: int) -> str:
+    """A locked target; where its lease has run out, that."""
+    return text.word(target, most) + ("" if live else " (lapsed)")
 
 
 def _to_review(peer: Peer) -> Iterator[str]:
@@ -161,12 +167,16 @@ def _here(peer: Peer) -> Iterator[str]:
     for other in sessions.all_of(state):
         if other.name == peer.name or not sessions.is_live(other, scene):
             continue
-        held = [targets.show(lock.target) for lock in locks.held_by(state, other.name) if lock.sid == other.sid]
+        held = [lock for lock in locks.held_by(state, other.name) if lock.sid == other.sid]
+        first = [_marked(targets.show(lock.target), locks.is_live(state, lock, scene), 60) for lock in held[:3]]
         task = next((one for one in tasks.claimed_by(state, other.name) if one.status == "in_progress"), None)
-        doing = f", on {_named(task)}" if task else f", {text.quoted(other.doing, 60)}" if other.doing else ""
-        has = f", has locked {', '.join(text.word(one, 60) for one in held[:3])}" if held else ""
+        said = sessions.told(sessions.says(other), 60)
+        doing = (f", on {_named(task)}" if task else "") + (f", {text.quoted(said, 160)}" if said else "")
+        has = f", has locked {', '.join(first)}" if held else ""
         more = f" and {len(held) - 3} more" if len(held) > 3 else ""
         near = ", in this same work tree" if sessions.same_run(other, peer.me) and not other.default else ""
         who = text.word(other.agent) if other.agent else "a person"
-        rows.append((not held, f"{text.word(other.name)} ({who}{near}){doing}{has}{more}"))
+        where = naming.where(other.name, other.host, other.worktree) if not near else ""
+        place = f", {text.word(where)}" if where else ""
+        rows.append((not held, f"{text.word(other.name)} ({who}{near}{place}){doing}{has}{more}"))
     yield from (line for _, line in sorted(rows))

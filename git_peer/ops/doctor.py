@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from git_peer import layout
 from git_peer.core.errors import Malformed, PeerError
 from git_peer.core.session import record as sessions
+from git_peer.core.text import count
 from git_peer.hooks import install as hooks
 from git_peer.hooks import mirrors, rewriting
 from git_peer.ops import gate, log_repair
@@ -214,7 +215,9 @@ def _log(peer: Peer, fix: bool) -> Check:
         detail = f"it has format {log_.format}, and this release knows {layout.FORMAT}: it reads, and writes nothing"
         return _check("log", "fail", detail, "update git-peer")
     there = _there(peer) if peer.remote is not None and not fix else None
-    text = f"height {log_.height}, id {log_.id}, {log_.mode}"
+    text = f"height {log_.height}, id {log_.id}, {log_.mode}, format {log_.format}"
+    if log_.format < layout.FORMAT:
+        text += f"; once everybody has updated, `git peer init --upgrade` moves it to {layout.FORMAT}"
     return there or _check("log", "ok", f"{text}; {said}" if said else text)
 
 
@@ -301,6 +304,9 @@ def _attempts(peer: Peer) -> Check:
         one.leave()
     if open_ones:
         return _check(
-            "attempts", "warn", f"{len(open_ones)} publishes are not settled", "any writing command settles them"
+            "attempts",
+            "warn",
+            f"{count(len(open_ones), 'publish', 'publishes')} not settled",
+            "any writing command settles them",
         )
     return _check("attempts", "ok", "all are settled")

@@ -330,7 +330,7 @@ class Setup:
             at=now,
             by="git-peer",
             log=self.settings.log_id or secrets.token_hex(8),
-            format=layout.FIRST_FORMAT,
+            format=layout.FORMAT,
             mode=mode,
             integration=self._integration(at),
             folds=self._folds,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from git_peer.core import text
+from git_peer.core.text import count
 
 _FILES = 30  # that are listed
 
@@ -67,8 +68,12 @@ def _tests(tests: Mapping[str, Any] | None) -> list[str]:
     if tests is None or not tests["commands"]:
         return []
     good = sum(one["passed"] for one in tests["commands"])
-    said = f"{good} of {len(tests['commands'])} acceptance commands pass on it"
-    counted = f"; {tests['passed']} tests passed, {tests['failed']} failed" if tests["passed"] + tests["failed"] else ""
+    said = f"{good} of {count(len(tests['commands']), 'acceptance command')} {'passes' if good == 1 else 'pass'} on it"
+    counted = (
+        f"; {count(tests['passed'], 'test')} passed, {tests['failed']} failed"
+        if tests["passed"] + tests["failed"]
+        else ""
+    )
     return ["", f"{said}{counted}."]
 
 

@@ -7,6 +7,7 @@ import os
 from git_peer import layout
 from git_peer.core.errors import Malformed, PeerError
 from git_peer.core.log import record as log
+from git_peer.core.text import count
 from git_peer.ops.peer import Peer
 from git_peer.publish import loss
 from git_peer.store.clone import times
@@ -121,7 +122,7 @@ def _repaired(peer: Peer, base: str | None, tip: str) -> str:
     if not bad:
         return ""
     if len(bad) > _VOIDS:
-        return _set_back(peer, good, bad, PeerError("untrusted", f"{len(bad)} malformed commits", loss.FOLLOW))
+        return _set_back(peer, good, bad, PeerError("untrusted", count(len(bad), "malformed commit"), loss.FOLLOW))
     now = times.now()
     event = log.LogRepair(id=os.urandom(8).hex(), at=now, by="git-peer", good=good, voids=tuple(bad))
     commit = peer.chain.append(bad[-1], [event], now, tree_of=good)

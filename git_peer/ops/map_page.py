@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from git_peer import layout
 from git_peer.adapters import languages
 from git_peer.adapters.symbols import Symbol
+from git_peer.core.text import count
 
 if TYPE_CHECKING:
     from git_peer.ops.map import File, Tree
@@ -126,7 +127,7 @@ def _head(tree: Tree, tools: dict[str, str], room: int) -> str:
     if not tree.commit:
         return "Nothing is committed yet.\n"
     every = _languages(tree.files)
-    named = [f"{name} {count:,} file{'s' * (count != 1)} {lines:,} lines" for name, count, lines in every]
+    named = [f"{name} {count(number, 'file')} {count(lines, 'line')}" for name, number, lines in every]
     by_tool = defaultdict(list)
     for language, used in tools.items():
         for tool in used.split("+"):
@@ -134,7 +135,7 @@ def _head(tree: Tree, tools: dict[str, str], room: int) -> str:
     used_by = [f"{_TOOLS[tool]} ({', '.join(by_tool[tool])})" for tool in sorted(by_tool, reverse=True)]
     for number in range(min(_NAMED, len(named)), -1, -1):
         some = named[:number] + ([f"{len(named) - number} more"] if number < len(named) else [])
-        out = [f"map of {tree.commit[:12]}: {len(tree.files):,} file{'s' * (len(tree.files) != 1)}"]
+        out = [f"map of {tree.commit[:12]}: {count(len(tree.files), 'file')}"]
         out += ["languages: " + "; ".join(some)] if some else []
         out += ["symbols by: " + "; ".join(used_by)] if used_by else []
         if sum(map(len, out)) + 4 <= room:

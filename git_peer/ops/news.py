@@ -157,11 +157,24 @@ def listed(peer: Peer, everything: bool, after: str = "") -> dict[str, Any]:
         views = [*past(peer, who), *views]
     views += [{**deltas.describe(delta, who), "guarantee": "tentative"} for delta in tentative.untold(peer)]
     if after:
-        at = [number for number, view in enumerate(views) if view["id"].startswith(after)]
-        if not at:
-            raise PeerError("not_found", f"no delta's id begins with {text.line(after, 64)}", "`git peer deltas --all`")
-        views = views[at[-1] + 1 :]
+        late = _after(peer, after)
+        views = [view for view in views if view["id"] in late or view.get("guarantee") == "tentative"]
     return {"deltas": views, "requires_action": any(view["requires_action"] for view in views)}
+
+
+def _after(peer: Peer, prefix: str) -> set[str]:
+    """The ids of the deltas that were told after that of this prefix, which may have settled since."""
+    late: set[str] = set()
+    tentatives = {delta.id for delta in tentative.untold(peer) if delta.id.startswith(prefix)}
+    for entry in peer.chain.history(peer.engine.tip()):
+        for event in reversed(entry.events):
+            if isinstance(event, telling.DeltaPush):
+                if event.id.startswith(prefix):
+                    return late
+                late.add(event.id)
+    if not tentatives:
+        raise PeerError("not_found", f"no delta's id begins with {text.line(prefix, 64)}", "`git peer deltas --all`")
+    return set()
 
 
 def pending(peer: Peer) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from git_peer.core.target.target import Target
 from git_peer.ops.peer import Peer
 from git_peer.publish.snapshot import Snapshot
 from git_peer.store import files
-from git_peer.store.clone import told
+from git_peer.store.clone import times, told
 
 LETTERS = ("answer", "session", "task")  # what others did to this session, told once
 
@@ -68,9 +68,9 @@ def _news(peer: Peer, at: Snapshot) -> Iterator[dict[str, Any]]:
 
 def _of_this_copy(peer: Peer) -> Iterator[dict[str, Any]]:
     if peer.clone.stale_for and not any(one["code"] == "stale" for one in peer.warned):
-        message = f"the copy of the log is {peer.clone.stale_for + peer.settings.get('maxStaleness')} s old"
-        yield {"code": "stale", "message": message, "hint": "`git peer sync` fetches it"}
-    yield from ({"code": "setting", "message": warning} for warning in peer.settings.warnings)
+        age = times.span(peer.clone.stale_for + peer.settings.get("maxStaleness"))
+        yield {"code": "stale", "message": f"the copy of the log is {age} old", "hint": "`git peer sync` fetches it"}
+    yield from ({"code": "setting", "message": text} for text in peer.settings.warnings)
 
 
 # -- losses ---------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from git_peer.core.lock import push_rule as rule
 from git_peer.core.lock import rule as verdict
 from git_peer.core.lock.landing import PushLand
 from git_peer.core.session import record as sessions
-from git_peer.core.session.record import Session
+from git_peer.core.session.record import Session, SessionRenew
 from git_peer.core.target import glob as globs
 from git_peer.core.target import lines as ranges
 from git_peer.core.text import quoted
@@ -229,7 +229,7 @@ class _There:
     def tips(self, session: Session) -> list[str]:
         """What a session has pushed: as it is on the remote now, and as it was when it did."""
         now = [self.refs[ref] for ref in self._branches(session) if ref in self.refs]
-        return [*now, *(self._pushed or {}).get(session.sid, {}).values()]
+        return [*now, *filter(None, (self._pushed or {}).get(session.sid, {}).values())]
 
     def landed(self) -> list[str]:
         """The tips of the integration branches."""
@@ -281,7 +281,10 @@ def _stands(peer: Peer, there: _There, update: Update, gated: bool) -> list[dict
 
 
 def _pushed(peer: Peer) -> dict[str, dict[str, str]]:
-    """sid → branch's ref → the commit that this session pushed there last, by the newest landings in the log."""
+    """sid → branch's ref → the commit that this session pushed there last, by the newest landings in the log.
+
+    A branch that it only said to be on has "".
+    """
     found: dict[str, dict[str, str]] = {}
     try:
         for entry in islice(peer.chain.history(peer.engine.tip()), LOOKED_THROUGH):
@@ -289,6 +292,8 @@ def _pushed(peer: Peer) -> dict[str, dict[str, str]]:
                 for one in event.refs if isinstance(event, PushLand) else ():
                     if one.new and one.ref.startswith(HEADS):
                         found.setdefault(event.sid, {}).setdefault(one.ref, one.new)
+                if isinstance(event, SessionRenew) and event.branch:
+                    found.setdefault(event.sid, {}).setdefault(f"{HEADS}{event.branch}", "")
     except PeerError:  # a shallow or partial copy of the log: what it has counts
         pass
     return found

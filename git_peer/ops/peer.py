@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from git_peer import layout
+from git_peer.core import text
 from git_peer.core.delta import record as deltas
 from git_peer.core.errors import PeerError
 from git_peer.core.lock import decide as taking
@@ -32,6 +33,7 @@ from git_peer.core.session import naming
 from git_peer.core.session import record as sessions
 from git_peer.core.session.record import Session
 from git_peer.core.target import target as targets
+from git_peer.core.target.glob import covers
 from git_peer.core.target.target import Target
 from git_peer.publish import snapshot
 from git_peer.publish.engine import Engine, Options, Publish
@@ -45,6 +47,7 @@ from git_peer.store.git.repo import Repo
 from git_peer.store.settings import Settings
 
 if TYPE_CHECKING:
+    from git_peer.store.clone.refusals import Watch
     from git_peer.store.git.remote import Remote
 
 T = TypeVar("T")
@@ -169,6 +172,28 @@ class Peer:
         """Violations if this run changed `paths` (from the top): {path, lock: L?, why}."""
         return self.violations({self.me_for_gate(): list(paths)}, head)
 
+    def is_mine(self, view: Mapping[str, Any]) -> bool:
+        """Whether a lock (L) is this run's own, or that of an agent which it owns."""
+        holder = sessions.get(self.state, view["session"])
+        if holder is None or holder.sid != view["sid"]:  # tentative, of a session that is in no log yet
+            return (view["session"], view["host"], view["worktree"]) == (self.name, *self._here)
+        return sessions.owns(self.session(), self.me, holder)
+
+    def taken(self, names: Iterable[Target]) -> list[dict[str, Any]]:
+        """What stands against this run's having names: {path, lock: L, why}, as check() tells of paths."""
+        wanted = list(names)
+        return [
+            {"path": view["target"], "why": "locked", "lock": view}
+            for view in (self.locks(wanted) if wanted else ())
+            if view["live"] and view["state"] == "held" and not self.is_mine(view)
+        ]
+
+    def lapsed(self, among: Iterable[Target]) -> list[dict[str, Any]]:
+        """The locks of others that overlap a target of `among`, and refuse nothing because their lease ran out (L)."""
+        wanted = list(among)
+        found = self.locks(wanted) if wanted else []
+        return [view for view in found if not view["live"] and not self.is_mine(view)]
+
     def me_for_gate(self) -> tuple[str, str, str | None]:
         """(clone, gitdir, name) as the gate knows this run."""
         return self.me.clone, self.me.gitdir, self.me.name if self.me.name is not None or self.me.person else ""
@@ -222,8 +247,8 @@ class Peer:
 
     def _doubted(self, raw: Mapping[str, Any]) -> None:
         """Say that a lock was let lapse by a clock that nothing bears out."""
-        path, until = shown_path(raw["path"])[0], locks.rfc3339(raw["expires"])
-        text = f"{path} was locked by {raw['session']['name']} until {until}, by a clock that nothing bears out yet"
+        path, then = shown_path(raw["path"])[0], times.when(raw["expires"])
+        text = f"the lock of {raw['session']['name']} on {path} lapsed {then}, by a clock that nothing bears out yet"
         notice = {"code": "clock", "message": text, "hint": "`git peer sync` fetches what is new of its holder"}
         if notice not in self.warned:
             self.warned.append(notice)
@@ -266,7 +291,7 @@ class Peer:
                 "worktree": s.worktree,
                 "branch": s.branch,
                 "head": s.head,
-                "doing": s.doing,
+                **sessions.says(s),
                 "task": next((t.id for t in tasks.claimed_by(state, s.name) if t.status == "in_progress"), None),
                 "last_seen": locks.rfc3339(s.at),
                 "live": sessions.is_live(s, scene),
@@ -282,6 +307,35 @@ class Peer:
     def unlanded(self) -> list[str]:
         """The paths that this run's branch has changed and that have not landed, as far as it can be told."""
         return self.unlanded_of(self.repo.head) or []
+
+    def left_open(self, released: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Notices of work under locks (L) of this work tree that have ended: what is not committed, or not landed."""
+        mine = [v for v in released if (v["host"], v["worktree"], v["kind"] != "name") == (*self._here, True)]
+        if not mine or self.repo.top is None:
+            return []
+        places = [(v["kind"], layout.unpercent(v["path"]) if v.get("path_encoding") else v["path"]) for v in mine]
+        folds, branch = self.state.log.folds, self.state.log.integration or "the integration branch"
+
+        def under(paths: Iterable[str]) -> list[str]:
+            return [path for path in paths if any(covers(kind, at, path, folds) for kind, at in places)]
+
+        loose = under(work.uncommitted(self.repo.handle))
+        made = [path for path in under(self.unlanded()) if path not in loose]
+        told = ((loose, "not committed"), (made, f"committed, and not landed on {text.word(branch)}"))
+        return [
+            {
+                "code": "unlanded",
+                "message": f"your work on {_few(paths)} is {what}, and others may change the same now",
+                "paths": [shown_path(path)[0] for path in paths],
+                "hint": "land it soon, or lock it again",
+            }
+            for paths, what in told
+            if paths
+        ]
+
+    @property
+    def _here(self) -> tuple[str, str]:
+        return self.me.host, self.me.worktree
 
     def unlanded_of(self, head: str) -> list[str] | None:
         """The same of any commit; None where this clone cannot tell."""
@@ -403,8 +457,14 @@ class Peer:
         from git_peer.publish import combine
 
         leases = [lock.ttl for lock in locks.held_by(self.state, session.name)]
-        age, ttl = times.now() - session.at, min([session.ttl, *leases])
+        age, ttl = times.now() - session.at, min([session.ttl, *leases, *self._heartbeat])
         return combine.keep_alive(self.engine, commands.Renew(me=self.me), session.sid, age, ttl)
+
+    @property
+    def _heartbeat(self) -> list[int]:
+        """The TTL of which the wanted interval is half, for renewals are due then; none where the leases' own do."""
+        every = self.settings.get("heartbeat")
+        return [2 * every] if every else []
 
     def integrate_on(self, branch: str) -> None:
         """Record that work lands on another branch now."""
@@ -416,6 +476,31 @@ class Peer:
 
         with self.clone.writing(self.settings.get("retryTimeout")):
             self.engine.attempt(decide)
+
+    def refused(self, what: str, code: str, against: Iterable[tuple[str, str]]) -> None:
+        """Tell whoever watches this clone that a `what` was refused: `against` has paths with who holds them."""
+        from git_peer.store.clone import refusals
+
+        refusals.note(self.clone.folder, self.name, what, code, against)
+
+    def refusals(self) -> Watch:
+        """What is refused in this clone from here on."""
+        from git_peer.store.clone.refusals import Watch
+
+        return Watch(self.clone.folder)
+
+    def upgrade(self) -> int:
+        """Move the log to this release's format, whose events older releases cannot write; the format it has then."""
+        self.writable()
+
+        def decide(state: State, scene: Scene, fresh: bool) -> Outcome:
+            steps = range(state.log.format + 1, layout.FORMAT + 1)
+            events = [log.LogFormat(id=scene.ident(), at=scene.now, by="git-peer", format=step) for step in steps]
+            return Outcome(list(events), lambda after, scene: {})
+
+        with self.clone.writing(self.settings.get("retryTimeout")):
+            self.engine.attempt(decide)
+        return self.state.log.format
 
     def writable(self) -> None:
         """PeerError unless this clone may write to the log."""
@@ -518,6 +603,11 @@ class Peer:
                         against.append((target, lock))
                         state = _with_session(State(self.state), holder)
         return taking.locked(state, against, scene) if against else None
+
+
+def _few(paths: list[str]) -> str:
+    more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
+    return ", ".join(text.word(shown_path(path)[0], 200) for path in paths[:3]) + more
 
 
 def shown_path(path: str) -> tuple[str, str]:

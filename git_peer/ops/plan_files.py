@@ -144,7 +144,7 @@ class Import:
             raise self._placed(why) from None
 
     def _command(self) -> edits.EditPlan:
-        return edits.EditPlan(me=self.peer.me, edits=tuple(self.found.edits))
+        return edits.EditPlan(me=self.peer.me, edits=tuple(self.found.edits), how="import")
 
     def _sides(self) -> tuple[Side, Side, bool]:
         """(what the file was made from, the present plan, whether the former is of this log's history)."""

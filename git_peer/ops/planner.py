@@ -26,6 +26,7 @@ from git_peer.core.plan.task.board import Board
 from git_peer.core.rules import decide as commands
 from git_peer.core.session import record as sessions
 from git_peer.core.target import target as targets
+from git_peer.core.text import count
 from git_peer.ops import map as mapping
 from git_peer.ops import planner_prompt
 from git_peer.ops.peer import Peer
@@ -65,8 +66,8 @@ def refuse(state: State, wanted: Wanted) -> None:
     if wanted.replan and not there and not plan.get(state).goal:
         raise PeerError("not_found", "there is no plan to change", "`git peer plan new GOAL` makes one")
     if not wanted.replan and unfinished:
-        count = f"{len(unfinished)} unfinished task{'s' * (len(unfinished) > 1)}"
-        raise PeerError("exists", f"there is a plan with {count}", "`git peer plan replan` changes it")
+        left = count(len(unfinished), "unfinished task")
+        raise PeerError("exists", f"there is a plan with {left}", "`git peer plan replan` changes it")
 
 
 # -- one at a time ----------------------------------------------------------------------------------
@@ -248,7 +249,8 @@ def _drafted(peer: Peer, state: State, raw: Any, wanted: Wanted) -> tuple[Propos
     return found, []
 
 
-def write(peer: Peer, found: Proposed) -> dict[str, Any]:
+def write(peer: Peer, found: Proposed, wanted: Wanted) -> dict[str, Any]:
     """Write all of a proposal, or PeerError, as where the plan was changed meanwhile: the plan that is there now."""
-    peer.run(EditPlan(me=peer.me, edits=found.edits))
+    how = "replan" if wanted.replan else "new"
+    peer.run(EditPlan(me=peer.me, edits=found.edits, how=how, why=text.line(wanted.wish, text.SUMMARY)))
     return Board(peer.state).whole(peer.scene(peer.state))

@@ -14,6 +14,7 @@ from git_peer.core.plan.task.board import Board
 from git_peer.core.plan.task.record import Task
 from git_peer.core.session import record as sessions
 from git_peer.core.target import target as targets
+from git_peer.core.text import count
 
 PLAN = 30_000  # characters of the present plan
 NEWS, ANSWERS = 10_000, 40_000  # characters of deltas, and of what the team answered
@@ -97,14 +98,14 @@ def _plan(board: Board) -> str:
     rows = [(task, _row(task)) for task in board.tasks.values()]
     if sum(len(row) + 1 for _, row in rows) > left:
         over = Counter(f"{task.status} in {task.phase or 'no phase'}" for task, _ in rows if task.status in tasks.OVER)
-        head += "".join(f"\n({count} tasks {what})" for what, count in sorted(over.items()))
+        head += "".join(f"\n({count(number, 'task')} {what})" for what, number in sorted(over.items()))
         rows = [pair for pair in rows if pair[0].status not in tasks.OVER]
     taken: list[str] = []
     size = 0
     for _, row in rows:
         size += len(row) + 1
         if size > left:
-            taken.append(f"(and {len(rows) - len(taken)} more tasks)")
+            taken.append(f"(and {count(len(rows) - len(taken), 'more task')})")
             break
         taken.append(row)
     return "\n".join([head, *taken])

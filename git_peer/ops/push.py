@@ -16,6 +16,7 @@ from git_peer import layout
 from git_peer.core.errors import PeerError
 from git_peer.core.lock.landing import RefUpdate
 from git_peer.core.rules import decide as commands
+from git_peer.core.text import count
 from git_peer.hooks import watch
 from git_peer.ops import notes as noting
 from git_peer.ops import outgoing
@@ -308,7 +309,7 @@ class Push:
         elif not first.there.startswith("refs/heads/"):
             hint = f"{self.remote} has another {name} already, which others may have: give yours another name"
         text = "; ".join(f"{_short(row.there)}: {row.summary}" for row in rows)
-        more = f", {len(pull)} commits to pull" if pull else ""
+        more = f", {count(len(pull), 'commit')} to pull" if pull else ""
         return PeerError("rejected", f"{self.remote} refused {text}{more}", hint, pull=pull)
 
     @property

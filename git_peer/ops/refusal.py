@@ -9,9 +9,11 @@ from git_peer import layout
 from git_peer.core.errors import PeerError
 from git_peer.core.lock import fence as fences
 from git_peer.core.lock import push_rule as rule
-from git_peer.core.text import line, quoted
+from git_peer.core.session import naming
+from git_peer.core.text import count, line, quoted
 from git_peer.hooks import gate
 from git_peer.ops.destination import HEADS
+from git_peer.store.clone import times
 
 SHOWN = 10  # refused paths that are named
 UNDONE = "undone"  # BEHIND, and forced
@@ -68,7 +70,7 @@ def in_words(found: Sequence[Mapping[str, Any]]) -> str:
             key = (one["lock"] or {}).get("id") or one.get("debate") or f"fence of {one.get('holder')}"
             groups.setdefault(str(key), []).append(one)
     more = len({one["path"] for one in found}) - len(shown)
-    return "; ".join(map(_stated, groups.values())) + (f"; and {more} more path{'s' * (more > 1)}" if more else "")
+    return "; ".join(map(_stated, groups.values())) + (f"; and {count(more, 'more path')}" if more else "")
 
 
 def _stated(group: Sequence[Mapping[str, Any]]) -> str:
@@ -84,8 +86,10 @@ def _stated(group: Sequence[Mapping[str, Any]]) -> str:
     if lock is None:
         return f"{path} is in dispute{beside}, in debate {str(first['debate'])[:8]}: {quoted(first['topic'], 80)}"
     reason = f": {line(lock['reason'], 200)}" if lock["reason"] else ""
-    terms = f"{lock['mode']}{gate.part(lock)}, until {lock['expires_at']}"
-    return f"{path} is locked by {lock['session']}{beside} ({terms}){reason}"
+    where = naming.where(lock["session"], lock["host"], lock["worktree"])
+    place = f", at {line(where, 80)}" if where else ""
+    how = f"{lock['mode']}{gate.part(lock)}, {times.lapse(lock['expires_at'], lock['live'])}{place}"
+    return f"{path} is locked by {lock['session']}{beside} ({how}){reason}"
 
 
 def _holder(one: Mapping[str, Any]) -> str:

@@ -26,6 +26,7 @@ from git_peer.core.rules import decide as commands
 from git_peer.core.rules.decide import Release
 from git_peer.core.session import record as sessions
 from git_peer.core.target import target as targets
+from git_peer.core.text import count
 from git_peer.ops.peer import Peer
 from git_peer.publish import combine, recovery
 from git_peer.store import files
@@ -219,7 +220,7 @@ def sync(peer: Peer) -> dict[str, Any]:
             markers = sorted(peer.clone.tentative().items())
         names = [str(marker.get("session", {}).get("name", "")) for _, marker in markers]
         rest = [(name, raw) for name, (_, marker) in zip(names, markers, strict=True) for raw in marker["commands"]]
-        for ends in combine.together(peer.engine, [_decoded(raw) for _, raw in rest]):
+        for ends in combine.together(peer.engine, [_of_now(peer, _decoded(raw)) for _, raw in rest]):
             done, rest = rest[: len(ends)], rest[len(ends) :]
             with peer.clone.changing_tentative(patience):
                 _decided(peer, [(name, raw, end) for (name, raw), end in zip(done, ends, strict=True)])
@@ -317,6 +318,17 @@ def _finish(peer: Peer, name: str, everything: bool = False) -> None:
         files.write_json(path, marker)
 
 
+def _of_now(peer: Peer, command: Command) -> Command:
+    """A command that was kept, asked from where its session stands now: its record follows no old word."""
+    me = command.me
+    if (me.name, me.clone, me.gitdir) == (peer.me.name, peer.me.clone, peer.me.gitdir):
+        now = {"branch": peer.me.branch, "head": peer.me.head}
+    else:
+        session = sessions.find(peer.state, me)
+        now = {"branch": session.branch, "head": session.head} if session is not None else {}
+    return msgspec.structs.replace(command, me=msgspec.structs.replace(me, **now))
+
+
 def _decoded(raw: dict[str, Any]) -> Command:
     return commands.decode(json.dumps(raw).encode())
 
@@ -347,7 +359,7 @@ def _spelled(command: Command) -> str:
     if isinstance(command, Answer):
         return "ack " + " ".join(command.deltas)
     if isinstance(command, EditPlan):
-        return f"plan, {len(command.edits)} edits"
+        return f"plan, {count(len(command.edits), 'edit')}"
     if isinstance(command, Progress):
         return f"task progress {command.task}" + (f" {command.percent}" if command.percent is not None else "")
     asked = (

@@ -15,6 +15,7 @@ from git_peer.core.log.command import Me
 from git_peer.core.log.state import State
 from git_peer.core.rules.decide import End
 from git_peer.core.session import record as sessions
+from git_peer.core.text import count
 from git_peer.hooks import install as hooks
 from git_peer.hooks import mirrors, rewriting
 from git_peer.ops import sync as tentative
@@ -40,12 +41,12 @@ class Loss:
 
     def told(self, remote: Remote) -> str:
         """The same in words."""
-        who = f"{self.clones} other clone{'s' * (self.clones != 1)}"
+        who = count(self.clones, "other clone")
         if self.sessions:
             who += f" with the sessions {', '.join(self.sessions[:9])}{', …' * (len(self.sessions) > 9)}"
-        count = f"{self.locks} lock{'s' * (self.locks != 1)}"
+        held = count(self.locks, "lock")
         return (
-            f"deletes {remote.ref} on {remote.name}, the log of everybody: {count}, and the plan and news. {who} "
+            f"deletes {remote.ref} on {remote.name}, the log of everybody: {held}, and the plan and news. {who} "
             "can lock nothing then, and push nothing that git-peer checks, until each has run `git peer uninstall`, or "
             "one has put the log back"
         )
@@ -114,7 +115,7 @@ def give_back(peer: Peer, left: Left) -> None:
             peer.engine.told()
     except PeerError as why:
         if held:
-            what = f"{len(held)} lock{'s' * (len(held) != 1)} on {name}"
+            what = f"{count(len(held), 'lock')} on {name}"
             left.stayed.append(f"{what}, which lapse by themselves: {why.message}")
 
 
@@ -132,6 +133,8 @@ def _as(peer: Peer, one: sessions.Session) -> Me:
         host=one.host,
         user=peer.me.user,
         worktree=one.worktree,
+        branch=one.branch,
+        head=one.head,
     )
 
 

@@ -12,7 +12,7 @@ from git_peer.ops import gate
 from git_peer.ops.peer import Peer
 from git_peer.publish.engine import Options
 from git_peer.publish.snapshot import World
-from git_peer.store.clone import runs
+from git_peer.store.clone import runs, times
 from git_peer.store.clone.clone import Clone
 from git_peer.store.git.chain import Chain
 from git_peer.store.git.repo import Repo
@@ -61,6 +61,7 @@ class Parts:
         ttl = self.settings.get("ttl")
         return Scene(
             now=0,
+            when=times.when,
             ident=lambda: os.urandom(8).hex(),
             skew=self.settings.get("clockSkew"),
             ttl_agent=ttl or 1800,

@@ -114,7 +114,7 @@ def _named(found: list[Block], only: str, test: str, reader: _Reader) -> list[Bl
         if len(code) == 1:
             given.append(_given(code[0], only))
         elif len(code) > 1 and not named:
-            reader.say(f"{len(code)} blocks without a name: write a line `FILE: path` above each")
+            reader.say(f"{texts.count(len(code), 'block')} without a name: write a line `FILE: path` above each")
     if test and test != only and test not in taken and len(tests) == 1 and (given or only in taken):
         given.append(_given(tests[0], test))
     return named + given
@@ -155,7 +155,7 @@ class _Reader:
     def end(self) -> Changes:
         kept = self.problems[:SHOWN]
         if len(self.problems) > SHOWN:
-            kept.append(f"and {len(self.problems) - SHOWN} more problems")
+            kept.append(f"and {texts.count(len(self.problems) - SHOWN, 'more problem')}")
         changed = {path: new for path, new in self.files.items() if self.existing(path) != new}
         if self.files and not changed and not kept:
             kept.append("the answer changes nothing: every file in it is as it was")
@@ -351,7 +351,7 @@ def subtasks(text: str, allowed: Callable[[str], str], accept: str = "") -> Divi
     except (msgspec.MsgspecError, ValueError, RecursionError) as wrong:
         return Division((), (f"no JSON with subtasks: {texts.line(str(wrong), 200)}",))
     if not LEAST <= len(found) <= MOST:
-        return Division((), (f"{len(found)} subtasks: between {LEAST} and {MOST} are wanted",))
+        return Division((), (f"{texts.count(len(found), 'subtask')}: between {LEAST} and {MOST} are wanted",))
     problems: list[str] = []
     parts: list[Subtask] = []
     for number, one in enumerate(found, 1):

@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from git_peer.core import text as texts
 from git_peer.core.errors import EXIT, PeerError
 from git_peer.runner.work import Tell
 
@@ -155,7 +156,7 @@ def go(
         there = chain.ask("plan", "new", goal, "--yes", *plan)
     found = Runners()
     while True:
-        tell(f"{count} runners begin")
+        tell(f"{texts.count(count, 'runner')} {'begins' if count == 1 else 'begin'}")
         with chain.runners(found, count, run):
             merged = _watched(chain, found, integrate, tell)
         done = chain.ask("integrate", *integrate, may_fail=True)

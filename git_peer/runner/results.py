@@ -184,7 +184,7 @@ def feedback(tests: Tests, output: str, most_chars: int, roots: Sequence[str] = 
         told = f"FAILED {name}\n{_asserted(scrub(message, roots), max(200, most_chars // 6))}"
         left -= len(told) + 1
         if left < 0 and short:
-            short.append(f"(and {len(tests.failures) - len(short)} more failing tests)")
+            short.append(f"(and {len(tests.failures) - len(short)} more failing)")
             break
         short.append(told)
     parts += short

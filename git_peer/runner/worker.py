@@ -16,6 +16,7 @@ from git_peer.core.plan.task.claim import GiveUp
 from git_peer.core.plan.task.decide import Move
 from git_peer.core.plan.task.record import Task
 from git_peer.core.session import record as sessions
+from git_peer.core.text import count
 from git_peer.ops import acceptance as accepting
 from git_peer.ops import ballots, claims, task_base, trials
 from git_peer.ops import integrate as integrating
@@ -254,7 +255,7 @@ class Worker:
                 self._tell(f"not integrated: {why.message}")
             else:
                 self._seen = waiting
-                self._tell(f"integrated {len(done['merged'])} tasks")
+                self._tell(f"integrated {count(len(done['merged']), 'task')}")
                 return True
         if self._helped(peer):
             return True

@@ -98,6 +98,7 @@ SETTINGS: dict[str, tuple[Any, Any, str]] = {
     "integration": (branches, (), "the branches on which work lands, the first of them the project's"),
     "gateBranches": (branches, (), "other branches that take no change of what somebody else has locked"),
     "ttl": (seconds, 0, "how long a lock lasts without a sign of life (default: 30m for agents, 8h for people)"),
+    "heartbeat": (seconds, 0, "how often a session that holds something is heard of (default: each half TTL)"),
     "maxTtl": (seconds, 86400, "the longest TTL that can be asked for"),
     "clockSkew": (seconds, 60, "how far clocks may differ before a lapsed lock may be taken"),
     "retryTimeout": (seconds, 60, "how long a command tries before it ends with exit 3"),

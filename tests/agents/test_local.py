@@ -34,7 +34,7 @@ def test_an_edit_takes_the_lock(local: Clone) -> None:
     assert one.locks() == {"src/api.py": "local"}
     why = two.edit("src/api.py")
     assert one.name in why
-    assert "until" in why
+    assert "lapses in" in why
     assert "git peer lock 'src/api.py' --wait" in why
     assert "git peer push-delta" in why
     assert "--force" not in why

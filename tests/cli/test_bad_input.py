@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from git_peer import layout
 from tests.cli.asking import ask, complaint, held, refused, snapshot
 from tests.world import Clone, Result, World, require, start
 
@@ -137,7 +138,7 @@ def test_a_newer_log(local: Clone) -> None:
 
     tip = local.git("rev-parse", "refs/peer/coordination").line
     declared = json.loads(local.git("show", f"{tip}:log.json").out)
-    assert declared["format"] == 1
+    assert declared["format"] == layout.FORMAT
     blob = local.git("hash-object", "-w", "--stdin", stdin=json.dumps(declared | {"format": 99}).encode()).line
     index = {"GIT_INDEX_FILE": str(local.common / "scratch")}
     local.git("read-tree", tip, env=index)

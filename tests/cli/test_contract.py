@@ -130,6 +130,7 @@ def test_keys_of_the_readers(local: Clone) -> None:
     assert held(status) == [("src/", "zoe")]
     (peer,) = ask(local, "peers")["sessions"]
     keys = {"name", "sid", "agent", "host", "worktree", "branch", "head", "doing", "task", "last_seen", "live"}
+    keys |= {"capabilities", "issue", "spec", "paths", "meta"}
     assert peer.keys() == keys
     assert (peer["name"], peer["agent"], peer["doing"], peer["live"]) == ("zoe", "claude", "tests", True)
     assert ask(local, "whoami", as_="zoe")["sid"] == peer["sid"]

@@ -235,7 +235,8 @@ def test_force_is_told(local: Clone, target: str) -> None:
     for _ in range(2):
         answer = ask(local, "status", as_="zoe")
         assert [(n["code"], n["target"], n["lock"]) for n in answer["notices"]] == [("lost", target, lost["id"])]
-    assert "lost" in local.peer("status", as_="zoe").err
+    assert "lost" in local.peer("status", as_="zoe").out
+    assert "lost" in local.peer("locks", as_="zoe").err
     assert codes(ask(local, "status", as_="abe")) == []
     assert codes(ask(local, "lock", "docs/", as_="zoe")) == ["lost"]
     assert codes(ask(local, "lock", "docs/", as_="zoe")) == codes(ask(local, "status", as_="zoe")) == []

@@ -10,6 +10,7 @@ import msgspec
 import pygit2
 import pytest
 
+from git_peer import layout
 from git_peer.core.log import record as log
 from git_peer.core.log.state import Event, State
 from git_peer.core.rules import bounds, fold
@@ -282,13 +283,13 @@ def test_what_an_earlier_release_let_in(pair: tuple[Clone, Clone], world: World)
 def test_a_newer_format_is_told(pair: tuple[Clone, Clone], world: World) -> None:
     """Reading and gating go on, writing stops, and doctor says why."""
     one, two = pair
-    forged(two, {"kind": "log.format", "id": "f1", "at": 1, "by": "git-peer", "format": 2})
+    forged(two, {"kind": "log.format", "id": "f1", "at": 1, "by": "git-peer", "format": layout.FORMAT + 1})
     ask(one, "sync")
     refused(one, "newer_format", "lock", "x", as_="a")
     assert held(ask(one, "locks")) == [("src/api.py", "a")]
     for args in ((), ("--fix",)):
         check = log_check(one, *args, status=1)
-        assert "format 2" in check["detail"]
+        assert f"format {layout.FORMAT + 1}" in check["detail"]
         assert check["hint"] == "update git-peer"
 
 

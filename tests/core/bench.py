@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from git_peer import layout
 from git_peer.core.errors import PeerError
 from git_peer.core.lock import decide as taking
 from git_peer.core.lock.decide import Wish
@@ -23,14 +24,16 @@ from git_peer.core.target import target as targets
 class Bench:
     """A log in memory: commands are decided and folded, one commit each, with a clock that the test moves."""
 
-    def __init__(self) -> None:
+    def __init__(self, format: int = layout.FORMAT) -> None:  # noqa: A002 - the log's word
         self.blobs: dict[str, bytes] = {}
         self.height = 0
         self.now = 1_000_000
         self._ids = count(1)
         self.trusted = True
         self.files: dict[str, bytes] = {}  # what the repository has by way of blobs
-        root = log.LogCreate(id=self.ident(), at=self.now, by="git-peer", log="L", format=1, mode="local", readme="r")
+        root = log.LogCreate(
+            id=self.ident(), at=self.now, by="git-peer", log="L", format=format, mode="local", readme="r"
+        )
         self.fold([root])
 
     def ident(self) -> str:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from git_peer import layout
 from git_peer.core.errors import Malformed, PeerError
 from git_peer.core.log import record as log
 from git_peer.core.log.state import Event, State, encode
@@ -163,12 +164,12 @@ def test_many_globs(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_format_goes_up_one_step(bench: Bench) -> None:
     """So no number at random stops every writer, and no session does it."""
     raised = {"kind": "log.format", "id": "f1", "at": bench.now, "by": "git-peer"}
-    for number in (99, 1, 0, -1, 3, 2**60):
+    for number in (99, layout.FORMAT, 0, -1, layout.FORMAT + 2, 2**60):
         with pytest.raises(Malformed):
             arrive(bench, {**raised, "format": number})
     with pytest.raises(Malformed):
-        arrive(bench, {**raised, "format": 2, "by": "a", "sid": sid(bench)})
-    arrive(bench, {**raised, "format": 2})
+        arrive(bench, {**raised, "format": layout.FORMAT + 1, "by": "a", "sid": sid(bench)})
+    arrive(bench, {**raised, "format": layout.FORMAT + 1})
 
 
 def test_every_field_is_known_to_the_bounds() -> None:

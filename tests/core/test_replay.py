@@ -1,8 +1,9 @@
 """The format is a promise: events of every kind, as earlier releases wrote them, still make the same trees.
 
-replay.jsonl was written once by the release that was there before events and commands became classes with their own
-rules; a line is a commit: its events, its tree's id, its subject, and what `git peer log` says each event is about.
-It only ever grows: a new kind of event adds lines, and no line changes.
+replay.jsonl was begun by the release that was there before events and commands became classes with their own rules; a
+line is a commit: its events and its tree's id, which never change, and the words for people that go with them, which
+may: its subject, and what `git peer log` says of each event. It only ever grows: a new kind of event, or a new version
+of one, adds lines.
 """
 
 from __future__ import annotations
@@ -42,8 +43,13 @@ def test_the_same_events_make_the_same_trees(log: int, tmp_path: Path) -> None:
         where = f"commit {commit['height']} of log {log}"
         assert TreeWriter(git).build(None, dict(blobs)) == commit["tree"], where
         assert subject.of(events, State(DictReader(blobs))) == commit["subject"], where
-        assert [subject.about(event) for event in commit["events"]] == commit["about"], where
+        assert [subject.said(event) for event in events] == commit["says"], where
 
 
 def test_every_kind_of_event_is_among_them() -> None:
     assert {event["kind"] for commit in COMMITS for event in commit["events"]} == set(fold.KINDS)
+
+
+def test_every_version_of_an_event_is_among_them() -> None:
+    there = {(event["kind"], event.get("v", 1)) for commit in COMMITS for event in commit["events"]}
+    assert there == {(name, v) for name, kind in fold.KINDS.items() for v in range(kind.came, kind.newest() + 1)}

@@ -19,8 +19,8 @@ def test_refusal_says_who_why_and_until_when(site: Site) -> None:
     head = site.git("rev-parse", "HEAD")
     error = site.refused("commit", "-qam", "x")
     lines = error.splitlines()
-    assert lines[0].startswith("error: src/auth.py is locked by claude-a (exclusive, until ")
-    assert lines[0].endswith("Z): rewriting [31m the login")
+    assert lines[0].startswith("error: src/auth.py is locked by claude-a (exclusive, lapses in ")
+    assert lines[0].endswith(")): rewriting [31m the login")
     assert lines[1] == ("hint: wait until then, ask claude-a, or commit the rest with 'git commit -- <other paths>'")
     assert site.git("rev-parse", "HEAD") == head
     site.git("checkout", "-q", "src/auth.py")

@@ -79,7 +79,7 @@ def test_shared(site: Site) -> None:
     mine = lock("a", "me", mode="shared")
     me = session("me", **HERE)
     site.log(theirs)
-    assert "(shared, until" in site.refused("commit", "-qm", "x")
+    assert "(shared, lapses in" in site.refused("commit", "-qm", "x")
     site.log(theirs, mine | {"state": "pending"}, sessions=(me,))
     site.refused("commit", "-qm", "x")
     site.log(theirs, lock("b", "me", mode="shared"), sessions=(me,))
@@ -142,7 +142,7 @@ def test_many_refused_paths_are_not_all_listed(site: Site) -> None:
     site.log(lock("d", kind="dir"))
     site.git("add", "-A")
     lines = site.refused("commit", "-qm", "x").splitlines()
-    assert len([line for line in lines if " on d/, until " in line]) == gate.SHOWN
+    assert len([line for line in lines if " on d/, lapses " in line]) == gate.SHOWN
     assert f"error: and {count - gate.SHOWN} more" in lines
 
 

@@ -114,8 +114,8 @@ def test_the_gate_imports_little(site: Site, locked: str) -> None:
     ours = {name for name in modules if name.startswith("git_peer")}
     parts = {"hooks", "hooks.gate", "layout", "core", "core.target", "core.target.glob", "core.session"}
     parts |= {"core.session.clock", "core.session.lease", "core.session.naming", "core.lock", "core.lock.rule"}
-    if locked == "a":  # by what time a lease is judged
-        parts |= {"store", "store.clone", "store.clone.runs", "store.clone.times"}
+    if locked == "a":  # by what time a lease is judged, and where a refusal is noted
+        parts |= {"store", "store.clone", "store.clone.runs", "store.clone.times", "store.clone.refusals"}
     assert ours == {"git_peer"} | {f"git_peer.{part}" for part in parts}
 
 

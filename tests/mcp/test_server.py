@@ -94,6 +94,36 @@ def test_an_agents_round(clone: Clone, world: World, over: Transport) -> None:
     over(clone, use)
 
 
+def test_what_a_session_says_of_itself(clone: Clone, over: Transport) -> None:
+    """It is said with a sign of life, read by all, and emptied again."""
+
+    async def use(session: ClientSession) -> None:
+        given = {"doing": "the parser", "capabilities": ["sql"], "issue": "42", "paths": ["src/"], "meta": {"pr": 7}}
+        failed, got, text = await _call(session, "renew", **given)
+        assert not failed, text
+        name = got["name"]
+        keys = ("doing", "capabilities", "issue", "spec", "paths", "meta")
+        for empty in (False, True):
+            if empty:
+                nothing = {"doing": "", "capabilities": [], "issue": "", "spec": "", "paths": [], "meta": {}}
+                failed, _, text = await _call(session, "renew", **nothing)
+                assert not failed, text
+            for tool in ("get_project", "status"):
+                failed, got, text = await _call(session, tool)
+                assert not failed, text
+                [mine] = [one for one in got["sessions"] if one["name"] == name]
+                said: dict[str, Any] = {
+                    **dict.fromkeys(("issue", "spec")),
+                    "doing": "",
+                    "capabilities": [],
+                    "paths": [],
+                    "meta": {},
+                }
+                assert {key: mine[key] for key in keys} == (said if empty else {"spec": None, **given})
+
+    over(clone, use)
+
+
 def test_it_is_an_agent_and_ends_with_its_client(clone: Clone, over: Transport) -> None:
     async def use(session: ClientSession) -> str:
         _, got, _ = await _call(session, "lock_file", paths=["a"])

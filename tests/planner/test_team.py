@@ -140,7 +140,7 @@ def test_replan_keeps_started_work(local: Clone, api: Api) -> None:
     result = local.peer("plan", "replan", "It needs a cache", env=api.env, status=1)
     for wanted in ("~ t2  Do the API", "depends on: t1, t5", "+ t5  Do cache", "- t4  Do docs", "age: int"):
         assert wanted in result.out, result
-    assert "nothing was written: 1 new, 1 changed, 1 dropped tasks were proposed" in result.err
+    assert "nothing was written of what was proposed: 1 new task, 1 changed task, 1 dropped task" in result.err
     prompt, back = api.requests[1]["messages"][0]["content"], api.requests[2]["messages"][-1]["content"][0]["content"]
     assert "It needs a cache" in prompt
     assert "task t1 (in_progress, build, for ben): Do model" in prompt

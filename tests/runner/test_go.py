@@ -140,4 +140,4 @@ def test_a_runner_that_ends_too_early(monkeypatch: pytest.MonkeyPatch) -> None:
     done = going.go(chain, "Words", 1, [], [], [], tell)
     assert (chain.rounds, chain.merging) == (2, [])
     assert [one["task"] for one in done["runs"]] == ["t1", "t2"]
-    assert seen == ["planning", "1 runners begin", "1 runners begin"]
+    assert seen == ["planning", "1 runner begins", "1 runner begins"]

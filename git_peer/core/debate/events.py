@@ -73,8 +73,8 @@ class DebateOpen(Event, tag="debate.open", frozen=True, kw_only=True):
         debates.put(state, debate)
         _answered(state, debate, self)
 
-    def about(self) -> str:
-        return self.topic
+    def says(self) -> str:
+        return f"opened a debate: {self.topic}"
 
 
 class DebateTurn(Event, tag="debate.turn", frozen=True, kw_only=True):
@@ -105,6 +105,12 @@ class DebateTurn(Event, tag="debate.turn", frozen=True, kw_only=True):
         turn = Turn(**alike(self, Turn) | {"proposal": self.proposal if self.verdict else ""}, session=self.by)
         debates.put(state, debates.spoken(debate, turn, self.constraints, self.alternatives), debate)
         _answered(state, debate, self)
+
+    def says(self) -> str:
+        does = {"accept": "accepted", "reject": "rejected"}
+        if self.verdict:
+            return f"{does.get(self.verdict, self.verdict)} proposal {self.proposal[:8]} in debate {self.debate[:8]}"
+        return f"{'proposed' if self.propose else 'spoke'} in debate {self.debate[:8]}: {self.propose or self.message}"
 
 
 class DebateEscalate(Event, tag="debate.escalate", frozen=True, kw_only=True):
@@ -139,6 +145,10 @@ class DebateEscalate(Event, tag="debate.escalate", frozen=True, kw_only=True):
             targets.check(target)
         why = Escalation(**alike(self, Escalation))
         debates.put(state, replace(debate, status="escalated", escalation=why), debate)
+
+    def says(self) -> str:
+        why = {"asked": "a person is asked for", "rounds": "its rounds are over", "idle": "nobody spoke"}
+        return f"escalated debate {self.debate[:8]}: {self.reason or why.get(self.how, self.how)}"
 
 
 class DebateResolve(Event, tag="debate.resolve", frozen=True, kw_only=True):
@@ -178,6 +188,9 @@ class DebateResolve(Event, tag="debate.resolve", frozen=True, kw_only=True):
             raise Malformed("it is about no contract")
         debates.put(state, replace(debate, status="resolved", resolution=Resolution(**alike(self, Resolution))), debate)
 
+    def says(self) -> str:
+        return f"resolved debate {self.debate[:8]} ({self.how}): {self.decision}"
+
 
 class DebateLapse(Event, tag="debate.lapse", frozen=True, kw_only=True):
     """A debate that was resolved 14 days ago leaves the tree."""
@@ -193,6 +206,9 @@ class DebateLapse(Event, tag="debate.lapse", frozen=True, kw_only=True):
         if not is_old(debate, self.at):
             raise Malformed(f"debate {debate.id[:8]} was not resolved 14 days ago")
         debates.remove(state, debate)
+
+    def says(self) -> str:
+        return f"took out debate {self.debate[:8]}, resolved 14 days ago"
 
 
 def is_old(debate: Debate, now: int) -> bool:

@@ -54,8 +54,8 @@ class DeltaPush(Event, tag="delta.push", frozen=True, kw_only=True):
             raise Malformed("a name that is none")
         deltas.put(state, Delta(**alike(self, Delta), height=height, session=self.by))
 
-    def about(self) -> str:
-        return f"{self.severity} {self.type}: {self.summary}"
+    def says(self) -> str:
+        return f"told of a {self.type.replace('_', ' ')} ({self.severity}): {self.summary}"
 
 
 class DeltaAck(Event, tag="delta.ack", frozen=True, kw_only=True):
@@ -82,8 +82,8 @@ class DeltaAck(Event, tag="delta.ack", frozen=True, kw_only=True):
             text.check(reason, text.MESSAGE)
         answer(state, delta, Ack(sid=self.sid, session=self.by, at=self.at, note=self.note, why=self.why))
 
-    def about(self) -> str:
-        return f"{self.delta[:8]} {self.note}"
+    def says(self) -> str:
+        return f"answered delta {self.delta[:8]}" + (f": {self.note}" if self.note else "")
 
 
 class DeltaSupersede(Event, tag="delta.supersede", frozen=True, kw_only=True):
@@ -104,6 +104,9 @@ class DeltaSupersede(Event, tag="delta.supersede", frozen=True, kw_only=True):
             raise Malformed(f"{old.id[:8]} is of {old.session}", "not_yours", f"ask {old.session}, or answer it")
         deltas.put(state, msgspec.structs.replace(new, supersedes=old.id), new)
         deltas.remove(state, old)
+
+    def says(self) -> str:
+        return f"replaced delta {self.delta[:8]} by {self.new[:8]}"
 
 
 class DeltaSettle(Event, tag="delta.settle", frozen=True, kw_only=True):
@@ -131,6 +134,10 @@ class DeltaSettle(Event, tag="delta.settle", frozen=True, kw_only=True):
             expiry.check(proof, session, session.ttl if session else 0, self, state)
         deltas.remove(state, delta)
 
+    def says(self) -> str:
+        how = f"debate {self.debate[:8]} about it is over" if self.debate else "all whom it concerns have answered"
+        return f"settled delta {self.delta[:8]}: {how}"
+
 
 class DeltaLapse(Event, tag="delta.lapse", frozen=True, kw_only=True):
     """A delta leaves the tree that has been open for 14 days."""
@@ -146,6 +153,9 @@ class DeltaLapse(Event, tag="delta.lapse", frozen=True, kw_only=True):
         if not is_old(delta, self.at):
             raise Malformed(f"{delta.id[:8]} is not 14 days old")
         deltas.remove(state, delta)
+
+    def says(self) -> str:
+        return f"took out delta {self.delta[:8]}, open for 14 days"
 
 
 def is_old(delta: Delta, now: int) -> bool:

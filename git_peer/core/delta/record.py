@@ -179,7 +179,7 @@ def touched(delta: Delta, paths: Iterable[str], folds: bool) -> list[str]:
 
 def _few(reasons: list[str], what: str) -> list[str]:
     more = len(reasons) - SHOWN
-    return reasons if more <= 0 else [*reasons[:SHOWN], f"and {more} more {what}{'s' * (more > 1)} of yours"]
+    return reasons if more <= 0 else [*reasons[:SHOWN], f"and {text.count(more, f'more {what}')} of yours"]
 
 
 def answered(delta: Delta, who: Reader) -> bool:
@@ -252,7 +252,8 @@ def notices(state: State, who: Reader, most: int = 5) -> list[dict[str, Any]]:
         for delta, why in waiting[:most]
     ]
     if len(waiting) > most:
-        more = f"{len(waiting) - most} more deltas want your answer"
+        left = len(waiting) - most
+        more = f"{text.count(left, 'more delta')} {'wants' if left == 1 else 'want'} your answer"
         notices.append({"code": "delta", "message": more, "hint": "`git peer deltas` lists them"})
     return notices
 

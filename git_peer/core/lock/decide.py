@@ -20,13 +20,13 @@ from git_peer.core.lock.events import (
     LockRelease,
     LockRenew,
     LockTake,
+    named,
 )
 from git_peer.core.lock.record import Lock
 from git_peer.core.log.command import Answer, Command, Me, Scene
-from git_peer.core.log.record import LogFormat
 from git_peer.core.log.state import Record, State
 from git_peer.core.log.txn import MAX_BATCH, Txn, too_large
-from git_peer.core.session import expiry
+from git_peer.core.session import expiry, naming
 from git_peer.core.session import record as sessions
 from git_peer.core.session.expiry import Evidence
 from git_peer.core.session.record import Session
@@ -184,11 +184,13 @@ def judge(txn: Txn, wish: Wish, place: waits.Wait | None) -> Grant:
 
 def take(txn: Txn, grant: Grant) -> list[str]:
     """Grant it: the ids of the locks that it comes to. One's own are renewed."""
+    ended = [lock for lock, _ in grant.ends.values()]
     for lock, evidence in grant.ends.values():
+        end: dict[str, Any] = {"lock": lock.id, "holder": lock.session, "paths": named(lock, ended)}
         if evidence is not None:
-            txn.emit(LockExpire, lock=lock.id, holder=lock.session, evidence=evidence)
+            txn.emit(LockExpire, **end, evidence=evidence)
         else:
-            txn.emit(LockPreempt, lock=lock.id, holder=lock.session, priority=grant.priority)
+            txn.emit(LockPreempt, **end, priority=grant.priority)
     ids = []
     for target, (mine, agents) in grant.standing.items():
         if mine is not None:
@@ -203,14 +205,10 @@ def take(txn: Txn, grant: Grant) -> list[str]:
 
 def _take(txn: Txn, target: Target, grant: Grant) -> str:
     wish, path = grant.wish, target.path if target.kind == "file" else ""
-    of_lines: dict[str, Any] = {}
-    if target.region:
-        _declare(txn)
-        of_lines = {"v": 2, "maps": _maps(txn, target)}
     granted = txn.emit(
         LockTake,
         target=target,
-        **of_lines,
+        maps=_maps(txn, target) if target.region else {},
         mode=wish.mode,
         ttl=grant.ttl,
         priority=grant.priority,
@@ -220,14 +218,6 @@ def _take(txn: Txn, target: Target, grant: Grant) -> str:
         blobs={path: wish.blobs[path]} if path in wish.blobs else {},
     )
     return granted.id
-
-
-def _declare(txn: Txn) -> None:
-    """Have the log say that lines of one file are compared in it: releases that do not know how only read on."""
-    txn.begin()
-    while txn.state.log.format < locks.OF_LINES:
-        following = txn.state.log.format + 1
-        txn.fold(LogFormat(id=txn.scene.ident(), at=txn.scene.now, by="git-peer", format=following))
 
 
 def _maps(txn: Txn, target: Target) -> dict[str, Spans]:
@@ -301,13 +291,17 @@ def locked(state: State, conflicts: list[tuple[Target, Lock]], scene: Scene) -> 
     """The refusal that names what stands in the way."""
     target, lock = conflicts[0]
     view = locks.describe(state, lock, scene, "")
-    until = "its lease has run out, and may be taken a little later" if not view["live"] else view["expires_at"]
+    until = "its lease has run out, and may be taken a little later"
+    if view["live"]:
+        until = f"lapses {scene.when(locks.ends(state, lock, scene))}"
+    where = naming.where(lock.session, view["host"], view["worktree"])
+    place = f", at {text.word(where)}" if where else ""
     why = f": {text.quoted(lock.reason)}" if lock.reason else ""
     more = f", and {len(conflicts) - 1} more" if len(conflicts) > 1 else ""
     return PeerError(
         "locked",
         f"{targets.show(target)} is locked by {lock.session} ({lock.mode}, {targets.show(lock.target)}, "
-        f"until {until}){why}{more}",
+        f"{until}{place}){why}{more}",
         f"ask {lock.session}, work on something else, or try again later; `git peer locks` shows what is taken",
         acquired=False,
         conflicts=[{"target": targets.show(t), "lock": locks.describe(state, c, scene, "")} for t, c in conflicts],
@@ -347,12 +341,8 @@ def _wait(txn: Txn, wish: Wish, place: waits.Wait | None, why: PeerError) -> Ans
     if place is None:
         priority = priority_of(wish, txn.session, txn.me)
         waits.sweep(txn)
-        of_lines = any(target.region for target in wish.targets)
-        if of_lines:
-            _declare(txn)
         txn.emit(
             waits.LockWait,
-            v=2 if of_lines else 1,
             targets=wish.targets,
             mode=wish.mode,
             priority=priority,
@@ -370,10 +360,10 @@ def release(txn: Txn, chosen: list[Lock], force: str | None = None) -> None:
         if locks.by_pointer(txn.state, lock.session, lock.id) is None:
             txn.opens()  # the session's beginning swept it: that it ended was asked for
         elif _owns(txn.state, session, txn.me, lock):
-            txn.emit(LockRelease, lock=lock.id)
+            txn.emit(LockRelease, lock=lock.id, paths=named(lock, chosen))
         elif force is not None:
             sessions.may_force(session, txn.me, txn.scene, "break another's lock")
-            txn.emit(LockBreak, lock=lock.id, holder=lock.session, reason=force)
+            txn.emit(LockBreak, lock=lock.id, holder=lock.session, reason=force, paths=named(lock, chosen))
         elif not expire(txn, lock):
             raise PeerError(
                 "not_yours",
@@ -387,5 +377,5 @@ def expire(txn: Txn, lock: Lock) -> bool:
     """End a lock whose lease ran out; whether it did."""
     evidence = lapse(txn.state, lock, txn.scene)
     if evidence is not None:
-        txn.emit(LockExpire, lock=lock.id, holder=lock.session, evidence=evidence)
+        txn.emit(LockExpire, lock=lock.id, holder=lock.session, evidence=evidence, paths=named(lock, [lock]))
     return evidence is not None

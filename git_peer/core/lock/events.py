@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from git_peer import layout
@@ -16,6 +18,7 @@ from git_peer.core.session.expiry import Evidence
 from git_peer.core.target import target as targets
 from git_peer.core.target.target import Spans, Target
 
+MOST = 128 * 1024  # bytes of what the ends of one transaction say of their paths
 AGENT_CEILING, PERSON_CEILING = 5, 10  # the priorities that may be asked for: a person outranks agents
 
 
@@ -29,7 +32,7 @@ class LockTake(Event, tag="lock.take", frozen=True, kw_only=True):
         "priority": 5,
     }
     part = "grant"
-    newest = 2
+    since = {"maps": 2}
 
     target: Target
     mode: str
@@ -75,14 +78,14 @@ class LockTake(Event, tag="lock.take", frozen=True, kw_only=True):
         sessions.touch(state, self, height, ttl=max(session.ttl, self.ttl))
         fences.taken(state, self.target, self.sid, self.by, token, self.at, self.maps)
 
+    def least(self) -> int:
+        """Version 2 for lines, with others of that file or without."""
+        return max(super().least(), locks.OF_LINES if self.target.region else 1)
+
     def _of_lines(self, state: State) -> locks.Meets | None:
         """Version 2: a grant of lines, with what was found of other lines of that file. How locks are compared."""
         if self.v == 1:
-            if self.maps:
-                raise Malformed("lock.take of version 1 has no maps")
             return None
-        if state.log.format < locks.OF_LINES:
-            raise Malformed(f"lock.take of version 2 in a log of format {state.log.format}")
         if not (self.target.region and self.target.blob):
             raise Malformed("lock.take of version 2 is for lines of a blob")
         others = {lock.id for lock in locks.near(state, self.target) if targets.of_one_file(lock.target, self.target)}
@@ -94,12 +97,9 @@ class LockTake(Event, tag="lock.take", frozen=True, kw_only=True):
                 raise Malformed(f"the lines of {ident} are no range")
         return locks.recorded_with(state, self.target, self.maps)
 
-    def line(self, state: State) -> str:
-        """What was taken."""
-        return f"lock: {self.by} took {self.about()}"
-
-    def about(self) -> str:
-        return targets.show(self.target)
+    def says(self) -> str:
+        shared = " (shared)" if self.mode == "shared" else ""
+        return f"took {targets.show(self.target)}{shared}"
 
 
 class LockChange(Event, frozen=True, kw_only=True):
@@ -107,9 +107,28 @@ class LockChange(Event, frozen=True, kw_only=True):
 
     lock: str
 
-    def about(self) -> str:
-        """The id of the lock."""
-        return self.lock
+    @property
+    def named(self) -> str:
+        """The lock, by its id."""
+        return f"lock {self.lock[:8]}"
+
+
+class LockEnd(LockChange, frozen=True, kw_only=True):
+    """A lock ends. `paths` has its target, where so many locks end at once that it would be too much: nothing."""
+
+    paths: tuple[Target, ...] = ()
+
+    since = {"paths": 2}
+
+    @property
+    def named(self) -> str:
+        """What was locked; an event of the first version has only the lock's id."""
+        return ", ".join(map(targets.show, self.paths)) or super().named
+
+    @property
+    def on(self) -> str:
+        """The same after the word lock."""
+        return f" on {self.named}" if self.paths else f" {self.lock[:8]}"
 
 
 class LockRenew(LockChange, tag="lock.renew", frozen=True, kw_only=True):
@@ -144,8 +163,15 @@ class LockRenew(LockChange, tag="lock.renew", frozen=True, kw_only=True):
         state.put(locks.place(lock.id, lock.target), renewed)
         sessions.touch(state, self, height, ttl=max(session.ttl, renewed.ttl))
 
+    def says(self) -> str:
+        told = [self.mode] if self.mode else []
+        told += [f"TTL {self.ttl} s"] if self.ttl else []
+        told += [f"priority {self.priority}"] if self.priority is not None else []
+        told += [f"for task {self.task}"] if self.task else []
+        return f"renewed {self.named}" + (f" ({', '.join(told)})" if told else "")
 
-class LockRelease(LockChange, tag="lock.release", frozen=True, kw_only=True):
+
+class LockRelease(LockEnd, tag="lock.release", frozen=True, kw_only=True):
     """The owner gives it back; `landed` names the commit by which its work reached the integration branch."""
 
     example = {"lock": "k"}
@@ -156,13 +182,16 @@ class LockRelease(LockChange, tag="lock.release", frozen=True, kw_only=True):
     def apply(self, state: State, height: int, index: int) -> None:
         """The owner's word; a landing is noted at the fences of who lost the path before."""
         lock = owned(state, self, self.lock)
-        _remove(state, lock)
+        _remove(state, self, lock)
         sessions.touch(state, self, height)
         if self.landed:
             fences.landed(state, lock.target, lock.sid, self.landed)
 
+    def says(self) -> str:
+        return f"released {self.named}" + (f", landed as {self.landed[:12]}" if self.landed else "")
 
-class LockExpire(LockChange, tag="lock.expire", frozen=True, kw_only=True):
+
+class LockExpire(LockEnd, tag="lock.expire", frozen=True, kw_only=True):
     """A lease that ran out is ended, with the evidence."""
 
     example = {"lock": "k", "holder": "b", "evidence": {"how": "gone"}}
@@ -177,8 +206,11 @@ class LockExpire(LockChange, tag="lock.expire", frozen=True, kw_only=True):
         expiry.check(self.evidence, locks.holder_of(state, lock), lock.ttl, self, state)
         _lose(state, self, lock, height)
 
+    def says(self) -> str:
+        return f"ended {self.holder}'s lapsed lock{self.on}"
 
-class LockPreempt(LockChange, tag="lock.preempt", frozen=True, kw_only=True):
+
+class LockPreempt(LockEnd, tag="lock.preempt", frozen=True, kw_only=True):
     """Another's lock is ended for one of strictly higher priority."""
 
     example = {"lock": "k", "holder": "b", "priority": 5}
@@ -193,8 +225,11 @@ class LockPreempt(LockChange, tag="lock.preempt", frozen=True, kw_only=True):
             raise Malformed(f"priority {self.priority} does not outrank {lock.priority}")
         _lose(state, self, lock, height)
 
+    def says(self) -> str:
+        return f"took {self.named} from {self.holder} by priority {self.priority}"
 
-class LockBreak(LockChange, tag="lock.break", frozen=True, kw_only=True):
+
+class LockBreak(LockEnd, tag="lock.break", frozen=True, kw_only=True):
     """Another's lock is ended by force, or because its session was taken over."""
 
     example = {"lock": "k", "holder": "b", "reason": "r"}
@@ -206,6 +241,14 @@ class LockBreak(LockChange, tag="lock.break", frozen=True, kw_only=True):
     def apply(self, state: State, height: int, index: int) -> None:
         """Force, by name."""
         _lose(state, self, _find(state, self.holder, self.lock), height)
+
+    def says(self) -> str:
+        return f"broke {self.holder}'s lock{self.on}"
+
+
+def named(lock: Lock, among: Iterable[Lock]) -> tuple[Target, ...]:
+    """The `paths` of the event that ends `lock`; none where so many end with it that they would not fit a batch."""
+    return (lock.target,) if sum(len(one.target.path) + 60 for one in among) <= MOST else ()
 
 
 def _find(state: State, holder: str, ident: str) -> Lock:
@@ -247,12 +290,14 @@ def _of_finished_task(state: State, ident: str) -> Lock | None:
     return None
 
 
-def _remove(state: State, lock: Lock) -> None:
+def _remove(state: State, event: LockEnd, lock: Lock) -> None:
+    if event.paths not in ((), (lock.target,)):
+        raise Malformed(f"lock {lock.id} is on {targets.show(lock.target)}")
     state.delete(locks.place(lock.id, lock.target))
     state.delete(locks.pointer(lock.session, lock.id))
 
 
-def _lose(state: State, event: Event, lock: Lock, height: int) -> None:
-    _remove(state, lock)
+def _lose(state: State, event: LockEnd, lock: Lock, height: int) -> None:
+    _remove(state, event, lock)
     sessions.touch(state, event, height)
     fences.lost(state, lock.id, lock.target, lock.sid, lock.session, lock.token, event.at)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from git_peer import layout
 from git_peer.core.errors import Malformed
 from git_peer.core.lock import events as locking
 from git_peer.core.lock import fence as fences
@@ -16,8 +17,12 @@ from git_peer.core.log.state import Event, State
 from git_peer.core.log.txn import Txn
 from git_peer.core.session import record as sessions
 from git_peer.core.session.record import Session
+from git_peer.core.target import target as targets
 from git_peer.core.target.glob import covers
+from git_peer.core.target.target import Target
 from git_peer.layout import unpercent
+
+SUMMARY = 16 * 1024  # bytes of what a landing says of its paths
 
 
 class RefUpdate(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
@@ -34,16 +39,24 @@ class PushLand(Event, tag="push.land", frozen=True, kw_only=True):
     example = {"refs": [{"ref": "refs/heads/main", "new": "1a"}]}
     part = "land"
 
+    since = {"paths": 2}
+
     refs: tuple[RefUpdate, ...]
     atomic: bool = True
     kept: tuple[str, ...] = ()  # ids of locks that go on, and whose work in this push others have to bring in
+    paths: tuple[Target, ...] = ()  # what changed on the integration branch; of very many, the folders that they are in
 
-    def line(self, state: State) -> str:
-        """That code landed; which, its refs say."""
-        return f"push: {self.by} landed work"
+    def says(self) -> str:
+        to = ", ".join(one.ref.removeprefix("refs/heads/") + ("" if one.new else " (deleted)") for one in self.refs)
+        some = [targets.show(target) for target in self.paths[:3]]
+        more = f" and {len(self.paths) - 3} more" if len(self.paths) > 3 else ""
+        return f"landed work on {to}" + (f": {', '.join(some)}{more}" if some else "")
 
     def apply(self, state: State, height: int, index: int) -> None:
         """A sign of life. Releases that go with it are events of their own; what is kept has landed all the same."""
+        for target in self.paths:
+            if target.kind not in ("file", "dir"):
+                raise Malformed("files and folders land")
         branch = f"refs/heads/{state.log.integration}"
         commit = next((update.new for update in self.refs if update.ref == branch), "")
         for ident in self.kept:
@@ -52,6 +65,16 @@ class PushLand(Event, tag="push.land", frozen=True, kw_only=True):
                 raise Malformed(f"nothing landed on {branch}")
             fences.landed(state, lock.target, lock.sid, commit)
         sessions.touch(state, self, height)
+
+
+def summary(paths: Iterable[str], most: int = SUMMARY) -> tuple[Target, ...]:
+    """The files of a landing, in order; of over `most` bytes the folders that they are in, as deep as fit."""
+    found = sorted(set(paths))
+    depth = max((path.count("/") for path in found), default=0)
+    while sum(len(layout.percent(path)) + 40 for path in found) > most and depth >= 0:
+        found = sorted({path if path.count("/") < depth else f"{'/'.join(path.split('/')[:depth])}/" for path in found})
+        depth -= 1
+    return tuple(targets.of_path("dir" if path.endswith("/") else "file", path.rstrip("/")) for path in found)
 
 
 def ends(
@@ -88,7 +111,7 @@ class Land(Command, tag="push", frozen=True, kw_only=True):
         freed, kept = ([], done + going) if self.keep else (done, going)
         awaited = tuple(lock.id for lock in kept if fences.awaits(txn.state, lock.target, lock.sid))
         views = [locks.describe(txn.state, lock, txn.scene, "") for lock in freed]
-        txn.emit(PushLand, refs=self.refs, atomic=self.atomic, kept=awaited)
+        txn.emit(PushLand, refs=self.refs, atomic=self.atomic, kept=awaited, paths=summary(changed))
         for lock in freed:
-            txn.emit(locking.LockRelease, lock=lock.id, landed=self.landed)
+            txn.emit(locking.LockRelease, lock=lock.id, landed=self.landed, paths=locking.named(lock, freed))
         return lambda after, scene: {"released": views}

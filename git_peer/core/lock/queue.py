@@ -42,12 +42,20 @@ class LockWait(Event, tag="lock.wait", frozen=True, kw_only=True):
         "priority": 5,
         "patience": 9,
     }
-    newest = 2  # with lines of blobs among its targets
 
     targets: tuple[Target, ...]
     mode: str
     priority: int
     patience: int
+
+    def least(self) -> int:
+        """Version 2 where lines are among its targets."""
+        return locks.OF_LINES if any(target.region for target in self.targets) else 1
+
+    @classmethod
+    def newest(cls) -> int:
+        """That of lines."""
+        return locks.OF_LINES
 
     def apply(self, state: State, height: int, index: int) -> None:
         """A place in the queue."""
@@ -56,8 +64,6 @@ class LockWait(Event, tag="lock.wait", frozen=True, kw_only=True):
             targets.check(target)
         if not self.targets or self.patience <= 0 or self.mode not in locks.MODES:
             raise Malformed("a wait needs targets, a mode and a time")
-        if self.v > 1 and state.log.format < locks.OF_LINES:
-            raise Malformed(f"lock.wait of version 2 in a log of format {state.log.format}")
         wait = Wait(
             id=self.id,
             targets=self.targets,
@@ -71,6 +77,9 @@ class LockWait(Event, tag="lock.wait", frozen=True, kw_only=True):
         )
         state.put(place(self.id), wait)
         sessions.touch(state, self, height)
+
+    def says(self) -> str:
+        return f"waits for {', '.join(map(targets.show, self.targets))}"
 
 
 class LockUnwait(Event, tag="lock.unwait", frozen=True, kw_only=True):
@@ -89,6 +98,9 @@ class LockUnwait(Event, tag="lock.unwait", frozen=True, kw_only=True):
             raise Malformed(f"{wait.session} still waits")
         state.delete(place(self.wait))
         sessions.touch(state, self, height)
+
+    def says(self) -> str:
+        return f"left the queue (wait {self.wait[:8]})"
 
 
 def place(ident: str) -> str:

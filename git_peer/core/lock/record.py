@@ -171,10 +171,16 @@ def rfc3339(at: int) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def ends(state: State, lock: Lock, scene: Scene) -> int:
+    """Epoch second at which the lease of a lock runs out; of one whose holder is gone, when it was taken."""
+    session = holder_of(state, lock)
+    return sessions.expires(session, lock.ttl, scene) if session is not None else lock.at
+
+
 def describe(state: State, lock: Lock, scene: Scene, guarantee: str) -> dict[str, Any]:
     """A lock as the command contract's L."""
     session = holder_of(state, lock)
-    ends = sessions.expires(session, lock.ttl, scene) if session is not None else lock.at
+    until = ends(state, lock, scene)
     target = lock.target
     view: dict[str, Any] = {
         "id": lock.id,
@@ -193,8 +199,8 @@ def describe(state: State, lock: Lock, scene: Scene, guarantee: str) -> dict[str
         "token": lock.token or None,
         "ttl": lock.ttl,
         "acquired_at": rfc3339(lock.at),
-        "expires_at": rfc3339(ends),
-        "live": session is not None and session.sid not in scene.left and scene.now <= ends,
+        "expires_at": rfc3339(until),
+        "live": session is not None and session.sid not in scene.left and scene.now <= until,
         "guarantee": guarantee
         or ("tentative" if not lock.token else "local" if state.log.mode == "local" else "remote"),
     }

@@ -54,6 +54,7 @@ class Scene(msgspec.Struct, frozen=True):
     ttl_person: int = 28800
     ttl_max: int = 86400
     agents_may_force: bool = False
+    when: Callable[[int], str] = str  # an epoch second as whoever reads takes it: "in 25 min (11:06)"
     clock_trusted: bool = True  # False: more than five minutes off the others; steals by watching only
     clock_off: bool = False  # whether it shows to be that; it may also be untrusted for want of evidence
     seen: Mapping[str, Mapping[str, int]] = msgspec.field(default_factory=dict)

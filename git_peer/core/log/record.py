@@ -7,6 +7,7 @@ import re
 import msgspec
 
 from git_peer import layout
+from git_peer.core import text
 from git_peer.core.errors import Malformed
 from git_peer.core.log.state import Event, Log, State
 from git_peer.core.session import record as sessions
@@ -15,9 +16,9 @@ MODES = ("local", "moving", "remote")
 _ID = re.compile("[0-9A-Za-z._-]{1,64}")
 
 
-def is_log_id(text: str) -> bool:
-    """Whether `text` may be a log's id: part of a ref."""
-    return _ID.fullmatch(text) is not None and ".." not in text and text[0] != "." and not text.endswith((".", ".lock"))
+def is_log_id(name: str) -> bool:
+    """Whether `name` may be a log's id: part of a ref."""
+    return _ID.fullmatch(name) is not None and ".." not in name and name[0] != "." and not name.endswith((".", ".lock"))
 
 
 class LogCreate(Event, tag="log.create", frozen=True, kw_only=True):
@@ -48,6 +49,9 @@ class LogCreate(Event, tag="log.create", frozen=True, kw_only=True):
         )
         state.write(layout.T_README, self.readme.encode())
 
+    def says(self) -> str:
+        return f"began the log {self.log}"
+
 
 class LogMode(Event, tag="log.mode", frozen=True, kw_only=True):
     """Where the log lives: `moving` announces a publication, `remote` or `local` ends it."""
@@ -63,6 +67,10 @@ class LogMode(Event, tag="log.mode", frozen=True, kw_only=True):
             raise Malformed(f"a log cannot go from {state.log.mode} to {self.mode}")
         state.set_log(msgspec.structs.replace(state.log, mode=self.mode))
 
+    def says(self) -> str:
+        does = {"moving": "began to move the log to a remote", "remote": "moved the log to a remote"}
+        return does.get(self.mode, "keeps the log in one clone")
+
 
 class LogFolds(Event, tag="log.folds", frozen=True, kw_only=True):
     """A clone joined whose file system folds case: from here on such paths conflict."""
@@ -70,6 +78,9 @@ class LogFolds(Event, tag="log.folds", frozen=True, kw_only=True):
     def apply(self, state: State, height: int, index: int) -> None:
         """Never taken back."""
         state.set_log(msgspec.structs.replace(state.log, folds=True))
+
+    def says(self) -> str:
+        return "noted that a clone's file system folds case: such paths conflict from here on"
 
 
 class LogIntegration(Event, tag="log.integration", frozen=True, kw_only=True):
@@ -82,6 +93,9 @@ class LogIntegration(Event, tag="log.integration", frozen=True, kw_only=True):
     def apply(self, state: State, height: int, index: int) -> None:
         """Recorded, for apply() reads no remote."""
         state.set_log(msgspec.structs.replace(state.log, integration=self.branch))
+
+    def says(self) -> str:
+        return f"noted that work lands on {self.branch}"
 
 
 class LogFormat(Event, tag="log.format", frozen=True, kw_only=True):
@@ -97,6 +111,9 @@ class LogFormat(Event, tag="log.format", frozen=True, kw_only=True):
             raise Malformed(f"a log of format {state.log.format} cannot go to {self.format}")
         state.set_log(msgspec.structs.replace(state.log, format=self.format))
 
+    def says(self) -> str:
+        return f"moved the log to format {self.format}"
+
 
 class LogVoid(Event, tag="log.void", frozen=True, kw_only=True):
     """Nothing: it stands on a base so that nothing else can, and so settles a publish whose answer was lost."""
@@ -107,6 +124,9 @@ class LogVoid(Event, tag="log.void", frozen=True, kw_only=True):
         """A sign of life where a session wrote it."""
         if self.sid:
             sessions.touch(state, self, height)
+
+    def says(self) -> str:
+        return "settled a push whose answer was lost"
 
 
 class LogRepair(Event, tag="log.repair", frozen=True, kw_only=True):
@@ -121,3 +141,6 @@ class LogRepair(Event, tag="log.repair", frozen=True, kw_only=True):
         """The store checks `good` and `voids` against the chain; the tree stays the good one's."""
         if index != 0 or not self.voids:
             raise Malformed("log.repair stands first in its commit and voids something")
+
+    def says(self) -> str:
+        return f"repaired the log: went on from {self.good[:12]}, {text.count(len(self.voids), 'commit')} void"

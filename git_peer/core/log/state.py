@@ -65,10 +65,11 @@ class Event(Record, tag_field="kind", frozen=True, kw_only=True):
 
     # The least that an event of this kind has beside what every event has, as JSON.
     example: ClassVar[Mapping[str, object]] = {}
-    # The newest version of this kind that is known here.
-    newest: ClassVar[int] = 1
     # What the event does for the subject of its commit: "land", "plan", "grant", "end" or nothing. See rules.subject.
     part: ClassVar[str] = ""
+    # Field → the version of the event that brought it, which is the format of the logs that may have it; others: 1.
+    since: ClassVar[Mapping[str, int]] = {}
+    came: ClassVar[int] = 1  # the version, and so the format of logs, with which the kind itself came
 
     id: str
     at: int
@@ -88,13 +89,30 @@ class Event(Record, tag_field="kind", frozen=True, kw_only=True):
         """
         raise NotImplementedError
 
+    def says(self) -> str:
+        """What `by` did, for people: a verb and what it was done to, on one line once it is shown."""
+        raise NotImplementedError
+
     def line(self, state: State) -> str:
         """The event for people, as the subject of a commit that has only this; `state` is the one after it."""
-        return f"{self.kind().replace('.', ': ', 1)} {self.by}"
+        return f"{self.kind().partition('.')[0]}: {self.by} {self.says()}"
 
-    def about(self) -> str:
-        """What the event is about, for a line of `git peer log`; "" where its kind says it all."""
-        return ""
+    def least(self) -> int:
+        """The version that this event has to have, by the fields that are given."""
+        given = [v for name, v in self.since.items() if getattr(self, name) != default_of(type(self), name)]
+        return max([self.came, *given])
+
+    @classmethod
+    def newest(cls) -> int:
+        """The newest version of this kind that there is."""
+        return max([cls.came, *cls.since.values()])
+
+
+@cache
+def default_of(kind: type[msgspec.Struct], name: str) -> object:
+    """The default of a field, to be compared with; NODEFAULT where it has none."""
+    field = next(f for f in msgspec.structs.fields(kind) if f.name == name)
+    return field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
 
 
 def kinds(base: type[S]) -> dict[str, type[S]]:

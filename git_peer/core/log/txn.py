@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import msgspec
+
 from git_peer.core.errors import Malformed, PeerError
 from git_peer.core.log.command import Answer, Me, Outcome, Scene
 from git_peer.core.log.state import Event, State
@@ -33,9 +35,8 @@ class Txn:
         self._begin = begin
         self._whole = whole
         self._session: Session | None = None
-        self._opening = 0  # events by which the session began, or goes on
-        self._started = False
-        self._opens = False
+        self._opening = 0  # events before what is asked for: by which the session began, or says where it is now
+        self._started = self._opens = False
 
     def begin(self) -> Session:
         """The session that acts. It starts here where it has not: an event of its own comes first.
@@ -53,10 +54,9 @@ class Txn:
         """The session that acts, from its beginning."""
         return self.begin()
 
-    def acts(self, session: Session, started: bool) -> None:
-        """For `begin`: from here on this is the session that acts; whether it has just started."""
-        self._session = session
-        self._started = started
+    def acts(self, session: Session, started: bool = False) -> None:
+        """For `begin`: from here on this is the session that acts; whether it starts here."""
+        self._session, self._started = session, started
 
     @property
     def started(self) -> bool:
@@ -70,10 +70,16 @@ class Txn:
     def emit(self, kind: type[E], **fields: Any) -> E:
         """An event of that kind by the session that acts, folded into the state; PeerError where the rules refuse it.
 
-        A given `id` stands in place of one in turn.
+        A given `id` stands in place of one in turn. What the format of the log has no place for is left out.
         """
         session, ident = self.begin(), fields.pop("id", "") or self.scene.ident()
+        if kind.since:
+            fields = {name: value for name, value in fields.items() if kind.since.get(name, 1) <= self.state.log.format}
         event = kind(id=ident, at=self.scene.now, by=session.name, sid=session.sid, **fields)
+        if (least := event.least()) > 1:
+            if least > self.state.log.format:
+                raise _too_new(kind.kind(), self.state.log.format)
+            event = msgspec.structs.replace(event, v=least)
         self.fold(event)
         return event
 
@@ -102,6 +108,14 @@ def _refusal(why: Malformed) -> PeerError:
     refusal = PeerError(why.code, str(why), why.hint)
     refusal.stateful = True
     return refusal
+
+
+def _too_new(kind: str, form: int) -> PeerError:
+    return PeerError(
+        "unsupported",
+        f"the log has format {form}, which has no {kind} of this sort",
+        "`git peer init --upgrade` moves it to the newest; older releases then read it, and write no more",
+    )
 
 
 def too_large(size: int) -> PeerError:

@@ -65,8 +65,8 @@ class ContractAdd(ContractEvent, tag="contract.add", frozen=True, kw_only=True):
             raise Malformed("a contract's version begins at 1; it is draft, approved or locked")
         _keep(state, Contract(**alike(self, Contract), name=self.contract, author=self.by))
 
-    def about(self) -> str:
-        return f"{self.contract} {self.type}"
+    def says(self) -> str:
+        return f"added contract {self.contract} ({self.type.replace('_', ' ')})"
 
 
 class ContractChange(ContractEvent, tag="contract.change", frozen=True, kw_only=True):
@@ -107,8 +107,9 @@ class ContractChange(ContractEvent, tag="contract.change", frozen=True, kw_only=
         )
         _keep(state, changed)
 
-    def about(self) -> str:
-        return f"{self.contract}@{self.version} {self.force}"
+    def says(self) -> str:
+        why = f": {self.force}" if self.force else ""
+        return f"changed contract {self.contract} to version {self.version}{why}"
 
 
 class ContractApprove(ContractEvent, tag="contract.approve", frozen=True, kw_only=True):
@@ -128,8 +129,8 @@ class ContractApprove(ContractEvent, tag="contract.approve", frozen=True, kw_onl
         status = "locked" if contract.status == "locked" else "approved"
         _keep(state, msgspec.structs.replace(contract, status=status, approved=(*contract.approved, self.by)))
 
-    def about(self) -> str:
-        return f"{self.contract}@{self.version}"
+    def says(self) -> str:
+        return f"approved contract {self.contract}, version {self.version}"
 
 
 class ContractDrop(ContractEvent, tag="contract.drop", frozen=True, kw_only=True):
@@ -147,6 +148,9 @@ class ContractDrop(ContractEvent, tag="contract.drop", frozen=True, kw_only=True
             raise Malformed(f"contract {self.contract} is locked")
         _refuse_change(state, self.contract)
         state.delete(layout.contract(self.contract))
+
+    def says(self) -> str:
+        return f"dropped contract {self.contract}"
 
 
 # -- reading --------------------------------------------------------------------------------------

@@ -325,6 +325,8 @@ class EditPlan(Command, tag="plan-edit", frozen=True, kw_only=True):
 
     edits: tuple[AnyEdit, ...]
     carried: bool = False
+    how: str = ""  # by what the plan is revised as a whole: new, replan, import
+    why: str = ""
 
     def decide(self, txn: Txn) -> Answer:
         """What tasks need first, then new tasks, then the changes of tasks, then the rest, each in the list's order.
@@ -332,6 +334,7 @@ class EditPlan(Command, tag="plan-edit", frozen=True, kw_only=True):
         A commit may end after each of these steps: a plan of any size folds in parts.
         """
         txn.begin()
+        before = len(txn.events)
         naming = Naming(txn.state)
         edits = _unless_there(txn.state, self.edits) if self.carried else self.edits
         _name(txn.state, naming, edits)
@@ -348,6 +351,15 @@ class EditPlan(Command, tag="plan-edit", frozen=True, kw_only=True):
             edit.decide(txn, naming)
             txn.check()
         changed = list(naming.changed)
+        if self.how and len(txn.events) > before and txn.state.log.format >= plan.PlanRevise.came:
+            txn.emit(
+                plan.PlanRevise,
+                how=self.how,
+                added=len(added),
+                changed=len(linked),
+                dropped=sum(isinstance(edit, SetStatus) and edit.status == "dropped" for edit in edits),
+                why=text.line(self.why, text.SUMMARY),
+            )
 
         def answer(after: State, scene: Scene) -> dict[str, Any]:
             there = [tasks.get(after, ident) for ident in changed[:SHOWN]]

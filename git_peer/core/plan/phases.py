@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from git_peer.core.errors import Malformed, PeerError
-from git_peer.core.lock.events import LockRelease
+from git_peer.core.lock.events import LockRelease, named
 from git_peer.core.log.command import Answer, Command, Scene
 from git_peer.core.log.state import State
 from git_peer.core.log.txn import Txn
@@ -38,6 +38,9 @@ class PhaseSync(plan.PhaseEvent, tag="phase.sync", frozen=True, kw_only=True):
         if phase.status != "open" or not self.head:
             raise Malformed(f"phase {self.phase} is {phase.status}")
         plan.change(state, msgspec.structs.replace(phase, synced={**phase.synced, self.by: self.head}))
+
+    def says(self) -> str:
+        return f"stands on the head of phase {self.phase}, {self.head[:12]}"
 
 
 class PhaseClose(plan.PhaseEvent, tag="phase.close", frozen=True, kw_only=True):
@@ -73,6 +76,9 @@ class PhaseClose(plan.PhaseEvent, tag="phase.close", frozen=True, kw_only=True):
         phases = tuple(closed if other.id == phase.id else other for other in there.phases)
         plan.put(state, msgspec.structs.replace(there, phases=plan.opened_next(phases)))
 
+    def says(self) -> str:
+        return f"closed phase {self.phase} on {self.head[:12]}"
+
 
 class PhaseDrop(plan.PhaseEvent, tag="phase.drop", frozen=True, kw_only=True):
     """A phase without tasks goes; where it was the open one, the next opens."""
@@ -89,6 +95,9 @@ class PhaseDrop(plan.PhaseEvent, tag="phase.drop", frozen=True, kw_only=True):
         there = plan.get(state)
         left = tuple(phase for phase in there.phases if phase.id != self.phase)
         plan.put(state, msgspec.structs.replace(there, phases=plan.opened_next(left)))
+
+    def says(self) -> str:
+        return f"dropped phase {self.phase}"
 
 
 class Sync(Command, tag="phase-sync", frozen=True, kw_only=True):
@@ -164,5 +173,6 @@ def _phase(state: State, text: str) -> Phase:
 def _free(txn: Txn) -> None:
     """End the locks of the tasks that the closing made done; two of them may share one."""
     done = [task for task in tasks.all_of(txn.state) if task.status == "done" and task.assignee]
-    for ident in dict.fromkeys(lock.id for task in done for lock in its_locks(txn.state, task)):
-        txn.emit(LockRelease, lock=ident)
+    freed = {lock.id: lock for task in done for lock in its_locks(txn.state, task)}
+    for lock in freed.values():
+        txn.emit(LockRelease, lock=lock.id, paths=named(lock, freed.values()))

@@ -65,6 +65,9 @@ class QuestionAsk(Event, tag="question.ask", frozen=True, kw_only=True):
         question = Question(**alike(self, Question), order=(height << 20) + index, session=self.by)
         state.put(place(self.id), question)
 
+    def says(self) -> str:
+        return f"asked {self.to or 'everybody'}: {self.text}"
+
 
 class QuestionAnswer(Event, tag="question.answer", frozen=True, kw_only=True):
     """A session's answer; a second one stands in place of its first."""
@@ -85,6 +88,9 @@ class QuestionAnswer(Event, tag="question.answer", frozen=True, kw_only=True):
         reply = Reply(session=self.by, sid=self.sid, at=self.at, text=self.text)
         state.put(place(question.id), msgspec.structs.replace(question, replies=(*others, reply)))
 
+    def says(self) -> str:
+        return f"answered question {self.question[:8]}: {self.text}"
+
 
 class QuestionClose(Event, tag="question.close", frozen=True, kw_only=True):
     """A question leaves the tree: a plan was made with what was answered to it."""
@@ -98,6 +104,9 @@ class QuestionClose(Event, tag="question.close", frozen=True, kw_only=True):
         sessions.touch(state, self, height)
         _find(state, self.question)
         state.delete(place(self.question))
+
+    def says(self) -> str:
+        return f"closed question {self.question[:8]}"
 
 
 # -- reading --------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from typing import ClassVar
 import msgspec
 
 from git_peer import layout
+from git_peer.core import text as texts
 from git_peer.core.errors import Malformed, PeerError
 from git_peer.core.log.state import Event, Kept, Record, State
 from git_peer.core.session import record as sessions
@@ -71,10 +72,6 @@ class PhaseEvent(PlanEvent, frozen=True, kw_only=True):
         """The id of the phase."""
         return self.phase
 
-    def about(self) -> str:
-        """The id of the phase."""
-        return self.phase
-
 
 class PlanSet(PlanEvent, tag="plan.set", frozen=True, kw_only=True):
     """The plan's goal, and the order of all its phases where that changes."""
@@ -102,8 +99,41 @@ class PlanSet(PlanEvent, tag="plan.set", frozen=True, kw_only=True):
             state.relinked.add("")  # every task's place may have changed
         put(state, plan)
 
-    def about(self) -> str:
-        return self.goal or ""
+    def says(self) -> str:
+        told = [f"set the goal: {self.goal}"] if self.goal is not None else []
+        told += [f"put the phases in order: {', '.join(self.order)}"] if self.order is not None else []
+        return "; ".join(told) or "left the plan as it is"
+
+
+class PlanRevise(PlanEvent, tag="plan.revise", frozen=True, kw_only=True):
+    """The plan was drawn up, brought in or changed as a whole, by the events before this one: how, and how much."""
+
+    part = ""
+    came = 2
+    example = {"how": "replan", "v": 2}
+
+    how: str  # new | replan | import
+    added: int = 0
+    changed: int = 0
+    dropped: int = 0
+    why: str = ""
+
+    def apply(self, state: State, height: int, index: int) -> None:
+        """A sign of life: what changed, the other events have said."""
+        sessions.touch(state, self, height)
+        if self.how not in HOWS:
+            raise Malformed(f"a plan is not revised by {self.how!r}")
+        if self.why:
+            texts.check_line(self.why)
+
+    def says(self) -> str:
+        does = {"new": "drew up the plan", "replan": "changed the plan", "import": "imported the plan"}
+        counts = ((self.added, "added"), (self.changed, "changed"), (self.dropped, "dropped"))
+        told = ", ".join(f"{texts.count(number, 'task')} {what}" for number, what in counts if number)
+        return does.get(self.how, self.how) + (f" ({told})" if told else "") + (f": {self.why}" if self.why else "")
+
+
+HOWS = ("new", "replan", "import")
 
 
 class PhaseAdd(PhaseEvent, tag="phase.add", frozen=True, kw_only=True):
@@ -129,8 +159,8 @@ class PhaseAdd(PhaseEvent, tag="phase.add", frozen=True, kw_only=True):
         phases = (*plan.phases, phase)
         put(state, msgspec.structs.replace(plan, phases=opened_next(phases)))
 
-    def about(self) -> str:
-        return f"{self.phase} {self.name}"
+    def says(self) -> str:
+        return f"added phase {self.phase}: {self.name}"
 
 
 class PhaseEdit(PhaseEvent, tag="phase.edit", frozen=True, kw_only=True):
@@ -145,6 +175,9 @@ class PhaseEdit(PhaseEvent, tag="phase.edit", frozen=True, kw_only=True):
         """Only its name."""
         sessions.touch(state, self, height)
         change(state, msgspec.structs.replace(phase_of(state, self.phase), name=_text(self.name, "a name")))
+
+    def says(self) -> str:
+        return f"renamed phase {self.phase}: {self.name}"
 
 
 # -- names ----------------------------------------------------------------------------------------

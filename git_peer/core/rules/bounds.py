@@ -117,7 +117,7 @@ _KEYS = ("dead", "gone", "maps")  # maps whose keys are what the rule is for
 def check(event: Event) -> None:
     """Malformed where a field of `event` is not what a field of its name may be."""
     kind = str(event.__struct_config__.tag)
-    if not 1 <= event.v <= event.newest:
+    if not event.least() <= event.v <= event.newest():
         raise Malformed(f"{kind} of version {event.v}")
     rules = {**_EVERY, **_RULES.get(kind, {})}
     if event.v < 2:

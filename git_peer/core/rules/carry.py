@@ -40,7 +40,8 @@ def _who(author: sessions.Session | None, me: Me) -> Me:
     if author is None or author.clone != me.clone:
         return me
     name = None if author.default else author.name
-    return msgspec.structs.replace(me, name=name, agent=author.agent, gitdir=author.gitdir, worktree=author.worktree)
+    there = {"gitdir": author.gitdir, "worktree": author.worktree, "branch": author.branch, "head": author.head}
+    return msgspec.structs.replace(me, name=name, agent=author.agent, **there)
 
 
 def _edits(state: State) -> Iterator[AnyEdit]:

@@ -64,6 +64,8 @@ def apply(state: State, events: Sequence[Event], height: int, start: int = 0) ->
         raise Malformed("a commit without events")
     for index, event in enumerate(events, start):
         bounds.check(event)
+        if event.v > 1 and event.v > state.log.format:
+            raise Malformed(f"{event.kind()} of version {event.v} in a log of format {state.log.format}")
         event.apply(state, height, index)
     graph.check(state)
     state.set_log(msgspec.structs.replace(state.log, height=height))

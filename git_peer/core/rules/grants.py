@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from git_peer.core.lock import record as locks
-from git_peer.core.lock.events import LockRelease, LockTake
+from git_peer.core.lock.events import LockRelease, LockTake, named
 from git_peer.core.log.command import Me, Scene
 from git_peer.core.log.state import Event, State
 from git_peer.core.log.txn import Txn
@@ -45,5 +45,5 @@ def back(state: State, granted: Sequence[Fresh], scene: Scene) -> list[Event]:
             continue
         lock = locks.by_pointer(state, name, ident)
         if lock is not None and lock.sid == sid:
-            txn.emit(LockRelease, lock=ident)
+            txn.emit(LockRelease, lock=ident, paths=named(lock, [lock]))
     return txn.events

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from itertools import islice
+from typing import Any
 
 from git_peer.core.debate import decide as debating
 from git_peer.core.delta import decide as telling
 from git_peer.core.errors import PeerError
 from git_peer.core.lock import decide as locking
 from git_peer.core.lock import record as locks
-from git_peer.core.lock.events import LockBreak, LockExpire
+from git_peer.core.lock.events import LockBreak, LockExpire, named
 from git_peer.core.log.command import Answer, Command
 from git_peer.core.log.txn import Txn
 from git_peer.core.plan.task import claim as claiming
@@ -17,7 +18,7 @@ from git_peer.core.plan.task import record as tasks
 from git_peer.core.plan.task.events import TaskLapse, TaskRelease
 from git_peer.core.session import record as sessions
 from git_peer.core.session.expiry import Evidence
-from git_peer.core.session.record import SessionEnd, SessionLapse
+from git_peer.core.session.record import SessionEnd, SessionLapse, SessionRenew
 
 SWEPT = 20  # silent sessions that one beginning may take out of the tree
 MOST = 50  # locks and claims that may lapse with one of them
@@ -34,13 +35,17 @@ def begin(txn: Txn) -> None:
     txn.acts(session, start is not None)
     if start is None:
         debating.escalate_idle(txn)
+        if session.branch != txn.me.branch:
+            txn.emit(SessionRenew, branch=txn.me.branch, head=txn.me.head or None)
         return
     txn.fold(start)
-    for lock in list(locks.held_by(txn.state, session.name)):  # left by the run that bore the name before
+    left = list(locks.held_by(txn.state, session.name))  # by the run that bore the name before
+    for lock in left:
+        end: dict[str, Any] = {"lock": lock.id, "holder": session.name, "paths": named(lock, left)}
         if txn.me.takeover:
-            txn.emit(LockBreak, lock=lock.id, holder=session.name, reason="taken over")
+            txn.emit(LockBreak, **end, reason="taken over")
         else:
-            txn.emit(LockExpire, lock=lock.id, holder=session.name, evidence=_GONE)
+            txn.emit(LockExpire, **end, evidence=_GONE)
     for task in list(tasks.claimed_by(txn.state, session.name)):
         if task.status == "in_progress":
             txn.emit(TaskLapse, task=task.id, evidence=_GONE)

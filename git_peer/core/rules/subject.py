@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-import msgspec
-
-from git_peer.core.lock.events import LockTake
+from git_peer.core import text
+from git_peer.core.lock.events import LockEnd, LockTake
 from git_peer.core.log.state import Event, State
-from git_peer.core.rules import fold
 
 
 def of(events: Sequence[Event], state: State) -> str:
@@ -23,19 +20,19 @@ def of(events: Sequence[Event], state: State) -> str:
     )
     writers = dict.fromkeys(event.by for event in events if event.sid)  # what else there is is the log's own
     if len(writers) > 1:
-        text = f"{len(events)} events by {', '.join(writers)}"
+        told = f"{len(events)} events by {', '.join(writers)}"
     elif landed:
-        text = landed[0].line(state) + (f" and released {len(ended)} locks" if ended else "")
+        told = landed[0].line(state) + (f" and released {_locks(ended)}" if ended else "")
     elif planned:
-        text = planned[-1].line(state) + _more(planned)
-        text += f", with {_locks(granted)}" if granted else ""
+        told = planned[-1].line(state) + _more(planned)
+        told += f", with {_locks(granted)}" if granted else ""
     elif granted:
-        text = granted[0].line(state) + _more(granted)
+        told = granted[0].line(state) + _more(granted)
     elif ended:
-        text = f"unlock: {events[0].by} released {_locks(ended)}"
+        told = ended[0].line(state) + _more(ended)
     else:
-        text = events[-1].line(state)
-    clean = "".join(c if c.isprintable() else "?" for c in text.encode("utf-8", "replace").decode())
+        told = events[-1].line(state)
+    clean = "".join(c if c.isprintable() else "?" for c in told.encode("utf-8", "replace").decode())
     return f"{clean[:100]} [skip ci]"
 
 
@@ -44,13 +41,10 @@ def _more(events: Sequence[Event]) -> str:
 
 
 def _locks(events: Sequence[Event]) -> str:
-    return f"{len(events)} lock{'s' if len(events) > 1 else ''}"
+    return text.count(len(events), "lock")
 
 
-def about(row: Mapping[str, Any]) -> str:
-    """What an event, as `git peer log --json` tells it, is about; "" where its kind alone says it."""
-    kind = fold.KINDS[row["kind"]]
-    fields = {name: row[name] for name in kind.__struct_fields__ if name in row}
-    event = msgspec.convert({**fields, "kind": row["kind"], "at": 0}, kind)
-    told = event.about()
-    return told if isinstance(event, LockTake) else " ".join(told.split())[:200]  # a path is shown whole
+def said(event: Event) -> str:
+    """What an event says for people, in a line."""
+    told = event.says()
+    return told if isinstance(event, LockTake | LockEnd) else text.line(told, 200)  # a path is shown whole

@@ -4,24 +4,54 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from git_peer.core.errors import PeerError
 from git_peer.core.log.command import Answer, Command, Scene
 from git_peer.core.log.state import State
 from git_peer.core.log.txn import Txn
 from git_peer.core.session import record as sessions
+from git_peer.core.session.record import Session
+from git_peer.core.target.target import Target
 
 
 class Start(Command, tag="session-start", frozen=True, kw_only=True):
-    """Start this session, or note what changed about it."""
+    """Start this session, or note what changed about it: what is given replaces what was known, None leaves it."""
+
+    doing: str | None = None
+    agent: str | None = None
+    capabilities: tuple[str, ...] | None = None
+    issue: str | None = None
+    spec: str | None = None
+    paths: tuple[Target, ...] | None = None
+    meta: str | None = None
 
     def decide(self, txn: Txn) -> Answer:
         """Its start is what was asked for; one that goes on says so."""
-        name = txn.session.name
+        session = txn.session
+        changes: dict[str, Any] = {"work": self._work(session)}
+        if not txn.started:  # else the event that starts it has them
+            changes |= {"agent": self.agent, "capabilities": self.capabilities}
+        changes = {key: new for key, new in changes.items() if new is not None and new != getattr(session, key)}
+        if changes and txn.state.log.format < 2:
+            what = "a session that says anew what it is, can or works on"
+            raise PeerError(
+                "unsupported",
+                f"the log has format 1, which has no place for {what}",
+                "once everybody has updated: `git peer init --upgrade`; or end the session, and start it again",
+            )
         if txn.started:
             txn.opens()
-        else:
-            _renew(txn)
-        return _shown(name)
+        if changes or not txn.started:
+            _renew(txn, self.doing, **changes)
+        return _shown(session.name)
+
+    def _work(self, session: Session) -> sessions.Work | None:
+        """The work that the session comes to have; None where it is the one that it had."""
+        old = session.work or sessions.Work()
+        given = {key: getattr(self, key) for key in sessions.Work.__struct_fields__ if getattr(self, key) is not None}
+        new = msgspec.structs.replace(old, **given)
+        return new if new != old else None
 
 
 class Renew(Command, tag="session-renew", frozen=True, kw_only=True):
@@ -32,13 +62,13 @@ class Renew(Command, tag="session-renew", frozen=True, kw_only=True):
         session = sessions.find(txn.state, self.me)
         if session is None:
             raise PeerError("not_found", "this session has not started", "`git peer session start`")
-        _renew(txn)
+        _renew(txn, self.me.doing or None)
         return _shown(session.name)
 
 
-def _renew(txn: Txn) -> None:
-    me = txn.me
-    txn.emit(sessions.SessionRenew, branch=me.branch or None, head=me.head or None, doing=me.doing or None)
+def _renew(txn: Txn, doing: str | None, **changes: Any) -> None:
+    """A sign of life; where the session stands, lifetime.begin() has said."""
+    txn.emit(sessions.SessionRenew, head=txn.me.head or None, doing=doing, **changes)
 
 
 def _shown(name: str) -> Answer:

@@ -64,6 +64,12 @@ def agent_of(env: Mapping[str, str]) -> tuple[str, str]:
     return "", ""
 
 
+def where(name: str, host: str, worktree: str) -> str:
+    """Host and work tree of the session `name`, as host:worktree; "" where the name says them already."""
+    tail = mapped(f"{host}-{worktree}".lower())
+    return "" if not host or tail in name else f"{host}:{worktree}"
+
+
 def apart(name: str, clone: str, gitdir: str) -> str:
     """The name that a run goes by in this work tree where another work tree has the one in its environment."""
     from binascii import crc32

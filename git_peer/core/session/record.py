@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
+from typing import Any
 
 import msgspec
 
@@ -14,9 +15,46 @@ from git_peer.core.log.command import Me, Scene
 from git_peer.core.log.state import Event, Record, State, alike, decode
 from git_peer.core.session import lease as leases
 from git_peer.core.session import naming
+from git_peer.core.target import target as targets
+from git_peer.core.target.target import Target
 
 RUNNER = "runner"  # the kind of agent that `git peer run` is, whatever works for it
+_TOLD = ("branch", "head", "doing", "agent", "capabilities", "work")  # what a session may say of itself again
+MAX_REFERENCE, MAX_PATHS = 1000, 100  # bytes of an issue's or a specification's name; paths of work
 SILENT = 7 * 86400  # seconds without a sign of life after which a session may leave the tree
+
+
+class Work(Record, frozen=True, kw_only=True):
+    """What a session works on, for programs: an issue, a specification, paths, and what else it says as JSON."""
+
+    issue: str = ""
+    spec: str = ""
+    paths: tuple[Target, ...] = ()
+    meta: str = ""  # canonical JSON of an object
+
+    def told(self) -> str:
+        """In a line for people."""
+        told = [f"issue {self.issue}"] if self.issue else []
+        told += [f"spec {self.spec}"] if self.spec else []
+        told += [", ".join(map(targets.show, self.paths))] if self.paths else []
+        return ", ".join(told)
+
+
+def check_work(work: Work | None) -> None:
+    """Malformed where it is more than a record should carry, or metadata that is no JSON object."""
+    if work is None:
+        return
+    if max(len(work.issue.encode()), len(work.spec.encode())) > MAX_REFERENCE or len(work.paths) > MAX_PATHS:
+        raise Malformed(f"work names an issue and a spec of {MAX_REFERENCE} bytes, and {MAX_PATHS} paths, at most")
+    if len(work.meta.encode()) > text.MESSAGE or (work.meta and not isinstance(_object(work.meta), dict)):
+        raise Malformed(f"metadata is a JSON object of at most {text.MESSAGE // 1024} KiB")
+
+
+def _object(raw: str) -> object:
+    try:
+        return msgspec.json.decode(raw)
+    except (msgspec.MsgspecError, RecursionError):
+        return None
 
 
 class Session(Record, frozen=True, kw_only=True):
@@ -39,6 +77,7 @@ class Session(Record, frozen=True, kw_only=True):
     height: int
     ttl: int
     skewed: bool = False  # its clock once ran backwards: only watching proves that it is dead
+    work: Work | None = None
 
 
 class SessionStart(Event, tag="session.start", frozen=True, kw_only=True):
@@ -59,6 +98,10 @@ class SessionStart(Event, tag="session.start", frozen=True, kw_only=True):
     ttl: int
     takeover: str = ""
 
+    def says(self) -> str:
+        how = "took over and started" if self.takeover else "started"
+        return f"{how} a session on {self.branch}" if self.branch else f"{how} a session"
+
     def apply(self, state: State, height: int, index: int) -> None:
         """A name is free, or its bearer is replaced by name."""
         if not naming.is_name(self.by) or not self.sid:
@@ -75,10 +118,32 @@ class SessionRenew(Event, tag="session.renew", frozen=True, kw_only=True):
     branch: str | None = None
     head: str | None = None
     doing: str | None = None
+    agent: str | None = None
+    capabilities: tuple[str, ...] | None = None
+    work: Work | None = None
+
+    since = {"agent": 2, "capabilities": 2, "work": 2}
+
+    def says(self) -> str:
+        told = [f"is on branch {self.branch or 'none'}"] if self.branch is not None else []
+        told += (
+            [f"does: {self.doing}" if self.doing else "does nothing in particular"] if self.doing is not None else []
+        )
+        told += [f"is {self.agent or 'a person'}"] if self.agent is not None else []
+        told += (
+            [f"can: {', '.join(self.capabilities) or 'nothing in particular'}"] if self.capabilities is not None else []
+        )
+        told += [f"works on {self.work.told() or 'nothing in particular'}"] if self.work is not None else []
+        return "; ".join(told) or "gave a sign of life"
 
     def apply(self, state: State, height: int, index: int) -> None:
         """The lease starts again."""
-        given = {key: getattr(self, key) for key in ("branch", "head", "doing") if getattr(self, key) is not None}
+        check_work(self.work)
+        given = {key: getattr(self, key) for key in _TOLD if getattr(self, key) is not None}
+        if self.work == Work():
+            given["work"] = None
+        if self.agent:
+            given["default"] = False  # an agent is nobody's person
         touch(state, self, height, **given)
 
 
@@ -109,6 +174,11 @@ class SessionEnd(Event, tag="session.end", frozen=True, kw_only=True):
             touch(state, self, height)
         state.delete(layout.session(self.name))
 
+    def says(self) -> str:
+        if self.name == self.by:
+            return "ended its session"
+        return f"ended the session {self.name}" + (", whose run is gone" if self.left else "")
+
 
 class SessionLapse(Event, tag="session.lapse", frozen=True, kw_only=True):
     """A session that was silent for a week and holds nothing leaves the tree; its last event is the evidence."""
@@ -129,6 +199,31 @@ class SessionLapse(Event, tag="session.lapse", frozen=True, kw_only=True):
         if self.at <= gone.at + SILENT or gone.sid == self.sid or holds(state, self.name):
             raise Malformed(f"{self.name} has not lapsed")
         state.delete(layout.session(self.name))
+
+    def says(self) -> str:
+        return f"took out the session {self.name}, silent for a week"
+
+
+def says(session: Session) -> dict[str, Any]:
+    """What a session says of itself, as the contract tells it."""
+    work = session.work or Work()
+    return {
+        "doing": session.doing,
+        "capabilities": list(session.capabilities),
+        "issue": work.issue or None,
+        "spec": work.spec or None,
+        "paths": [targets.show(target) for target in work.paths],
+        "meta": msgspec.json.decode(work.meta) if work.meta else {},
+    }
+
+
+def told(view: Mapping[str, Any], most: int = 0) -> str:
+    """The same in a line for people: what it does, works on and can."""
+    told = [text.line(view["doing"], most)] if view["doing"] else []
+    told += [f"{name} {text.line(view[name], most)}" for name in ("issue", "spec") if view[name]]
+    told += [f"on {text.line(', '.join(view['paths']), most)}"] if view["paths"] else []
+    told += [f"can {text.line(', '.join(view['capabilities']), most)}"] if view["capabilities"] else []
+    return "; ".join(told)
 
 
 def get(state: State, name: str) -> Session | None:

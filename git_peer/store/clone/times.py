@@ -14,6 +14,50 @@ def now() -> int:
     return min(max(0, int(time.time())), LAST_SECOND)
 
 
+def when(at: int | str) -> str:
+    """An epoch second, or RFC 3339, as the reader takes it: "in 25 min (11:06)", "3 days ago (27 Nov 11:06)"."""
+    if isinstance(at, str):
+        from datetime import datetime
+
+        at = int(datetime.fromisoformat(at).timestamp())
+    wait = at - int(time.time())
+    away = f"in {span(wait)}" if wait > 0 else f"{span(-wait)} ago" if wait < 0 else "now"
+    return f"{away} ({_clock(at)})"
+
+
+def lapse(at: int | str, live: bool) -> str:
+    """When a lease runs out, or that it has: "lapses in 25 min (11:06)", "lapsed 5 min ago (10:36)"."""
+    told = when(at)
+    if live:
+        return f"lapses {told}"
+    return "lapsed, for its session is gone" if told.startswith("in ") else f"lapsed {told}"
+
+
+def span(seconds: int) -> str:
+    """So many seconds in one unit: "40 s", "25 min", "8 h", "3 days"."""
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 90 * 60:
+        return f"{round(seconds / 60)} min"
+    return f"{round(seconds / 3600)} h" if seconds < 36 * 3600 else f"{round(seconds / 86400):,} days"
+
+
+def _clock(at: int) -> str:
+    """What the reader's clock shows then, with the date unless it is today's."""
+    try:
+        then, today = time.localtime(at), time.localtime(time.time())
+    except (OverflowError, OSError, ValueError):  # no clock shows it
+        return "out of reach"
+    clock = f"{then.tm_hour:02}:{then.tm_min:02}"
+    if then[:3] == today[:3]:
+        return clock
+    year = "" if then.tm_year == today.tm_year else f" {then.tm_year}"
+    return f"{then.tm_mday} {_MONTHS[then.tm_mon - 1]}{year} {clock}"
+
+
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
 def steady() -> int:
     """Seconds of a clock that nobody sets, and that goes on while the machine sleeps; of one boot()."""
     return int(time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)))

@@ -63,6 +63,34 @@ def unlanded(git: Repository, head: str, onto: str) -> list[str] | None:
         return None
 
 
+_UNTRACKED = 8 | 16  # libgit2's flags: files that git does not track yet too, one by one
+
+
+def uncommitted(git: Repository) -> list[str]:
+    """The paths in which the work tree differs from HEAD, untracked ones too; what libgit2 cannot read has none."""
+    try:
+        head: Any = git.revparse_single("HEAD")
+        diff = head.peel(Tree).diff_to_workdir(_UNTRACKED, 0, 0)
+        paths = dict.fromkeys(file.raw_path for delta in diff.deltas for file in (delta.old_file, delta.new_file))
+        return [layout.from_bytes(raw) for raw in paths]
+    except (KeyError, ValueError, GitError):
+        return []
+
+
+def changed(git: Repository, old: str, new: str) -> list[str]:
+    """The paths in which two commits differ; "" is no commit, and what this clone cannot tell has none."""
+    try:
+        before, after = (_commit(git, one).tree if one else None for one in (old, new))
+        there, other = (after, before) if after is not None else (before, None)
+        if there is None:
+            return []
+        diff = there.diff_to_tree(other, context_lines=0) if other is not None else there.diff_to_tree(context_lines=0)
+        paths = dict.fromkeys(file.raw_path for delta in diff.deltas for file in (delta.old_file, delta.new_file))
+        return [layout.from_bytes(raw) for raw in paths]
+    except (KeyError, ValueError, GitError):
+        return []
+
+
 def behind(git: Repository, head: str, onto: str, paths: Sequence[str]) -> list[str]:
     """Those of `paths`, of files or folders, that `onto` has changed since `head` left it, and `head` has not so.
 

@@ -7,7 +7,7 @@ from typing import Any
 from git_peer.core.errors import PeerError
 from git_peer.core.lock import decide as locking
 from git_peer.core.lock import record as locks
-from git_peer.core.lock.events import LockRelease
+from git_peer.core.lock.events import LockRelease, named
 from git_peer.core.log.command import Answer, Command, Scene
 from git_peer.core.log.state import State
 from git_peer.core.log.txn import Txn
@@ -59,7 +59,7 @@ class Move(Command, tag="task-move", frozen=True, kw_only=True):
         views = [locks.describe(txn.state, lock, txn.scene, "") for lock in freed.values()]
         for lock in freed.values():
             if self.status in OVER:
-                txn.emit(LockRelease, lock=lock.id)
+                txn.emit(LockRelease, lock=lock.id, paths=named(lock, freed.values()))
             else:
                 locking.release(txn, [lock], self.force)
         return _shown(task.id, views)

@@ -33,10 +33,6 @@ class TaskEvent(plan.PlanEvent, frozen=True, kw_only=True):
         task = tasks.get(state, self.task)
         return f"{self.task} {task.title}" if task is not None else self.task
 
-    def about(self) -> str:
-        """Its id."""
-        return self.task
-
 
 class TaskAdd(TaskEvent, tag="task.add", frozen=True, kw_only=True):
     """A task. What a file says became of it elsewhere may come along; then nobody here works on it."""
@@ -84,8 +80,8 @@ class TaskAdd(TaskEvent, tag="task.add", frozen=True, kw_only=True):
         if plan.counted(task.id) > there.count:
             plan.put(state, msgspec.structs.replace(there, count=plan.counted(task.id)))
 
-    def about(self) -> str:
-        return f"{self.task} {self.spec.title}"
+    def says(self) -> str:
+        return f"added task {self.task}: {self.spec.title}"
 
 
 class TaskEdit(TaskEvent, tag="task.edit", frozen=True, kw_only=True):
@@ -129,8 +125,8 @@ class TaskEdit(TaskEvent, tag="task.edit", frozen=True, kw_only=True):
         if "phase" in changes:
             state.relinked.add("")  # who depends on it may come too early now
 
-    def about(self) -> str:
-        return f"{self.task} {', '.join(sorted(self.changes.given()))}"
+    def says(self) -> str:
+        return f"edited task {self.task}: {', '.join(sorted(self.changes.given())).replace('_', ' ')}"
 
 
 class TaskAssign(TaskEvent, tag="task.assign", frozen=True, kw_only=True):
@@ -158,8 +154,12 @@ class TaskAssign(TaskEvent, tag="task.assign", frozen=True, kw_only=True):
         changes: dict[str, Any] = {"assignee": to.name, "sid": to.sid, "claimed": self.at, "workers": workers}
         tasks.put(state, noted(task, self, "handed over", to.name, **changes), task)
 
-    def about(self) -> str:
-        return f"{self.task} {self.session}"
+    def says(self) -> str:
+        return (
+            f"assigned task {self.task} to {self.session}"
+            if self.session
+            else f"left task {self.task} to whoever comes"
+        )
 
 
 class TaskClaim(TaskEvent, tag="task.claim", frozen=True, kw_only=True):
@@ -184,6 +184,9 @@ class TaskClaim(TaskEvent, tag="task.claim", frozen=True, kw_only=True):
         }
         tasks.put(state, noted(task, self, "claimed", **changes), task)
 
+    def says(self) -> str:
+        return f"claimed task {self.task}"
+
 
 class TaskRelease(TaskEvent, tag="task.release", frozen=True, kw_only=True):
     """The assignee gives it back, or a person takes it away with the reason `force`."""
@@ -203,6 +206,10 @@ class TaskRelease(TaskEvent, tag="task.release", frozen=True, kw_only=True):
             raise Malformed(f"task {task.id} is not {self.by}'s")
         tasks.put(state, _freed(task, self, "released", self.force or self.note), task)
 
+    def says(self) -> str:
+        why = self.force or self.note
+        return f"released task {self.task}" + (f": {why}" if why else "")
+
 
 class TaskLapse(TaskEvent, tag="task.lapse", frozen=True, kw_only=True):
     """The assignee's lease ran out: the task is there for others again. With the evidence."""
@@ -221,6 +228,9 @@ class TaskLapse(TaskEvent, tag="task.lapse", frozen=True, kw_only=True):
         expiry.check(self.evidence, holder, holder.ttl if holder else 0, self, state)
         sessions.touch(state, self, height)
         tasks.put(state, _freed(task, self, "lapsed", task.assignee), task)
+
+    def says(self) -> str:
+        return f"took back the lapsed task {self.task}"
 
 
 class TaskMove(TaskEvent, tag="task.move", frozen=True, kw_only=True):
@@ -279,12 +289,18 @@ class TaskMove(TaskEvent, tag="task.move", frozen=True, kw_only=True):
             finish(state, self, task.parent)
 
     def line(self, state: State) -> str:
+        """With the task's title."""
+        return f"task: {self.by} {self._verb} {self.named(state)}".rstrip()
+
+    @property
+    def _verb(self) -> str:
         """A move has the verb of where it leads."""
         does = {"review": "handed in", "merge_point": "accepted", "in_progress": "sent back"}
-        return f"task: {self.by} {does.get(self.status, f'set to {self.status}')} {self.named(state)}".rstrip()
+        return does.get(self.status, f"set to {self.status.replace('_', ' ')}")
 
-    def about(self) -> str:
-        return f"{self.task} {self.status} {self.force or self.note}"
+    def says(self) -> str:
+        why = self.force or self.note
+        return f"{self._verb} task {self.task}" + (f": {why}" if why else "")
 
 
 class TaskProgress(TaskEvent, tag="task.progress", frozen=True, kw_only=True):
@@ -316,8 +332,16 @@ class TaskProgress(TaskEvent, tag="task.progress", frozen=True, kw_only=True):
         changes: dict[str, Any] = {"progress": percent, "note": note, "checklist": listed}
         tasks.put(state, noted(task, self, f"{percent} %", self.note or "", **changes), task)
 
-    def about(self) -> str:
-        return f"{self.task} {'' if self.percent is None else self.percent} {self.note or ''}"
+    def says(self) -> str:
+        told = [f"{self.percent} %"] if self.percent is not None else []
+        ticked, open_ = (", ".join(str(at + 1) for at in items) for items in (self.check, self.uncheck))
+        told += [f"items done: {ticked}"] if ticked else []
+        told += [f"items open again: {open_}"] if open_ else []
+        return (
+            f"goes on with task {self.task}"
+            + "".join(f", {one}" for one in told)
+            + (f": {self.note}" if self.note else "")
+        )
 
 
 class TaskResult(TaskEvent, tag="task.result", frozen=True, kw_only=True):
@@ -346,8 +370,9 @@ class TaskResult(TaskEvent, tag="task.result", frozen=True, kw_only=True):
         )
         tasks.put(state, noted(task, self, f"acceptance {verdict}", self.commit[:12], result=result), task)
 
-    def about(self) -> str:
-        return f"{self.task} {'passed' if self.passed else 'failed'} on {self.commit[:12]}"
+    def says(self) -> str:
+        how = "passed" if self.passed else "failed"
+        return f"tried task {self.task} on {self.commit[:12]}: {how}"
 
 
 # -- applying -------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import Any
 
 from git_peer.core.errors import PeerError
 from git_peer.core.lock import record as locks
-from git_peer.core.lock.events import LockRelease
+from git_peer.core.lock.events import LockRelease, named
 from git_peer.core.log.command import Answer, Command
 from git_peer.core.log.state import Record
 from git_peer.core.log.txn import Txn
@@ -57,7 +57,7 @@ class Integrate(Command, tag="task-integrate", frozen=True, kw_only=True):
                 for status in ("merge_point", "done") if task.status == "review" else ("done",):
                     txn.emit(tasking.TaskMove, task=task.id, status=status)
                 for lock in held:
-                    txn.emit(LockRelease, lock=lock.id)
+                    txn.emit(LockRelease, lock=lock.id, paths=named(lock, held))
             except PeerError as refusal:
                 left.append({"task": landed.task, "why": refusal.message})
                 continue
