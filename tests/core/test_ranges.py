@@ -75,13 +75,15 @@ def test_what_is_granted_beside_lines_10_to_20(bench: Bench, other: Target, free
         take(bench, A, two)  # one's own never stand in the way
 
 
-def test_the_format_is_declared_when_it_is_first_needed(bench: Bench) -> None:
-    bench.lock(A, "g")
-    assert bench.state.log.format == 1
-    take(bench, A, lines(1, 2))
-    assert bench.state.log.format == 2
-    take(bench, A, lines(8, 9))
-    assert bench.state.log.format == 2
+def test_a_log_of_the_first_format_has_no_lines_until_somebody_moves_it(bench: Bench) -> None:
+    old = Bench(format=1)
+    old.files = bench.files
+    old.lock(A, "g")
+    with refused("unsupported"):
+        take(old, A, lines(1, 2))
+    assert [lock.target.path for lock in locks.all_of(old.state)] == ["g"]
+    old.fold([LogFormat(id=old.ident(), at=old.now, by="git-peer", format=2)])
+    assert take(old, A, lines(1, 2))["acquired"]
 
 
 def test_the_same_lines_of_a_later_version_are_the_same_lock(bench: Bench) -> None:
@@ -161,7 +163,7 @@ def _target(first: int, last: int, blob: str = OLD) -> dict[str, Any]:
         ({"target": {"kind": "section", "path": "g", "spans": [[1, 2], [3, 5]], "blob": OLD}}, "not in order"),
         ({"target": {"kind": "lines", "path": "g", "lines": [1, 2], "spans": [[1, 2]], "blob": OLD}}, "another kind"),
         ({"v": None, "target": {"kind": "section", "path": "g", "section": "x", "spans": [[1, 2]], "blob": OLD}}, "sp"),
-        ({"v": None, "target": {"kind": "file", "path": "g"}, "maps": {"HELD": [[1, 2]]}}, "no maps"),
+        ({"v": None, "target": {"kind": "file", "path": "g"}, "maps": {"HELD": [[1, 2]]}}, "version 1"),
         ({"v": 3, "target": _target(40, 41)}, "version 3"),
     ],
 )  # fmt: skip
@@ -183,7 +185,8 @@ def test_what_adds_up_is_taken_and_goes_on_record(bench: Bench) -> None:
     assert taken.maps == {held["id"]: ((10, 20),)}
 
 
-def test_version_2_wants_the_format(bench: Bench) -> None:
+def test_version_2_wants_the_format() -> None:
+    bench = Bench(format=1)
     bench.lock(B, "other")
     with pytest.raises(Malformed, match="format 1"):
         _fold(bench, B, {**GRANT, "target": _target(1, 2)})

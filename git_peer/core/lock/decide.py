@@ -208,6 +208,7 @@ def _take(txn: Txn, target: Target, grant: Grant) -> str:
     granted = txn.emit(
         LockTake,
         target=target,
+        v=locks.OF_LINES if target.region else 1,
         maps=_maps(txn, target) if target.region else {},
         mode=wish.mode,
         ttl=grant.ttl,
@@ -343,6 +344,7 @@ def _wait(txn: Txn, wish: Wish, place: waits.Wait | None, why: PeerError) -> Ans
         waits.sweep(txn)
         txn.emit(
             waits.LockWait,
+            v=locks.OF_LINES if any(target.region for target in wish.targets) else 1,
             targets=wish.targets,
             mode=wish.mode,
             priority=priority,

@@ -78,10 +78,6 @@ class LockTake(Event, tag="lock.take", frozen=True, kw_only=True):
         sessions.touch(state, self, height, ttl=max(session.ttl, self.ttl))
         fences.taken(state, self.target, self.sid, self.by, token, self.at, self.maps)
 
-    def least(self) -> int:
-        """Version 2 for lines, with others of that file or without."""
-        return max(super().least(), locks.OF_LINES if self.target.region else 1)
-
     def _of_lines(self, state: State) -> locks.Meets | None:
         """Version 2: a grant of lines, with what was found of other lines of that file. How locks are compared."""
         if self.v == 1:

@@ -48,13 +48,9 @@ class LockWait(Event, tag="lock.wait", frozen=True, kw_only=True):
     priority: int
     patience: int
 
-    def least(self) -> int:
-        """Version 2 where lines are among its targets."""
-        return locks.OF_LINES if any(target.region for target in self.targets) else 1
-
     @classmethod
     def newest(cls) -> int:
-        """That of lines."""
+        """That of a wait for lines: it compares them."""
         return locks.OF_LINES
 
     def apply(self, state: State, height: int, index: int) -> None:

@@ -76,10 +76,11 @@ class Txn:
         if kind.since:
             fields = {name: value for name, value in fields.items() if kind.since.get(name, 1) <= self.state.log.format}
         event = kind(id=ident, at=self.scene.now, by=session.name, sid=session.sid, **fields)
-        if (least := event.least()) > 1:
-            if least > self.state.log.format:
-                raise _too_new(kind.kind(), self.state.log.format)
-            event = msgspec.structs.replace(event, v=least)
+        version = max(event.v, event.least())
+        if version > self.state.log.format:
+            raise _too_new(kind.kind(), self.state.log.format)
+        if version > event.v:
+            event = msgspec.structs.replace(event, v=version)
         self.fold(event)
         return event
 
