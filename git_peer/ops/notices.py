@@ -109,6 +109,11 @@ def _loss(peer: Peer, entry: Mapping[str, Any]) -> dict[str, Any]:
     return {**view, "hint": "bring in what was landed there and lock it again before changing it"}
 
 
+def _told_by(peer: Peer, marker: Mapping[str, Any]) -> str:
+    """The note of who was told: its person's knowing of a session's loss does not tell that session."""
+    return "told" if marker["session"].get("name") == peer.name else "person_told"
+
+
 # -- letters --------------------------------------------------------------------------------------
 _TASK = {
     "expired": "{by} ended your claim of {task}: your lease had run out",
@@ -150,12 +155,7 @@ def _letter(letter: Mapping[str, Any]) -> dict[str, Any]:
         view = {"message": why, "how": letter["how"], "sid": letter["sid"], "hint": hint}
     else:
         named = f"task {text.word(letter['task'])}, {text.quoted(letter['about'], 60)}"
-        message = _TASK[letter["how"]].format(by=by, task="TASK").replace("TASK", named, 1) + said
+        message = _TASK[letter["how"]].format(by=by, task=named) + said
         hint = f"`git peer task show {letter['task']}`"
         view = {"message": message, "task": letter["task"], "how": letter["how"], "hint": hint}
     return {"code": letter["code"], **view, **({"note": text.clean(note)} if note else {})}
-
-
-def _told_by(peer: Peer, marker: Mapping[str, Any]) -> str:
-    """The note of who was told: its person's knowing of a session's loss does not tell that session."""
-    return "told" if marker["session"].get("name") == peer.name else "person_told"

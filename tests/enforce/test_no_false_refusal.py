@@ -7,6 +7,7 @@ import unicodedata
 
 import pytest
 
+from git_peer.hooks import gate
 from tests.enforce.team import AGENT, HELD, Member, Team
 from tests.world import Clone
 
@@ -254,7 +255,7 @@ def test_lookalikes(team: Team) -> None:
     bob.stage(under)
     answer = bob.peer("check", "--staged", "--json", status=1).json()
     assert len(answer["violations"]) == len(under)
-    bob.refused("commit", "-q", "-m", "x", why=f"and {len(under) - 5} more")
+    bob.refused("commit", "-q", "-m", "x", why=f"and {len(under) - gate.SHOWN} more")
     bob.git("reset", "-q")
     bob.stage(["lib"])  # a file in the place of the locked folder
     bob.refused("commit", "-q", "-m", "x", why="lib is locked by alice")
