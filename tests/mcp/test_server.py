@@ -111,7 +111,13 @@ def test_what_a_session_says_of_itself(clone: Clone, over: Transport) -> None:
                 failed, got, text = await _call(session, tool)
                 assert not failed, text
                 [mine] = [one for one in got["sessions"] if one["name"] == name]
-                said = {**dict.fromkeys(("issue", "spec")), "doing": "", "capabilities": [], "paths": [], "meta": {}}
+                said: dict[str, Any] = {
+                    **dict.fromkeys(("issue", "spec")),
+                    "doing": "",
+                    "capabilities": [],
+                    "paths": [],
+                    "meta": {},
+                }
                 assert {key: mine[key] for key in keys} == (said if empty else {"spec": None, **given})
 
     over(clone, use)
