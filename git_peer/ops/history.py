@@ -22,6 +22,7 @@ from git_peer.core.target.target import Target
 from git_peer.ops.peer import Peer
 from git_peer.store.git import work
 from git_peer.store.git.chain import Entry
+from git_peer.store.git.objects import Missing
 
 Row = dict[str, Any]
 
@@ -62,9 +63,11 @@ class Paths:
 
     def concern(self, entry: Entry, index: int) -> bool:
         """Whether the event is about one of them: itself, what it lies in, what lies in it, or what a glob takes in."""
-        return any(
-            targets.overlap(own, wanted, self._folds) for own in self._of(entry, index) for wanted in self._among
-        )
+        try:
+            about = self._of(entry, index)
+        except Missing:  # what it speaks of is in a part of the log that this clone does not have
+            return False
+        return any(targets.overlap(own, wanted, self._folds) for own in about for wanted in self._among)
 
     def _of(self, entry: Entry, index: int) -> Sequence[Target]:
         event = entry.events[index]

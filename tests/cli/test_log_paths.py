@@ -140,6 +140,20 @@ def test_the_branch_of_a_record_is_the_one_of_now(local: Clone) -> None:
     local.git("checkout", "-q", "--detach")
     ask(local, "session", "renew", as_="ana")
     assert session_of(local, "ana")["branch"] == ""
+    last, *rows = local.peer("--json", "log").objects()
+    assert (last["kind"], last["branch"], last["head"]) == ("session.renew", "", local.head())
+    assert last["height"] > rows[0]["height"]  # saying where it is, it has given its sign of life
+
+
+def test_a_session_is_told_of_where_it_is_not_where_it_was(pair: tuple[Clone, Clone]) -> None:
+    """What was kept offline on one branch is arbitrated from another: the record has the one of now."""
+    one, _ = pair
+    ask(one, "lock", "docs/", as_="ana")
+    one.git("checkout", "-qb", "topic")
+    ask(one, "lock", "src/", "--offline", as_="ana")
+    one.git("checkout", "-qb", "later")
+    ask(one, "sync", as_="ana")
+    assert session_of(one, "ana")["branch"] == "later"
 
 
 def test_more_files_than_an_event_holds_are_told_by_their_folders(world: World) -> None:

@@ -38,7 +38,7 @@ class Start(Command, tag="session-start", frozen=True, kw_only=True):
             raise PeerError(
                 "unsupported",
                 f"the log has format 1, which has no place for {what}",
-                "once everybody has updated: `git peer init --upgrade`; or end the session, and start it again",
+                "`git peer init --upgrade`, once everybody has updated: older releases then only read the log",
             )
         if txn.started:
             txn.opens()
@@ -67,7 +67,11 @@ class Renew(Command, tag="session-renew", frozen=True, kw_only=True):
 
 
 def _renew(txn: Txn, doing: str | None, **changes: Any) -> None:
-    """A sign of life; where the session stands, lifetime.begin() has said."""
+    """A sign of life. Where the session stands lifetime.begin() has said, which is one too."""
+    txn.begin()
+    if txn.events and not txn.started and doing is None and not changes:
+        txn.opens()
+        return
     txn.emit(sessions.SessionRenew, head=txn.me.head or None, doing=doing, **changes)
 
 
