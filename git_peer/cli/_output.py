@@ -20,6 +20,12 @@ if TYPE_CHECKING:  # pygit2 comes with them: `version` and `help` do without
     from git_peer.ops.wiring import Parts
 
 
+# Errors that bring no hint of their own: what doctor looks at, and all others.
+_DOCTORS = frozenset(("unreachable", "unknown", "unavailable", "not_set_up", "untrusted"))
+_HINT = "`git peer doctor` tells what is wrong here"
+_ELSE = "`git peer status` shows how things stand"
+
+
 class Reply:
     """A command's answer: `data` for JSON, `text` for people, the exit status.
 
@@ -114,7 +120,7 @@ class Call:
         extra = self._common(network and self._peer is not None)
         if self._peer is not None and why.code not in ("internal", "interrupted"):
             self._peer.engine.told()
-        hint = why.hint or ("git peer help" if why.code == "usage" else "`git peer doctor` tells what is wrong here")
+        hint = why.hint or ("git peer help" if why.code == "usage" else _HINT if why.code in _DOCTORS else _ELSE)
         if self.json:
             error = {"code": why.code, "message": why.message, "hint": hint}
             self.line({"ok": False, **extra, **why.extra, "error": error})

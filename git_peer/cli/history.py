@@ -17,9 +17,10 @@ from git_peer.cli.main import command
 from git_peer.core.errors import PeerError
 from git_peer.core.lock.record import rfc3339
 from git_peer.core.log.state import encode
-from git_peer.core.rules import subject
+from git_peer.core.rules import fold, subject
 from git_peer.core.target import target as targets
 from git_peer.core.target.target import Target
+from git_peer.ops import known
 from git_peer.ops.peer import Peer
 
 Row = dict[str, Any]
@@ -87,6 +88,7 @@ def log_command(
     first, last = _since(since, peer), _since(until, peer)
     if after is not None and not any(row["id"].startswith(after) for row in rows(peer, peer.engine.tip())):
         raise PeerError("not_found", f"no event's id begins with {after}", "git peer log")
+    _are_kinds(kinds)
     shown = 0
     for row in rows(peer, peer.engine.tip()):
         if after is not None and row["id"].startswith(after):
@@ -108,7 +110,20 @@ def log_command(
             call.line(row)
         else:
             write(_line(row))
+    if not shown and by is not None:
+        known.session(peer, by, fetch=False)
     return 0
+
+
+def _are_kinds(given: tuple[str, ...]) -> None:
+    """PeerError("usage") for what is neither a kind of event nor a family of kinds."""
+    families = sorted({kind.rpartition(".")[0] for kind in fold.KINDS})
+    for kind in given:
+        if kind not in fold.KINDS and kind not in families:
+            from git_peer.core import near  # only where something is wrong
+
+            hint = near.hint(kind, [*families, *fold.KINDS], f"there are {', '.join(families)}, and kinds as lock.take")
+            raise PeerError("usage", f"there is no kind of event {kind!r}", hint)
 
 
 def _epoch(text: str) -> int:
@@ -143,6 +158,7 @@ def watch_command(
     call: Call, after: str | None, kinds: tuple[str, ...], program: str | None, interval: float, count: int | None
 ) -> int:
     """Events as they come, oldest first."""
+    _are_kinds(kinds)
     peer = call.peer()
     at = peer.engine.tip()
     news: list[Row] = []

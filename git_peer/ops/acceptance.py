@@ -12,6 +12,7 @@ from git_peer.core.errors import PeerError
 from git_peer.core.plan.task import record as tasks
 from git_peer.core.plan.task.decide import Record
 from git_peer.core.plan.task.record import Task
+from git_peer.ops import known
 from git_peer.ops import notes as noting
 from git_peer.ops.peer import Peer
 from git_peer.store import shell
@@ -25,7 +26,8 @@ def commit(peer: Peer, rev: str) -> str:
     try:
         return str(peer.repo.git.revparse_single(rev).peel(pygit2.Commit).id)
     except (KeyError, ValueError, pygit2.GitError):
-        raise PeerError("usage", f"no commit {rev!r}", "name a commit of this repository") from None
+        hint = known.revision_hint(peer.repo, rev, "name a commit of this repository")
+        raise PeerError("usage", f"no commit {rev!r}", hint) from None
 
 
 def reopened(task: Task) -> str:

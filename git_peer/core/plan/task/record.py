@@ -153,7 +153,10 @@ def find(state: State, text: str) -> Task:
     task = get(state, match[0]) if len(match) == 1 and text else None
     if task is None:
         many = "more than one task's id begins" if len(match) > 1 and text else "there is no task whose id begins"
-        raise PeerError("not_found", f"{many} with {text!r}", "`git peer task list` shows them")
+        from git_peer.core import near  # only where something is wrong
+
+        hint = near.hint(text, () if match else known, "`git peer task list` shows them")
+        raise PeerError("not_found", f"{many} with {text!r}", hint)
     return task
 
 
