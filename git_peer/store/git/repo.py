@@ -118,7 +118,7 @@ class Repo:
         Links on the way to it are followed, itself it is not.
         """
         whole = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
-        tops = sorted((top for top in self._tops() if whole == top or whole.startswith(f"{top}/")), key=len)
+        tops = sorted((top for top in self.tops() if whole == top or whole.startswith(f"{top}/")), key=len)
         between = os.path.dirname(whole)
         while tops and len(between) > len(tops[-1]):
             if os.path.lexists(os.path.join(between, ".git")):
@@ -134,7 +134,7 @@ class Repo:
         found = self.in_any_tree(os.path.realpath(whole))
         return found if found and found != path and self.what_is(found) in ("file", "dir") else None
 
-    def _tops(self) -> list[str]:
+    def tops(self) -> list[str]:
         """The work trees of the clone."""
         found = [str(self.top)] if self.top is not None else []
         if self.common.name == ".git":
