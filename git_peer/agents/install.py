@@ -14,6 +14,7 @@ from git_peer.agents import jsontext
 from git_peer.agents.entries import HOOKS
 from git_peer.agents.parts import BlockPart, HooksPart, Part, named
 from git_peer.agents.servers import CLAUDES, JsonServer, ServerPart, TomlServer
+from git_peer.core import near
 from git_peer.core.errors import PeerError
 from git_peer.core.session import naming
 
@@ -30,6 +31,7 @@ _SERVERS = {  # agent → (where a project has its MCP servers, where its user h
     "roo": (".roo/mcp.json", "", "mcpServers"),
     "vscode": (".vscode/mcp.json", "", "servers"),
 }
+_SAME = 0.8  # as near.near() has it: other agents' names end in -code and -cli too
 NOTES = {
     "codex": "Codex runs new hooks only when you have trusted them: `/hooks` in Codex.",
     "gemini": "Gemini CLI runs a project's hooks only in a folder that it trusts.",
@@ -63,7 +65,7 @@ def home(agent: str) -> Path:
 
 def parts(agent: str, top: Path | None) -> list[Part]:
     """What an agent gets whatever is asked for: in the project at `top`, or for its user where that is None."""
-    _checked(agent)
+    _checked(agent, top)
     if agent not in HOOKS:
         return [] if top is None else [BlockPart(top / "AGENTS.md", agent)]
     folder = home(agent) if top is None else top / _HOMES[agent][1]
@@ -75,7 +77,7 @@ def parts(agent: str, top: Path | None) -> list[Part]:
 
 def server(agent: str, top: Path | None) -> ServerPart:
     """The MCP server in an agent's settings."""
-    _checked(agent)
+    _checked(agent, top)
     if agent == "codex":
         return TomlServer((home(agent) if top is None else top / ".codex") / "config.toml")
     if agent == "gemini":
@@ -93,9 +95,16 @@ def server(agent: str, top: Path | None) -> ServerPart:
     return JsonServer(top / project, key, kept=project == _SHARED and bool(_sharing(top) - {agent}))
 
 
-def _checked(agent: str) -> None:
+def _checked(agent: str, top: Path | None) -> None:
+    """PeerError("usage") for what cannot be an agent's name, or is nearly one that has a place of its own."""
     if not naming.is_name(agent):
         raise PeerError("usage", f"not an agent's name: {agent!r}", f"{', '.join(HOOKS)}, or another agent's name")
+    ours = [*HOOKS, *_SERVERS]
+    if agent in ours or (top is not None and agent in others(top)):
+        return
+    meant = near.near(agent, ours, _SAME)
+    if meant:
+        raise PeerError("usage", f"there is no agent {agent}", near.hint(agent, meant, "`git peer agent list`"))
 
 
 def others(top: Path) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +53,9 @@ def refused(peer: Peer, found: Sequence[Mapping[str, Any]], fresh: bool, command
     if not fresh and peer.remote is not None:
         ago = peer.clone.fetched_ago
         age = "by a copy of unknown age" if ago == float("inf") else f"as of {times.span(int(ago))} ago"
-        lines.append(f"That is {age}: {peer.remote.name} did not answer in time. `git peer sync` looks again.")
+        silent = f"{peer.remote.name} did not answer in time. `git peer sync` looks again."
+        shut = f"{peer.clone.folder} cannot be written from here, so nothing newer could be fetched."
+        lines.append(f"That is {age}: {silent if os.access(peer.clone.folder, os.W_OK) else shut}")
     whys = {one["why"] for one in found}
     if command:
         lines.append(

@@ -21,6 +21,10 @@ if TYPE_CHECKING:  # pygit2 comes with them: `version` and `help` do without
 
 
 _WARNINGS = ("gate", "unlanded", "unpushed")  # notices that say what is wrong with what was just done
+# Errors that bring no hint of their own: what doctor looks at, and all others.
+_DOCTORS = frozenset(("unreachable", "unknown", "unavailable", "not_set_up", "untrusted"))
+_HINT = "`git peer doctor` tells what is wrong here"
+_ELSE = "`git peer status` shows how things stand"
 
 
 class Reply:
@@ -129,7 +133,7 @@ class Call:
             self._peer.engine.told()
         if self._peer is not None and why.code in ("locked", "held", "fenced", "disputed"):
             self._note(self._peer, why)
-        hint = why.hint or ("git peer help" if why.code == "usage" else "`git peer doctor` tells what is wrong here")
+        hint = why.hint or ("git peer help" if why.code == "usage" else _HINT if why.code in _DOCTORS else _ELSE)
         if self.json:
             error = {"code": why.code, "message": why.message, "hint": hint}
             self.line({"ok": False, **extra, **why.extra, "error": error})

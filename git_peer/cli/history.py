@@ -15,7 +15,8 @@ from git_peer.cli.main import command
 from git_peer.core import text
 from git_peer.core.errors import PeerError
 from git_peer.core.lock.record import rfc3339
-from git_peer.ops import history
+from git_peer.core.rules import fold
+from git_peer.ops import history, known
 from git_peer.ops.history import Row
 from git_peer.ops.peer import Peer
 from git_peer.store.clone import times
@@ -63,6 +64,7 @@ def log_command(
     tip, paths = peer.engine.tip(), history.Paths(peer, among)
     if after is not None and not any(one.events[at].id.startswith(after) for one, at in history.events(peer, tip)):
         raise PeerError("not_found", f"no event's id begins with {after}", "git peer log")
+    _are_kinds(kinds)
     shown = 0
     for entry, index in history.events(peer, tip):
         event = entry.events[index]
@@ -85,7 +87,20 @@ def log_command(
             call.line(row)
         else:
             write(_line(row))
+    if not shown and by is not None:
+        known.session(peer, by, fetch=False)
     return 0
+
+
+def _are_kinds(given: tuple[str, ...]) -> None:
+    """PeerError("usage") for what is neither a kind of event nor a family of kinds."""
+    families = sorted({kind.rpartition(".")[0] for kind in fold.KINDS})
+    for kind in given:
+        if kind not in fold.KINDS and kind not in families:
+            from git_peer.core import near  # only where something is wrong
+
+            hint = near.hint(kind, [*families, *fold.KINDS], f"there are {', '.join(families)}, and kinds as lock.take")
+            raise PeerError("usage", f"there is no kind of event {kind!r}", hint)
 
 
 def _of_kind(kind: str, kinds: tuple[str, ...]) -> bool:
@@ -102,6 +117,7 @@ def watch_command(
     call: Call, after: str | None, kinds: tuple[str, ...], program: str | None, interval: float, count: int | None
 ) -> int:
     """Events as they come, oldest first; and what this clone refuses meanwhile (`conflict.detected`), in no log."""
+    _are_kinds(kinds)
     peer = call.peer()
     at, local = peer.engine.tip(), peer.refusals()
     news: list[Row] = []

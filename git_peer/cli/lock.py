@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import click
@@ -17,6 +18,7 @@ from git_peer.core.rules import decide as commands
 from git_peer.core.session import naming
 from git_peer.core.target import target as targets
 from git_peer.core.target.target import Target
+from git_peer.ops.peer import Peer
 from git_peer.store.clone import times
 
 _from_file = click.option("--pathspec-from-file", "source", metavar="F", help="Read targets from F (- is stdin).")
@@ -72,6 +74,8 @@ def lock_command(
     reason = given_text(reason)
     if reason is not None and len(reason.encode("utf-8", "surrogateescape")) > 2000:
         raise PeerError("invalid", "a reason of over 2,000 bytes", "say it in a line")
+    if task is not None:
+        task = _task(peer, task, fetch=not (offline or dry_run))
     wish = Wish(
         targets=tuple(dict.fromkeys(wanted)),
         mode="shared" if shared else "exclusive",
@@ -84,18 +88,37 @@ def lock_command(
     )
     if dry_run:
         done = peer.dry_run(wish)
+        peer.warned += _seen(peer, wanted)
         return Reply(done, "Would be granted, by the local copy.")
-    from git_peer.ops import behind
-
     if offline and peer.remote is not None:
         from git_peer.ops import sync as tentative
 
         done = tentative.take(peer, wish)
-        peer.warned += behind.of(peer, wanted)
+        peer.warned += _seen(peer, wanted)
         return Reply({**done, "guarantee": "tentative"}, _granted(done["locks"]), network=True, wrote=True)
     done = peer.take(wish)
-    peer.warned += behind.of(peer, wanted)
+    peer.warned += _seen(peer, wanted)
     return Reply(done, _granted(done["locks"]), network=True, wrote=True)
+
+
+def _seen(peer: Peer, wanted: list[Target]) -> list[dict[str, Any]]:
+    """What is to be said of targets: that they have changed elsewhere, or that there is nothing of that name yet."""
+    from git_peer.ops import behind
+
+    found, top = behind.of(peer, wanted), peer.repo.top
+    paths = [one.real for one in wanted if one.kind != "name"]
+    if top is not None and not all(os.path.lexists(os.fsencode(top / path)) for path in paths):
+        from git_peer.ops import absent
+
+        found += absent.of(peer, wanted)
+    return found
+
+
+def _task(peer: Peer, ident: str, fetch: bool) -> str:
+    """The id of the task that a lock is said to belong to."""
+    from git_peer.core.plan.task import record as tasks
+
+    return (peer.look_up(lambda state: tasks.find(state, ident)) if fetch else tasks.find(peer.state, ident)).id
 
 
 def _granted(views: list[dict[str, Any]]) -> list[str]:

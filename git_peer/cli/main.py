@@ -66,10 +66,6 @@ COMPLETE_VAR = "_GIT_PEER_COMPLETE"  # set by the shell functions of `git peer c
 HIDDEN = frozenset({"hook"})
 
 
-class UsageError(click.UsageError):
-    """A wrong command line, with a hint."""
-
-
 def _common(function: Callable[..., int | None]) -> Callable[..., int | None]:
     for option in (
         click.option("--as", "as_name", metavar="NAME", help="Act as the session NAME."),
@@ -121,7 +117,7 @@ def group(name: str) -> Callable[[Callable[..., Any]], click.Group]:
             _remember(click.get_current_context(), as_name, as_json, quiet)
 
         entry.__doc__ = function.__doc__
-        decorate: Callable[[Callable[..., Any]], click.Group] = click.group(name)
+        decorate: Callable[[Callable[..., Any]], click.Group] = click.group(name, cls=Named)
         return decorate(_common(entry))
 
     return wrap
@@ -153,7 +149,48 @@ def guard(call: Call, action: Callable[[], int]) -> int:
         return call.fail(PeerError("internal", text, "GIT_PEER_DEBUG=1 shows where; please report it"))
 
 
-class Lazy(click.Group):
+class Named(click.Group):
+    """A group that says which of its commands may have been meant."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the first argument names."""
+        name = args[0]
+        if not ctx.resilient_parsing and not name.startswith("-") and self.get_command(ctx, name) is None:
+            raise Unknown(ctx, name)
+        return super().resolve_command(ctx, args)
+
+
+class Unknown(click.UsageError):
+    """A command that there is not, with a hint at what there is."""
+
+    def __init__(self, ctx: click.Context, name: str) -> None:
+        path = ctx.command_path
+        super().__init__(f"{path} has no command {name!r}", ctx)
+        self.hint = f"`{path.replace('git peer', 'git peer help', 1)}` says what there is"
+        found = [f"`{path} {one}`" for one in _meant(ctx, name)]
+        if found:
+            self.hint = f"did you mean {' or '.join(found)}? {self.hint}"
+
+
+def _meant(ctx: click.Context, name: str) -> list[str]:
+    """A group's commands of a near name, or those of that very name further down: `task claim` for `claim`."""
+    from git_peer.core import near
+
+    group = ctx.command
+    if not isinstance(group, click.Group):
+        return []
+    here = group.list_commands(ctx)
+    below = [
+        f"{one} {name}"
+        for one in here
+        if isinstance(inner := group.get_command(ctx, one), click.Group) and name in inner.list_commands(ctx)
+    ]
+    return below or near.near(name, here)
+
+
+class Lazy(Named):
     """The top group: knows every command's name and imports its file when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
@@ -175,16 +212,25 @@ class Lazy(click.Group):
             formatter.write_dl([(name, COMMANDS[name][1]) for name in self.list_commands(ctx)])
 
 
-@click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": None})
+@click.group(
+    cls=Lazy,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": None},
+)
 @click.version_option(__version__, "-V", "--version", message="git-peer version %(version)s")
 @click.option("--literal", is_flag=True, hidden=True, help="Texts are taken as they stand, also `-` and `@FILE`.")
 @click.option("--look", is_flag=True, hidden=True, help="Whoever reads fetches the log first, where its copy is old.")
 @_common
 @click.pass_context
-def cli(ctx: click.Context, as_name: str | None, as_json: bool, quiet: bool, literal: bool, look: bool) -> None:
+def cli(ctx: click.Context, as_name: str | None, as_json: bool, quiet: bool, literal: bool, look: bool) -> Any:
     """Coordinate several coding agents, and the people beside them, on one repository, without a server."""
     call = _remember(ctx, as_name, as_json, quiet)
     call.literal, call.looks = literal, look
+    if ctx.invoked_subcommand is None:
+        helps = cli.get_command(ctx, "help")
+        assert helps is not None
+        return ctx.invoke(helps, as_name=None, as_json=False, quiet=False, names=())
+    return None
 
 
 def _first_step() -> str:
@@ -200,6 +246,23 @@ def _first_step() -> str:
     return "git-peer is not set up in this repository: `git peer init` does it; `git peer help` lists the commands"
 
 
+def _help(ctx: click.Context | None) -> str:
+    """The command that tells how another one is called."""
+    return f"git peer help {ctx.command_path.removeprefix('git peer ')}" if ctx and ctx.parent else "git peer help"
+
+
+def _hint(why: click.UsageError) -> str:
+    if isinstance(why, Unknown):
+        return why.hint
+    choice = why.param.type if isinstance(why, click.BadParameter) and why.param is not None else None
+    if isinstance(choice, click.Choice):
+        from git_peer.core import near
+
+        given = why.message.partition("'")[2].partition("' is not one of")[0]
+        return near.hint(given, map(str, choice.choices), _help(why.ctx))
+    return _help(why.ctx)
+
+
 def main(args: list[str] | None = None) -> int:
     """Run the program; the exit status."""
     argv = sys.argv[1:] if args is None else args
@@ -210,12 +273,10 @@ def main(args: list[str] | None = None) -> int:
         return status if isinstance(status, int) else 0
     except click.exceptions.Exit as end:
         return end.exit_code
+    except click.exceptions.NoArgsIsHelpError as why:  # its message is the whole help
+        return call.fail(PeerError("usage", "a command is missing", _help(why.ctx)))
     except click.UsageError as why:
-        hint = f"git peer help {why.ctx.info_name}" if why.ctx and why.ctx.parent else "git peer help"
-        bare = isinstance(why, click.exceptions.NoArgsIsHelpError)  # its message is the whole help
-        if bare and not (why.ctx and why.ctx.parent):
-            hint = _first_step() or hint
-        return call.fail(PeerError("usage", "a command is missing" if bare else why.format_message(), hint))
+        return call.fail(PeerError("usage", why.format_message(), _hint(why)))
     except click.ClickException as why:
         return call.fail(PeerError("usage", why.format_message()))
     except (KeyboardInterrupt, click.Abort):

@@ -239,7 +239,12 @@ def _asked(found: list[dict[str, Any]]) -> list[str]:
 @click.option("--for", "who", metavar="SESSION", help="Only those that this session may answer.")
 def questions_(call: Call, who: str | None) -> Reply:
     """What planners have asked the team, and the answers so far, by the local copy of the log."""
-    found = [one for one in questions.all_of(call.peer().state) if who is None or one.to in ("", who)]
+    peer = call.peer()
+    if who is not None:
+        from git_peer.ops import known
+
+        known.session(peer, who, fetch=False)
+    found = [one for one in questions.all_of(peer.state) if who is None or one.to in ("", who)]
     views = [questions.describe(one) for one in found]
     rows = [[v["id"], v["to"] or "everybody", v["session"], str(len(v["answers"])), _line(v["text"])] for v in views]
     told = table(rows, ["ID", "TO", "FROM", "ANSWERS", "QUESTION"])

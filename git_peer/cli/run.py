@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from git_peer.cli._output import Call, remark, write
 from git_peer.cli._params import Duration
 from git_peer.cli.main import command
 from git_peer.core.errors import PeerError
+from git_peer.core.plan.task import record as tasks
 from git_peer.core.session import naming
 from git_peer.core.session import record as sessions
 
@@ -74,13 +76,14 @@ def _outcomes(call: Call, ids: tuple[str, ...], given: dict[str, Any], held: Exi
     if given["program"] is not None:
         start = _work_tree(peer, held)
         peer = peer_of(name, given["capabilities"], start)
+    found = [peer.look_up(partial(tasks.find, name=one)).id for one in ids]
     sandbox = open_sandbox(given["box"], peer.settings, _warn)
     held.callback(sandbox.close)
     solver = _solver(peer, given)
     held.callback(solver.close)
     until = time.monotonic() + given["max_time"] if given["max_time"] else None
     options = Options(
-        ids=ids,
+        ids=tuple(dict.fromkeys(found)),
         loop=given["loop"],
         attempts=given["attempts"] or get("runnerAttempts"),
         votes=given["votes"],

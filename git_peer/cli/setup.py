@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import shlex
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -109,12 +112,36 @@ def uninstall_command(call: Call, purge: bool, yes: bool) -> Reply:
         leaving.give_back(call.peer(), left)
         call.forget()
     _agents_out(parts, left)
+    left.stayed += [*_elsewhere(parts), *_images(parts)]
     leaving.take_out(parts.repo, parts.clone, purge, left)
     lines = ["Took git-peer out of this clone."]
     lines += [f"Unlocked {target}." for target in left.released] + [f"Deleted {name}." for name in left.deleted]
     lines += [f"Stays: {what}" for what in left.stayed]
     affected = {"clones": loss.clones, "sessions": loss.sessions, "locks": loss.locks} if loss is not None else None
     return Reply({**left.told(), "affected": affected}, lines)
+
+
+def _elsewhere(parts: Parts) -> list[str]:
+    """Agents' settings in this clone's other work trees."""
+    from git_peer.agents import install as agents
+
+    return [
+        f"the settings of {row['agent']} in {top}: `git -C {shlex.quote(top)} peer agent remove {row['agent']}`"
+        for top in sorted(set(parts.repo.tops()) - {str(parts.repo.top)})
+        if os.path.isdir(top)
+        for row in agents.states(Path(top))
+        if row["project"] != "no"
+    ]
+
+
+def _images(parts: Parts) -> list[str]:
+    """The sandbox's image, where an engine has it: other repositories may use it, which git-peer does not know."""
+    if importlib.util.find_spec("docker") is None:
+        return []
+    from git_peer.ops.doctor import sandbox_image
+
+    image, wrong = sandbox_image(parts.settings)
+    return [f"the sandbox's image: `docker image rm {image}`, if no other repository uses it"] if wrong is None else []
 
 
 def _agents_out(parts: Parts, left: Left) -> None:

@@ -8,7 +8,7 @@ import click
 
 from git_peer.cli import _news
 from git_peer.cli._output import Call, Reply, version
-from git_peer.cli.main import cli, command
+from git_peer.cli.main import Unknown, cli, command
 from git_peer.core import text
 from git_peer.core.errors import PeerError
 from git_peer.core.plan.task import record as tasks
@@ -121,13 +121,13 @@ def version_command(call: Call) -> Reply:
 @click.argument("names", nargs=-1, metavar="[COMMAND]")
 def help_command(call: Call, names: tuple[str, ...]) -> Reply:
     """Help on git-peer, or on a command."""
-    found: click.Command | None = cli
+    found: click.Command = cli
     ctx = click.Context(cli, info_name="git peer")
     for name in names:
-        found = found.get_command(ctx, name) if isinstance(found, click.Group) else None
-        if found is None:
-            raise PeerError("usage", f"no command {' '.join(names)}", "git peer help")
-        ctx = click.Context(found, info_name=name, parent=ctx)
-    assert found is not None
+        inner = found.get_command(ctx, name) if isinstance(found, click.Group) else None
+        if inner is None:
+            why = Unknown(ctx, name)
+            raise PeerError("usage", why.message, why.hint)
+        found, ctx = inner, click.Context(inner, info_name=name, parent=ctx)
     told = found.get_help(ctx)
     return Reply({"help": told}, told.split("\n"))

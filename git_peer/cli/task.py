@@ -20,7 +20,7 @@ from git_peer.core.plan.task import record as tasks
 from git_peer.core.plan.task.board import Board
 from git_peer.core.plan.task.claim import Assign
 from git_peer.core.plan.task.record import Changes, Item, Spec
-from git_peer.ops import behind, claims
+from git_peer.ops import behind, claims, known
 from git_peer.store.clone import times
 
 if TYPE_CHECKING:
@@ -76,6 +76,9 @@ def _given(call: Call, options: dict[str, Any]) -> dict[str, Any]:
                 _tasks.named(call, one).id if one else "" for one in ((value,) if name == "parent" else value)
             )
             found[field] = idents[0] if name == "parent" else tuple(dict.fromkeys(idents))
+        elif name in ("provides", "uses"):
+            known.all_contracts(peer, value)
+            found[field] = tuple(dict.fromkeys(value))
         elif name in ("description", "accept"):
             found[field] = given_text(value)
         else:
@@ -182,6 +185,7 @@ def split(call: Call, ident: str, titles: tuple[str, ...], in_order: bool) -> Re
 def assign(call: Call, ident: str, session: str) -> Reply:
     """Keep a task for SESSION, or hand one's own over to it. No session: it is there for whoever comes."""
     peer = call.peer(writing=True)
+    known.session(peer, session)
     done = peer.run(Assign(me=peer.me, task=ident, to=session))
     return Reply(done, f"Assigned {_tasks.in_words(done['task'])}.", network=True, wrote=True)
 

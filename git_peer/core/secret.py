@@ -38,11 +38,14 @@ _NAMED = (
     r"(?:(?:api|auth|service|account|db|database|priv|private|client|access|encryption|signing)[_-]?key|(?:db|database"
     r"|key)[_-]?pass|password|passwd|passphrase|pwd|secret|token|credential|contraseña|contrasena)\w{0,40}"
 )
+_WORDS_OF = r"[^\n]{0,300}?\s"  # of a command line, before the option in question
 _GETS = r"[\]'\"]{0,2}\s{0,8}(?::=|={1,3}>?|!==?|=>|:)\s{0,8}"
 _ASSIGNED = (
     rf"{_NAMED}{_GETS}@?(['\"`])(?P<quoted>[^\s'\"`]{{8,512}})\1",
     rf"{_NAMED}{_GETS}(?P<bare>[^\s'\"`(){{}}\[\]<>,;]{{8,512}})(?=[\s,;)\]}}'\"`]|\Z)",
     rf"(['\"`])(?P<quoted>[^\s'\"`]{{8,512}})\1\s{{0,8}}[!=]{{2,3}}\s{{0,8}}\w{{0,40}}{_NAMED}",
+    rf"--{_NAMED}[ \t]+(?P<bare>[^\s'\"`(){{}}\[\]<>,;-][^\s'\"`(){{}}\[\]<>,;]{{7,512}})(?=[\s,;)\]}}'\"`]|\Z)",
+    rf"--{_NAMED}[ \t]+(['\"])(?P<quoted>[^\s'\"`]{{8,512}})\1",
     rf"{_NAMED}(?:\.assign)?\(\s{{0,8}}(['\"`])(?P<quoted>[^\s'\"`]{{8,512}})\1",
 )
 
@@ -77,8 +80,14 @@ DETECTORS: dict[str, Detector] = {
     ),
     "BasicAuthDetector": Detector(
         "Basic Auth Credentials",
-        ("://",),
-        (r"://[^:/?#\[\]@!$&'()*+,;=\s]{0,256}:([^:/?#\[\]@!$&'()*+,;=\s]{3,256})@",),
+        ("://", "curl", "wget", "http", "mysql", "mariadb", "sshpass", " login", "redis-cli"),
+        (
+            r"://(?P<user>[^:/?#\[\]@!$&'()*+,;=\s]{0,256}):(?P<password>[^:/?#\[\]@!$&'()*+,;=\s]{3,256})@",
+            (rf"\b(?:curl|wget|https?|xh)\b{_WORDS_OF}-(?:u|U|a|-user|-proxy-user|-auth)[ =]?['\"]?"
+            r"(?P<user>[\w.@+-]{1,64}):(?P<password>[^\s'\"]{3,256})"),
+            (rf"\b(?:mysql\w{{0,8}}|mariadb\w{{0,8}}|sshpass|redis-cli|\w{{2,16}} (?:registry )?login)\b{_WORDS_OF}"
+            r"(?:-p ?|-a )['\"]?(?P<bare>[^\s'\"]{6,256})"),
+        ),
         True,
     ),
     "BearerDetector": Detector(
@@ -224,7 +233,8 @@ _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE
 # What stands for a secret in a text: a variable, a template, a row of one character, a word for it.
 _STANDS_FOR = re.compile(
     r"[$%{<].*|.*(?:\$\{|\{\{|<[a-z]).*|(?:(.)\1+[-_.]?)+|\W+|.*(?:\.\.\.|…|\*\*\*|xxxx).*"
-    r"|(?:your|my|the|some|an?|test|fake|dummy|sample|example)[-_].*|(?:changeme|placeholder|redacted|example).*",
+    r"|(?:your|my|the|some|an?|test|fake|dummy|sample|example|mock|replace|change|insert|enter|fill|put|set|todo|fixme"
+    r"|tbd|not|no)[-_.].*|(?:changeme|replaceme|placeholder|redacted|example).*",
     re.IGNORECASE,
 )
 _WORD_FOR = frozenset(
@@ -232,6 +242,15 @@ _WORD_FOR = frozenset(
 )
 # A name, a path or an expression of a program, not a value: it has a dot, slash or call in the middle of words.
 _CODE = re.compile(r"[A-Za-z_][\w-]*(?:(?:\.|->|::|/)[A-Za-z_][\w-]*)+[;:.]?|/?[\w.-]+/[\w./-]*|[A-Za-z_]\w*:")
+# A constant's name (JWT_RS256), a name of a secret and not itself (k8s-secret-name1), or a rule (min_length=12): words,
+# each with a digit or two at most, and for the second one that says so.
+_PIECE = r"(?:[A-Za-z]{2,20}[0-9]{0,3}|[a-z][0-9]{1,2}[a-z]|v?[0-9]{1,4})"
+_NAME = re.compile(
+    r"[A-Z]{2,20}[0-9]{0,3}(?:_(?:[A-Z]{1,20}[0-9]{0,3}|[0-9]{1,4}))+"
+    r"|(?=.*(?<![A-Za-z])(?:secret|secrets|name|key|keys|token|tokens|creds?|credentials?|config|ref|id|auth)[0-9]{0,3}"
+    rf"(?![A-Za-z])){_PIECE}(?:[-_]{_PIECE})+"
+    r"|[A-Za-z][A-Za-z_.-]{2,40}(?:[=:<>]=?)(?:[0-9]{1,6}[a-z]{0,2}|true|false|null|none)"
+)
 _ROWS = ("abcdefghijklmnopqrstuvwxyz", "abcdefghijklmnopqrstuvwxyz0123456789", "0123456789abcdefghijklmnopqrstuvwxyz",
          "0123456789abcdef", "1234567890", "qwertyuiopasdfghjklzxcvbnm")  # fmt: skip
 
@@ -291,14 +310,15 @@ def _matches(detector: Detector, pattern: re.Pattern[str], text: str, assigned: 
     at = 0
     while match := pattern.search(text, at):
         names = match.groupdict()
+        user = names.pop("user", None)
         group: str | int = next((name for name in names if names[name] is not None), 0)
         if not names and pattern.groups and match[1] is not None:
             group = 1
         start, end = match.span(group)
         at = max(match.end(), at + 1)
         value = text[start:end]
-        mixed = pattern.pattern[:3] != "://"  # a password in an address has a place of its own: words count there
-        if not detector.loose or _is_value(value, mixed, bare=group == "bare"):
+        mixed = group != "password"  # behind a user's name a password has a place of its own: words count there
+        if not detector.loose or (value != user and _is_value(value, mixed, bare=group == "bare")):
             yield Found(detector.kind, start, end)
         elif assigned:
             at = max(match.start() + 1, min(start, at))  # what follows the word may be assigned in its turn
@@ -311,6 +331,8 @@ def _is_value(value: str, mixed: bool, bare: bool) -> bool:
     if low in _WORD_FOR or _STANDS_FOR.fullmatch(value) or _STANDS_FOR.fullmatch(plain) or _UUID.fullmatch(plain):
         return False
     if mixed and not (re.search("[0-9]", plain) and re.search("[A-Za-z]", plain)):
+        return False
+    if mixed and _NAME.fullmatch(plain):
         return False
     if len(low) >= SHORTEST and any(low in row + row for row in _ROWS):
         return False

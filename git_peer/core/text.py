@@ -135,15 +135,6 @@ def harmless(value: Any) -> Any:
     return [harmless(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
-def begun(ids: Iterable[str], beginning: str, noun: str, hint: str) -> str:
-    """The one id that begins so; PeerError("not_found") where there is none, or more than one."""
-    match = [one for one in ids if one.startswith(beginning)] if beginning else []
-    if len(match) != 1:
-        many = "more than one" if match else "no"
-        raise PeerError("not_found", f"{many} {noun}'s id begins with {line(beginning, 64)!r}", hint)
-    return match[0]
-
-
 def count(number: int, noun: str, plural: str = "") -> str:
     """A number with its noun, in the singular where it is one: "1 lock", "2 locks"."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

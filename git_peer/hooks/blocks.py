@@ -99,7 +99,7 @@ GIT_PEER
 fi
 """
     if name not in ("pre-push", "post-rewrite", "pre-receive"):
-        return f'if [ -x "{gate}" ]; then\n  "{gate}" "$@" || exit $?\nfi\n'
+        return f'if [ -x "{gate}" ]; then\n  "{gate}" "$@" || exit $?\n{_gone(name, gate)}fi\n'
     end = ":" if name == "post-rewrite" else "exit $?"
     # The refs on stdin are for two readers. A here-document ends in a newline, so no refs need a case of their own.
     return f"""if [ -x "{gate}" ]; then
@@ -116,7 +116,17 @@ GIT_PEER
     exec </dev/null
   fi
   unset git_peer_refs {layout.PUSHING}
-fi
+{_gone(name, gate) if name == "pre-push" else ""}fi
+"""
+
+
+def _gone(name: str, gate: str) -> str:
+    """The sh lines that say, where git-peer is set up, that its gate is gone: until a command mends it."""
+    seat = gate.removesuffix(f"/hooks/{name}")
+    what = "push" if name == "pre-push" else "commit"
+    return f"""elif [ -e "{seat}/clone.json" ]; then
+  echo 'warning: git-peer does not check this {what}: its hooks were deleted' >&2
+  echo "hint: \\`git peer init\\` puts them back" >&2
 """
 
 

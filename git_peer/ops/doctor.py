@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from git_peer import layout
+from git_peer.core import near
 from git_peer.core.errors import Malformed, PeerError
 from git_peer.core.session import record as sessions
+from git_peer.core.target import glob as globs
 from git_peer.core.text import count
 from git_peer.hooks import install as hooks
 from git_peer.hooks import mirrors, rewriting
@@ -89,6 +91,7 @@ def examine(parts: Parts, fix: bool) -> list[Check]:
     if _is_readable(peer):
         found.append(_clock(peer))
         found.append(_worktree(peer))
+        found.extend(_branches(peer))
         found.append(_attempts(peer))
     return found
 
@@ -113,14 +116,13 @@ def _read_only(parts: Parts) -> list[Check]:
     ]
 
 
-def _sandbox(parts: Parts) -> list[Check]:
-    """Whether the runner's sandbox can be used; nothing where it cannot, and nobody wants it. Slow it never is."""
-    if importlib.util.find_spec("docker") is None:
-        return []
+def sandbox_image(settings: Settings) -> tuple[str, list[str] | None]:
+    """(the sandbox's image, None where the engine has it, else what is wrong and a hint)."""
     from git_peer.adapters import docker_image
 
+    image = ""
     try:
-        image = parts.settings.get("sandboxImage") or docker_image.declared(parts.settings.top).tag
+        image = str(settings.get("sandboxImage") or docker_image.declared(settings.top).tag)
         # In a process of its own, which can be ended whatever the engine does, and has the library instead of this one.
         args = [sys.executable, "-P", "-m", "git_peer.adapters.docker", image]
         wrong = json.loads(subprocess.run(args, capture_output=True, timeout=_PATIENCE).stdout or "[]")
@@ -128,6 +130,14 @@ def _sandbox(parts: Parts) -> list[Check]:
         wrong = [why.message, why.hint]
     except subprocess.TimeoutExpired:
         wrong = ["the Docker engine does not answer", "look at its service"]
+    return image, wrong
+
+
+def _sandbox(parts: Parts) -> list[Check]:
+    """Whether the runner's sandbox can be used; nothing where it cannot, and nobody wants it. Slow it never is."""
+    if importlib.util.find_spec("docker") is None:
+        return []
+    image, wrong = sandbox_image(parts.settings)
     if wrong is None:
         return [_check("sandbox", "ok", f"Docker, {image}")]
     if not (parts.settings.get("sandboxImage") or parts.settings.get("runnerModel")):
@@ -296,6 +306,28 @@ def _worktree(peer: Peer) -> Check:
     if len(agents) > 1:
         return _check("work tree", "warn", f"agents share it: {', '.join(agents)}", "give each a `git worktree`")
     return _check("work tree", "ok", ", ".join(s.name for s in here))
+
+
+def _branches(peer: Peer) -> list[Check]:
+    """Branches that the log or a setting names, and that there are not; nothing where all are there."""
+    refs = [ref.split("/", 3) for ref in peer.repo.git.references]
+    heads, there = (["/".join(ref[at:]) for ref in refs if ref[1] == of] for at, of in ((2, "heads"), (3, "remotes")))
+    known = {*heads, *there}
+    found, landing, given = [], peer.state.log.integration, peer.settings.get("integration")
+    moved = peer.remote.moved_to(landing, 10) if peer.remote is not None and landing and not given else ""
+    if moved:
+        detail = (
+            f"by the log work lands on {landing}, and {peer.remote.name if peer.remote else ''} has {moved} instead"
+        )
+        found.append(_check("branches", "warn", detail, f"the next `git peer push` to {moved} records it"))
+    for name in ("integration", "gateBranches"):
+        for branch in peer.settings.get(name):
+            if branch not in known and not globs.is_glob(branch):
+                hint = near.hint(branch, known, "`git fetch`, where it is new on the remote")
+                found.append(
+                    _check("branches", "warn", f"peer.{name} names {branch}, and there is no such branch", hint)
+                )
+    return found
 
 
 def _attempts(peer: Peer) -> Check:

@@ -69,7 +69,10 @@ class Setup:
         names = list(self.repo.git.remotes.names())
         if asked is not None:
             if asked not in names:
-                raise PeerError("not_found", f"no remote called {asked}", "`git remote -v` lists them")
+                from git_peer.core import near
+
+                hint = near.hint(asked, (name for name in names if name), "`git remote -v` lists them")
+                raise PeerError("not_found", f"no remote called {asked}", hint)
             return asked
         configured = str(self.clone.facts.get("remote") or self.settings.get("remote") or "")
         if configured:

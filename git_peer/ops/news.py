@@ -21,6 +21,7 @@ from git_peer.core.plan import record as plan
 from git_peer.core.session import naming
 from git_peer.core.session import record as sessions
 from git_peer.core.target.target import Target
+from git_peer.ops import known
 from git_peer.ops import sync as tentative
 from git_peer.ops.peer import Peer
 
@@ -88,6 +89,9 @@ def tell(
     _not_too_many(paths=paths, contracts=contracts, tasks=tasks, sessions=to)
     for name in contracts:
         plan.check_id(name, "contract")
+    to = _named(to)
+    known.all_sessions(peer, to, fetch=not offline)
+    known.all_contracts(peer, contracts, fetch=not offline)
     news = News(
         type=kind,
         severity=severity or ("blocking" if kind == "blocker" else "info"),
@@ -248,13 +252,16 @@ def debate(
     _not_too_many(paths=paths)
     if contract:
         plan.check_id(contract, "contract")
+    sides = _named(sides)
+    if len(sides) < debates.SIDES:  # more of them are refused as such
+        known.all_sessions(peer, sides)
     command = Open(
         me=peer.me,
         topic=text.taken_line(topic, "a topic"),
         position=_said(position, "a position"),
         constraints=_several(constraints, "a constraint"),
         alternatives=_several(alternatives, "an alternative"),
-        sides=_named(sides),
+        sides=sides,
         delta=delta,
         contract=contract,
         evidence=_several(evidence, "evidence"),

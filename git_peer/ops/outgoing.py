@@ -320,7 +320,8 @@ def of_range(peer: Peer, revision: str) -> list[dict[str, Any]]:
     ends = [history.commit(ident) for ident in ids if not ident.startswith("^")]
     without = [history.commit(ident[1:]) for ident in ids if ident.startswith("^")]
     if ran.status or not ends or not all((*ends, *without)):
-        raise PeerError("usage", f"not a revision or range: {revision}", "as `git rev-list` takes it: main..topic")
+        hint = peer.repo.near_revision(revision, "as `git rev-list` takes it: main..topic")
+        raise PeerError("usage", f"not a revision or range: {revision}", hint)
     found: list[dict[str, Any]] = []
     for end in ends:
         bases = history.bases(end, *without) if without else history.parents(end)[:1]

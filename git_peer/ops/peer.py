@@ -523,7 +523,12 @@ class Peer:
         """Take locks, all or none; {acquired, locks}. Raises PeerError("locked") with `conflicts`."""
         end = time.monotonic() + (wish.wait or 0)
         wish = self.with_blobs(wish)
-        answer = self._ask(wish)
+        try:
+            answer = self._ask(wish)
+        except PeerError as why:
+            if why.code == "unreachable":
+                why.hint += "; `git peer lock --offline` takes a tentative lock meanwhile"
+            raise
         return answer if answer["acquired"] else self._wait(wish, answer, end)
 
     def _ask(self, wish: Wish) -> dict[str, Any]:

@@ -239,8 +239,9 @@ class Push:
             paths = ", ".join(line.strip() for line in ran.err.splitlines() if line.startswith("  "))
             text = f"submodules have commits that no remote of theirs has: {paths}"
             return PeerError("rejected", text, "push them first, or with it: --recurse-submodules=on-demand")
-        if "does not appear to be a git repository" in low:
-            return PeerError("not_found", first, "`git remote -v` lists the remotes")
+        unknown = self._no_remote()
+        if unknown is not None or "does not appear to be a git repository" in low:
+            return unknown or PeerError("not_found", first, "`git remote -v` lists the remotes")
         if ran.timed_out or any(word in low for word in _NETWORK):
             return PeerError("unreachable", first, "check the network and try again")
         if "remote ref does not exist" in low:
@@ -253,6 +254,16 @@ class Push:
         else:
             hint = f"say what to push, as `git push` takes it: git peer push {self.remote} {branch}"
         return PeerError("usage", first.rstrip("."), hint)
+
+    def _no_remote(self) -> PeerError | None:
+        """What is wrong with a remote's name; None where it is one, or is no name but an address."""
+        names = [name for name in self.peer.repo.git.remotes.names() if name]
+        if self.remote in names or not self.remote.isidentifier() or (self.peer.repo.gitdir / self.remote).exists():
+            return None
+        from git_peer.core import near
+
+        hint = near.hint(self.remote, names, "`git remote -v` lists the remotes")
+        return PeerError("not_found", f"no remote called {self.remote}", hint)
 
     def _users_hook(self) -> bool:
         """Run the user's pre-push hook as git does, once, with exactly the code's refs; whether there is one.

@@ -341,7 +341,7 @@ class Engine:
             raise PeerError(
                 "unreachable",
                 f"cannot reach {self.remote.name}: {pushed.text}",
-                "check the network and try again; `git peer lock --offline` takes a tentative lock meanwhile",
+                "check the network and try again",
             )
         if pushed.end == "rejected":
             self._let_others_by(turn, time.monotonic() - began, deadline)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,13 @@ _TABLES = ("planner", "runner", "sandbox")
 FILE = ".git-peer.toml"
 
 
+def _meant(key: str, known: Iterable[str]) -> str:
+    from git_peer.core import near  # only where something is wrong
+
+    found = near.near(key, known)
+    return f" (did you mean {found[0]}?)" if found else ""
+
+
 class Settings:
     """The values in force, read once: environment and command line of git, its config, the project's file."""
 
@@ -165,7 +173,7 @@ class Settings:
         project = _project(top)
         for key, value in project.items():
             if key not in _FILE_KEYS and key not in PROMISES:
-                self.warnings.append(f"{FILE} has an unknown setting: {key}")
+                self.warnings.append(f"{FILE} has an unknown setting: {key}{_meant(key, (*_FILE_KEYS, *PROMISES))}")
             elif key == "log":
                 if not isinstance(value, str) or not is_log_id(value):
                     raise PeerError(
@@ -183,7 +191,7 @@ class Settings:
         known = {name.lower() for name in SETTINGS}
         for key, value in _config(git):
             if key not in known:
-                self.warnings.append(f"unknown setting: peer.{key}")
+                self.warnings.append(f"unknown setting: peer.{key}{_meant(key, SETTINGS)}")
             self._given[key] = value
 
     def _table(self, of: str, table: Any) -> None:
@@ -193,7 +201,9 @@ class Settings:
         for key, value in table.items():
             name = f"{of}{key[:1].upper()}{key[1:]}"
             if name not in SETTINGS or key[:1].isupper():
-                self.warnings.append(f"{FILE} has an unknown setting: {of}.{key}")
+                inner = [one.removeprefix(of) for one in SETTINGS if one.startswith(of)]
+                meant = _meant(key, (one[:1].lower() + one[1:] for one in inner))
+                self.warnings.append(f"{FILE} has an unknown setting: {of}.{key}{meant}")
             else:
                 self._given[name.lower()] = str(value)
 

@@ -251,6 +251,8 @@ def test_a_remote_that_is_gone(pair: tuple[Clone, Clone], world: World) -> None:
         told = refused(two, "unreachable", *args, as_="abe")
         assert "origin" in told["error"]["message"]
     assert "--offline" in refused(two, "unreachable", "lock", "docs/", as_="abe")["error"]["hint"]
+    for other in (("push",), ("sync",), ("session", "start"), ("task", "add", "X")):  # which it would not help
+        assert "--offline" not in refused(two, "unreachable", *other, as_="abe")["error"]["hint"]
     assert snapshot(two.common / "refs") == before
     assert ask(two, "locks")["locks"] == []
     assert ask(two, "lock", "docs/", "--offline", as_="abe")["guarantee"] == "tentative"

@@ -88,6 +88,7 @@ def test_flags_stand_before_or_after(local: Clone) -> None:
 
 def test_keys_of_a_lock(local: Clone) -> None:
     """Every key of L, of lock, locks, unlock, and of the conflict that a refusal shows."""
+    ask(local, "task", "add", "One", as_="zoe")
     taken = ask(local, "lock", "src/api.py", "--reason", "why", "--task", "t1", "--ttl", "10m", as_="zoe")
     assert taken["acquired"] is True
     assert (taken["session"], taken["guarantee"]) == ("zoe", "local")

@@ -109,6 +109,7 @@ def test_in_dispute(pair: tuple[Clone, Clone]) -> None:
 
 def test_the_proposal_that_was_read(local: Clone) -> None:
     """--proposal names it; --accept alone is on what this copy shows."""
+    ask(local, "session", "start", "ana")
     debate = start(local, "--with", "ana")
     ask(local, "debate", "respond", debate, "--propose", "first", as_="ana")
     first = ask(local, "debate", "show", debate)["debate"]["proposal"]["id"]
@@ -122,6 +123,7 @@ def test_the_proposal_that_was_read(local: Clone) -> None:
 
 
 def test_five_rounds(local: Clone) -> None:
+    ask(local, "session", "start", "ana")
     debate = start(local, "--with", "ana")
     refused(local, "not_allowed", "debate", "respond", debate, "--message", "me again", as_="bob")
     ask(local, "debate", "respond", debate, "--message", "no", as_="ana")
@@ -211,6 +213,7 @@ def test_what_is_refused_writes_nothing(local: Clone, args: tuple[str, ...], cod
 
 
 def test_it_reads_like_a_conversation(local: Clone) -> None:
+    ask(local, "session", "start", "ana")
     debate = start(local, "--with", "ana", "--alternative", "both", "--evidence", "https://example.com/1")
     args = ("--message", "emails\nare better", "--propose", "emails")
     ask(local, "debate", "respond", debate, *args, as_="ana")

@@ -131,9 +131,16 @@ def test_a_branch_that_this_clone_can_see(pair: tuple[Clone, Clone]) -> None:
     assert in_tree(two) == []
 
 
+def start(clone: Clone, *names: str) -> None:
+    """Sessions that can be named."""
+    for name in names:
+        ask(clone, "session", "start", name)
+
+
 def test_who_is_told(pair: tuple[Clone, Clone]) -> None:
     """--severity blocking, --to, --contract, --task: each with its reason."""
     one, two = pair
+    start(one, "bob", "dan")
     ask(one, "contract", "add", "users", "--type", "free", "--definition", "v1", as_="ana")
     ask(one, "task", "add", "Serve", "--provides", "users", as_="ana")
     ask(one, "task", "claim", "t1", as_="cleo")
@@ -156,6 +163,7 @@ def test_who_is_told(pair: tuple[Clone, Clone]) -> None:
 
 def test_superseding(pair: tuple[Clone, Clone]) -> None:
     one, two = pair
+    start(one, "bob")
     first = told(one, "--to", "bob")
     second = told(one, "--to", "bob", "--supersedes", first[:6])
     ask(two, "sync")
@@ -244,6 +252,7 @@ def test_what_is_refused_writes_nothing(local: Clone, args: tuple[str, ...], cod
 
 
 def test_one_cannot_answer_oneself(local: Clone) -> None:
+    start(local, "bob")
     ident = told(local, "--to", "bob")
     refused(local, "not_allowed", "ack", ident, as_="ana")
     other = told(local, "--to", "ana", as_="bob")
@@ -254,6 +263,7 @@ def test_one_cannot_answer_oneself(local: Clone) -> None:
 def test_without_the_remote(pair: tuple[Clone, Clone], world: World) -> None:
     """News and answers need no arbiter: they are kept, and `sync` sends them, once."""
     one, two = pair
+    start(one, "ana", "bob")
     earlier = told(two, "--to", "ana", as_="bob")
     ask(one, "sync")
     world.remote.rename(world.folder / "away.git")
@@ -275,7 +285,7 @@ def test_without_the_remote(pair: tuple[Clone, Clone], world: World) -> None:
 
 def test_a_session_that_ends_has_told_what_it_kept(pair: tuple[Clone, Clone]) -> None:
     one, two = pair
-    ask(one, "session", "start", "ana")
+    start(one, "ana", "bob")
     ident = told(one, "--offline", "--to", "bob")
     ask(two, "sync")
     assert open_ids(two, "bob") == []

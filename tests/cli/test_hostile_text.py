@@ -114,6 +114,7 @@ def test_through_every_field(local: Clone) -> None:
     local.write("all", everything)
     local.write("line", GALLERY["clear the screen"] + GALLERY["bidi"] + GALLERY["null"] + GALLERY["orders"])
     arg = (GALLERY["colours"] + GALLERY["bidi"] + GALLERY["markdown"] + GALLERY["ticks"]).replace("\0", "")
+    ask(local, "session", "start", "bob")
     news = ("--type", "decision", "--summary", "@line", "--body", "@all", "--to", "bob", "--allow-secret", arg)
     delta = ask(local, "push-delta", *news, "--path", ":(literal)src/\x1b[2J\u202e.py", as_="ana")["delta"]["id"]
     ask(local, "ack", delta, "--note", "@all", as_="cleo")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import sys
 from collections.abc import Callable, Iterator
@@ -341,3 +342,37 @@ def test_a_setting_that_is_wrong(world: World, key: str, value: str) -> None:
     assert found.status == 1, found
     assert found.json()["error"]["code"] in ("invalid", "not_found"), found
     assert not (one.path / ".git" / "peer").exists()
+
+
+def test_doctor_names_branches_that_there_are_not(pair: tuple[Clone, Clone], world: World) -> None:
+    """A setting with a typo, and a default branch that was renamed on the remote."""
+    one, _ = pair
+
+    def told() -> list[tuple[str, str]]:
+        checks = ask(one, "doctor")["checks"]
+        return [(check["detail"], check["hint"]) for check in checks if check["name"] == "branches"]
+
+    assert told() == []
+    one.git("config", "peer.gateBranches", "mian release/*")
+    ((detail, hint),) = told()
+    assert "peer.gateBranches names mian" in detail
+    assert "main?" in hint
+    one.git("config", "--unset", "peer.gateBranches")
+    for args in (("branch", "-m", "main", "trunk"), ("symbolic-ref", "HEAD", "refs/heads/trunk")):
+        start(("git", *args), world.remote).finish(0)
+    ((detail, hint),) = told()
+    assert detail == "by the log work lands on main, and origin has trunk instead"
+    assert "git peer push" in hint
+
+
+def test_uninstall_names_agents_of_other_work_trees(local: Clone) -> None:
+    """It takes them out of this work tree only; one that was removed is passed over."""
+    tree, gone = local.worktree("tree"), local.worktree("gone")
+    for one in (tree, gone):
+        one.peer("agent", "install", "codex")
+    shutil.rmtree(gone.path)
+    stayed = ask(local, "uninstall")["stayed"]
+    assert [what for what in stayed if "codex" in what] == [
+        f"the settings of codex in {tree.path}: `git -C {tree.path} peer agent remove codex`"
+    ]
+    assert ask(tree, "agent", "remove", "codex")["changed"]

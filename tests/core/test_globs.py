@@ -10,6 +10,7 @@ import subprocess
 import sys
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -343,3 +344,26 @@ def test_the_gate_pays_for_nothing_but_this_module() -> None:
         "['__future__',", "'git_peer',", "'git_peer.core',", "'git_peer.core.target',", "'git_peer.core.target.glob',",
         "'git_peer.layout']",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        ("*a" * 250, "*b" * 250), ("**/a/" * 100 + "x", "**/b/" * 100 + "y"), ("?*" * 250, "*?" * 250 + "/z"),
+        ("*" + "a" * 500, "*" + "a" * 499 + "b"), ("**/*a" * 80 + "x", "**/a*" * 80 + "y"),
+    ],
+)  # fmt: skip
+def test_a_hostile_pair_is_bounded(one: str, two: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each state of the one takes few steps, whatever the other has: there were some 10^6 of them, seconds a commit."""
+    real, steps = globs._step, 0
+
+    def counted(*args: Any) -> tuple[int, int]:
+        nonlocal steps
+        steps += 1
+        return real(*args)
+
+    monkeypatch.setattr(globs, "_step", counted)
+    for left, right in ((one, two), (two, one)):
+        steps = 0
+        assert not globs.overlap(left[: globs.LIMIT], right[: globs.LIMIT])
+        assert steps <= 4 * globs.LIMIT

@@ -190,6 +190,72 @@ def test_prose_is_none(line: str) -> None:
     assert secret.find(line) == []
 
 
+# What looks like one by its place, and is a name, a rule, a placeholder or a default that everybody knows.
+HARMLESS = [
+    "password: min_length=12",
+    "token: JWT_RS256",
+    "api_key=REPLACE_ME_123",
+    "secret: k8s-secret-name1",
+    "mysql://root:root@localhost",
+    "postgres://postgres:postgres@db/app",
+    "amqp://guest:guest@mq",
+    "curl -u user:pass https://x",
+    "curl -u $USER:$PW https://x",
+    "curl -u admin:admin http://localhost",
+    "git push -u origin main:topic1",
+    "docker run -p 8080:80 x",
+    "redis-cli -p 6379 -a $PW",
+    "--token TOKEN_NAME_2",
+    "password: max_age=90d",
+    "secretName: db-credentials-2",
+    "token: access_token_v2",
+    "api_key: CHANGE_ME_1",
+    "--password prompt-me",
+    "password: min-length:12",
+    "mysql -uroot -p mydb1",
+    "docker login -u bob -p $DOCKER_PASS2",
+    "secret: ES256_KEY_ID",
+    "token: todo_fill_in_1",
+    "https login page2 -p",
+    "run `npm login` and then -a note1",
+]
+# And what is one, in the shapes that shells, tools and configuration have.
+SECRET = [
+    "curl -u user:S3cr3tPw99x",
+    "curl -sS --user 'bob:S3cr3tPw99x' https://x",
+    "wget --user=bob --password=S3cr3tPw99x https://x",
+    "http -a bob:hunter22 https://x",
+    "mysql -uroot -pS3cr3tPw9 db",
+    "sshpass -p S3cr3tPw9 ssh x",
+    "docker login -u bob -p S3cr3tPw9 reg",
+    "redis-cli -h x -a S3cr3tPw9",
+    "deploy --password S3cr3tPw99x now",
+    "tool --api-key 'S3cr3tPw99x'",
+    "DB_PASSWORD=hunter2hunter2",
+    "password: correct-horse-9battery",
+    "mysql://root:t00r@localhost",
+    "token=ab12cd34ef56gh78",
+    "secret: Xk9-fp2-qq81z",
+    "password=Summer2024!",
+    "curl https://bob:hunter22@x.com",
+]
+
+
+@pytest.mark.parametrize("text", HARMLESS)
+def test_precision(text: str) -> None:
+    """Names of secrets, rules about them, placeholders, well-known defaults, other options of the same letter."""
+    assert secret.find(text) == []
+    assert secret.find(f"ran it:\n  {text}\nand went on") == []
+
+
+@pytest.mark.parametrize("text", SECRET)
+def test_recall(text: str) -> None:
+    """Passwords on a command line, in an address and in an assignment, words with digits among them."""
+    found = secret.find(text)
+    assert found, text
+    assert not re.search("S3cr3tPw9|hunter2|9battery|t00r|ab12cd34|fp2-qq|Summer2024", secret.redacted(text, found))
+
+
 def test_this_repository_has_none() -> None:
     """What engineers write all day, 80,000 lines of it; only tests that say so have what looks like one."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
@@ -218,7 +284,8 @@ def test_this_repository_has_none() -> None:
 def test_no_text_takes_long() -> None:
     """The largest text that the log takes, made to go back and forth."""
     for part in (
-        "password", "://a", "a:", "secret=", "//a", "BEGIN PRIVATE KEY", "aws key ", "AKIA", "bearer ", "'", "token='",
+        "password", "://a", "curl -u ", "mysql ", "x login -a ", "--token ", "a-secret-",
+        "a:", "secret=", "//a", "BEGIN PRIVATE KEY", "aws key ", "AKIA", "bearer ", "'", "token='",
         "key:=>", "sk-", "xoxb-1-", "eyJaaaaaaaa.", "a1", "AP1", "1", "secret ", "AAAAAAAAAAAAAAAAAAAAAAAA\n",
     ):  # fmt: skip
         text = part * (32 * 1024 // len(part))

@@ -332,3 +332,21 @@ def test_a_config_that_is_ours_is_told_from_others() -> None:
     assert chain.is_ours("/x/.git/peer/hooks.d")
     assert not chain.is_ours("/x/.git/peer/hooks.d2")
     assert seal.overruled(os.environ) == ""
+
+
+# -- the gate's folder is deleted ---------------------------------------------------------------
+@pytest.mark.parametrize("chained", [False, True], ids=["plain", "hooksPath"])
+def test_a_deleted_gate_says_so(world: World, chained: bool) -> None:
+    """Until the next command puts it back each commit and push warns."""
+    clone = world.clone("a")
+    if chained:
+        clone.git("config", "core.hooksPath", ".githooks")
+    clone.peer("init", "--local")
+    shutil.rmtree(clone.common / "peer" / "hooks")
+    said = "warning: git-peer does not check this {}: its hooks were deleted\nhint: `git peer init` puts them back\n"
+    assert said.format("commit") in clone.git("commit", "--allow-empty", "-m", "x").err
+    assert said.format("push") in clone.git("push", "origin", "HEAD:refs/heads/mine").err
+    clone.peer("lock", "src/", as_="bob")  # a command that writes puts them back
+    assert clone.git("commit", "--allow-empty", "-m", "x").err == ""
+    clone.peer("uninstall")
+    assert clone.git("commit", "--allow-empty", "-m", "x").err == ""

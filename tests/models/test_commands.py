@@ -171,15 +171,16 @@ def turn(act: str, message: str = "So be it.", **more: str) -> Step:
     return said(json.dumps({"message": message, "act": act, **more}))
 
 
-def opened(clone: Clone) -> str:
-    """A debate that alice opens with bob; its id."""
+def opened(clone: Clone, bobs: Clone | None = None) -> str:
+    """A debate that alice opens with bob, who is in the same clone or in another one; its id."""
+    (bobs or clone).peer("session", "start", as_="bob")
     about = ("--topic", "Token", "--position", "Old callers have none", "--constraint", "no break", "--with", "bob")
     return str(clone.peer("debate", "start", *about, "--json", as_="alice").json()["debate"]["id"])
 
 
 def test_a_model_speaks_until_it_is_resolved(pair: tuple[Clone, Clone], api: Api) -> None:
     one, two = pair
-    ident = opened(one)
+    ident = opened(one, two)
     two.peer("sync", as_="bob")
     api.script = [turn("say", ""), turn("say", "Which callers?"), turn("propose", proposal="login(user, token=None)")]
     speaker = two.start_peer(

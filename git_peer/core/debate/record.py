@@ -163,8 +163,10 @@ def all_of(state: State) -> list[Debate]:
 
 def find(state: State, prefix: str) -> Debate:
     """The one debate whose id begins with `prefix`."""
+    from git_peer.core import near  # hot commands look nothing up by a part of its id
+
     names = [name.removesuffix(".json") for name in state.entries(layout.T_DEBATES) or ()]
-    debate = get(state, text.begun(names, prefix, "debate", "`git peer debate list` shows them"))
+    debate = get(state, near.begun(names, prefix, "debate", "`git peer debate list` shows them"))
     assert debate is not None
     return debate
 

@@ -137,7 +137,9 @@ def all_of(state: State) -> list[Delta]:
 
 def find(state: State, prefix: str) -> Delta:
     """The one open delta whose id begins with `prefix`."""
-    delta = get(state, text.begun(ids(state), prefix, "open delta", "`git peer deltas` lists them"))
+    from git_peer.core import near  # hot commands look nothing up by a part of its id
+
+    delta = get(state, near.begun(ids(state), prefix, "open delta", "`git peer deltas` lists them"))
     assert delta is not None
     return delta
 

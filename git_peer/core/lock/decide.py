@@ -138,9 +138,15 @@ def _owns(state: State, session: Session | None, me: Me, lock: Lock) -> bool:
 
 
 def _no_such(state: State, target: Target) -> PeerError:
-    near = [targets.show(lock.target) for lock in locks.overlapping(state, target)][:3]
-    hint = f"`unlock` takes exact targets; there is a lock on {', '.join(near)}" if near else "`git peer locks --mine`"
-    return PeerError("not_found", f"there is no lock on {targets.show(target)}", hint)
+    from git_peer.core import near  # only where something is wrong
+
+    over, wanted = [targets.show(lock.target) for lock in locks.overlapping(state, target)][:3], targets.show(target)
+    if over:
+        hint = f"`unlock` takes exact targets; there is a lock on {', '.join(over)}"
+    else:
+        held = (targets.show(lock.target) for lock in locks.all_of(state))
+        hint = near.hint(wanted, held, "`git peer locks --mine` shows what you hold")
+    return PeerError("not_found", f"there is no lock on {wanted}", hint)
 
 
 # -- taking -------------------------------------------------------------------------------------

@@ -169,10 +169,11 @@ def find(state: State, name: str) -> Contract:
     """The contract of that name, or PeerError with near ones."""
     contract = get(state, name)
     if contract is None:
+        from git_peer.core import near  # only where something is wrong
+
         names = [entry.removesuffix(".json") for entry in sorted(state.entries(layout.T_CONTRACTS) or ())]
-        near = [other for other in names if name.lower() in other.lower() or other.lower() in name.lower()] or names
-        hint = f"there is {', '.join(near[:5])}" if near else "`git peer contract add` adds one"
-        raise PeerError("not_found", f"there is no contract {name}", hint)
+        there = "`git peer contract list` shows them" if names else "`git peer contract add` adds one"
+        raise PeerError("not_found", f"there is no contract {text.line(name, 64)}", near.hint(name, names, there))
     return contract
 
 

@@ -128,8 +128,10 @@ def all_of(state: State) -> list[Question]:
 
 def find(state: State, prefix: str) -> Question:
     """The one open question whose id begins with `prefix`."""
+    from git_peer.core import near  # hot commands look nothing up by a part of its id
+
     ids = [name.removesuffix(".json") for name in state.entries(layout.T_QUESTIONS) or ()]
-    question = get(state, text.begun(ids, prefix, "open question", "`git peer plan questions` lists them"))
+    question = get(state, near.begun(ids, prefix, "open question", "`git peer plan questions` lists them"))
     assert question is not None
     return question
 

@@ -221,8 +221,12 @@ def find_phase(plan: Plan, text: str) -> Phase:
     ):
         if len(match) == 1:
             return match[0]
+    from git_peer.core import near  # only where something is wrong
+
     names = ", ".join(phase.id for phase in plan.phases[:9]) or "none"
-    raise PeerError("not_found", f"no phase {text!r}", f"the plan's phases: {names}; `git peer phase add` adds one")
+    known = [name for phase in plan.phases for name in (phase.id, phase.name)]
+    hint = near.hint(text, known, f"the plan's phases: {names}; `git peer phase add` adds one")
+    raise PeerError("not_found", f"no phase {text!r}", hint)
 
 
 def put(state: State, plan: Plan) -> None:

@@ -86,7 +86,11 @@ class End(Command, tag="session-end", frozen=True, kw_only=True):
         mine = sessions.find(txn.state, self.me)
         ended = sessions.get(txn.state, self.name) if self.name else mine
         if ended is None:
-            raise PeerError("not_found", f"no session {self.name or 'of this work tree'} to end", "`git peer peers`")
+            from git_peer.core import near  # only where something is wrong
+
+            here = (one.name for one in sessions.all_of(txn.state)) if self.name else ()
+            hint = near.hint(self.name, here, "`git peer peers` shows who is here")
+            raise PeerError("not_found", f"no session {self.name or 'of this work tree'} to end", hint)
         left = not sessions.owns(mine, self.me, ended)  # not one's own, unless it cannot go on
         if left and ended.sid not in txn.scene.left:
             raise PeerError("not_yours", f"{ended.name} is another's session", "its own run, or its person, ends it")

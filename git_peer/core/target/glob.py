@@ -206,43 +206,56 @@ def _machine(pattern: str, fold: bool) -> _Machine | None:
     return _machines[key]
 
 
-def _moves(machine: _Machine) -> list[list[tuple[int, list[int]]]]:
-    """For each state the bytes that lead on, and where to."""
-    moves: list[list[tuple[int, list[int]]]] = [[(mask, [at])] if mask else [] for at, mask in enumerate(machine.stay)]
-    for at, mask in enumerate(machine.eat):
-        if mask:
-            moves[at].append((mask, machine.listed(machine.closed(2 << at))))
-    return moves
-
-
 def _meet(one: _Machine, ones: int, two: _Machine, twos: int) -> bool:
-    """Whether both machines, from these states, accept one path: non-empty components between single slashes."""
-    width = len(two.stay)
-    goal = (len(one.eat) * width + width - 1) * 2
-    moves_one, moves_two = _moves(one), _moves(two)
-    # a node is (state of one, state of two, 1 where a component has to begin)
-    todo = [(i * width + j) * 2 + 1 for i in one.listed(ones) for j in two.listed(twos)]
-    seen = set(todo)
-    while todo:
-        node = todo.pop()
-        if node == goal:
-            return True
-        fresh, (i, j) = node & 1, divmod(node >> 1, width)
-        for mask, lefts in moves_one[i]:
-            for other, rights in moves_two[j]:
-                common = mask & other
-                if not common:
-                    continue
-                # inside a component a slash begins the next one; any other byte leads inside
-                news = [0] * bool(common & _ANY) + [1] * bool(not fresh and common & _SLASH)
-                for left in lefts:
-                    for right in rights:
-                        for flag in news:
-                            new = (left * width + right) * 2 + flag
-                            if new not in seen:
-                                seen.add(new)
-                                todo.append(new)
-    return False
+    """Whether both machines, from these states, accept one path: non-empty components between single slashes.
+
+    For each state of `one`, in their order, the states that `two` can be in beside it, as a bit mask: so two globs of
+    any make cost a few hundred thousand steps, and not one for each pair of states with each pair of their moves.
+    """
+    steps: dict[int, tuple[int, int, int, int]] = {}  # bytes → the states of `two` that eat, or stay on, any of them
+    # beside each state of `one`: inside a component, and where one has to begin
+    inside, fresh = [0] * len(one.stay), [0] * len(one.stay)
+    for at in one.listed(ones):
+        fresh[at] = twos
+    for at, mask in enumerate(one.stay):
+        new_inside, new_fresh = inside[at], fresh[at]
+        while mask and new_inside | new_fresh:
+            go_inside, go_fresh = _step(two, steps, mask, new_inside, new_fresh)
+            new_inside, new_fresh = go_inside & ~inside[at], go_fresh & ~fresh[at]
+            inside[at] |= new_inside
+            fresh[at] |= new_fresh
+        if at < len(one.eat) and one.eat[at] and inside[at] | fresh[at]:
+            go_inside, go_fresh = _step(two, steps, one.eat[at], inside[at], fresh[at])
+            for after in one.listed(one.closed(2 << at)):
+                inside[after] |= go_inside
+                fresh[after] |= go_fresh
+    return bool(inside[-1] >> len(two.eat) & 1)
+
+
+def _step(
+    two: _Machine, steps: dict[int, tuple[int, int, int, int]], mask: int, inside: int, fresh: int
+) -> tuple[int, int]:
+    """The states after a byte of `mask`: a slash begins the next component; any other byte leads inside."""
+    found = steps.get(mask)
+    if found is None:
+        found = steps[mask] = (
+            _of(two.eat, mask & _ANY), _of(two.stay, mask & _ANY), _of(two.eat, mask & _SLASH),
+            _of(two.stay, mask & _SLASH),
+        )  # fmt: skip
+    states = inside | fresh
+    return (
+        two.closed((states & found[0]) << 1 | states & found[1]),
+        two.closed((inside & found[2]) << 1 | inside & found[3]),
+    )
+
+
+def _of(masks: list[int], wanted: int) -> int:
+    """The states (a bit mask) whose bytes have some of `wanted`."""
+    states = 0
+    for at, mask in enumerate(masks):
+        if mask & wanted:
+            states |= 1 << at
+    return states
 
 
 _EVERYTHING = _Machine([], [_ALL], 0)

@@ -274,7 +274,7 @@ class Remote:
         return PeerError(
             "unreachable",
             f"cannot reach {self.name}: {said}",
-            "check the network and try again; `git peer lock --offline` takes a tentative lock meanwhile",
+            "check the network and try again",
         )
 
     def push(

@@ -122,7 +122,7 @@ class Repo:
         Links on the way to it are followed, itself it is not.
         """
         whole = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
-        tops = sorted((top for top in self._tops() if whole == top or whole.startswith(f"{top}/")), key=len)
+        tops = sorted((top for top in self.tops() if whole == top or whole.startswith(f"{top}/")), key=len)
         between = os.path.dirname(whole)
         while tops and len(between) > len(tops[-1]):
             if os.path.lexists(os.path.join(between, ".git")):
@@ -138,7 +138,7 @@ class Repo:
         found = self.in_any_tree(os.path.realpath(whole))
         return found if found and found != path and self.what_is(found) in ("file", "dir") else None
 
-    def _tops(self) -> list[str]:
+    def tops(self) -> list[str]:
         """The work trees of the clone."""
         found = [str(self.top)] if self.top is not None else []
         if self.common.name == ".git":
@@ -221,7 +221,16 @@ class Repo:
         except (KeyError, ValueError, GitError):
             from git_peer.core import text
 
-            raise PeerError("usage", f"not a commit: {text.line(rev, 80)}", "as `git rev-parse` takes it") from None
+            hint = self.near_revision(rev, "as `git rev-parse` takes it")
+            raise PeerError("usage", f"not a commit: {text.line(rev, 80)}", hint) from None
+
+    def near_revision(self, rev: str, otherwise: str) -> str:
+        """A hint for what is no revision: branches and tags with a near name."""
+        from git_peer.core import near
+
+        named = ("refs/heads/", "refs/remotes/", "refs/tags/")
+        names = [name.split("/", 2)[2] for name in self.git.references if name.startswith(named)]
+        return near.hint(rev.partition("..")[0].partition("~")[0].partition("^")[0], names, otherwise)
 
     def blob_at_head(self, path: str) -> str:
         """The blob of `path` in HEAD; "" where there is none."""

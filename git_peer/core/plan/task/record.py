@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 
 from git_peer import layout
-from git_peer.core import text
 from git_peer.core.lock.record import rfc3339
 from git_peer.core.log.state import Kept, Record, State, decode
 from git_peer.core.session import record as sessions
@@ -148,8 +147,10 @@ def all_of(state: State) -> Iterator[Task]:
 
 def find(state: State, name: str) -> Task:
     """The task that `name` names: its id, or a unique prefix of it."""
+    from git_peer.core import near  # hot commands look nothing up by a part of its id
+
     known = names(state)
-    task = get(state, name if name in known else text.begun(known, name, "task", "`git peer task list` shows them"))
+    task = get(state, name if name in known else near.begun(known, name, "task", "`git peer task list` shows them"))
     assert task is not None
     return task
 
