@@ -35,8 +35,8 @@ def test_targets_that_are_none(local: Clone) -> None:
 
 
 def test_kinds_that_come_later(local: Clone) -> None:
-    """Lines and sections are read, and refused: 4, `unsupported`."""
-    for target in ("src/api.py:1-2", "src/api.py:1", "src/api.py::serve"):
+    """Sections are read, and refused: 4, `unsupported`."""
+    for target in ("src/api.py::serve", "src/api.py::Server.serve"):
         refused(local, "unsupported", "lock", target, "README.md", as_="zoe")
     assert ask(local, "locks")["locks"] == []
 
