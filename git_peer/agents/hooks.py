@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from git_peer import layout
-from git_peer.agents import detached, memory
+from git_peer.agents import detached, edits, memory
 from git_peer.agents import phrases as wording
 from git_peer.agents import site as sites
 from git_peer.agents.event import LOCKING, Answer, Event
@@ -196,14 +196,12 @@ class _Hook:
         found = self._settled(lambda: self.peer.check(real))
         if any((one.get("lock") or {}).get("blob") for one in found):
             found = self._settled(lambda: self._check_lines(real))
-            if not found:
-                wanted = self._narrowed(wanted)
         if not found and self.event.subagent:
             apart = memory.others(self.site, self.name, self.event.subagent, real)
             if apart:
                 return Answer(deny=wording.apart(apart))
-        if not found and self.peer.settings.get("autoLock") and self._may_lock:
-            fresh = [target for target in wanted if not self._has(target)]
+        if not found and self.peer.settings.get("autoLock") != "off" and self._may_lock:
+            fresh = [part for target in wanted if not self._has(target) for part in self._parts(target)]
             found = self._settled(lambda: self._take(fresh))
             if fresh and not found:
                 self._look_behind(fresh)
@@ -221,15 +219,28 @@ class _Hook:
             found += self.peer.check([path]) if edit is None else lines.check_edit(self.peer, path, *edit)
         return found
 
-    def _narrowed(self, wanted: list[Target]) -> list[Target]:
-        """The lines that the edit changes, of files of which others have lines; else the files."""
+    def _parts(self, target: Target) -> list[Target]:
+        """What of a file has to be locked for this edit: the sections that it changes and that are not this session's.
+
+        Where it has none, the lines that it changes if others have lines of it; else the file.
+        """
+        edit = self._edit(target.real) if target.kind == "file" else None
+        if edit is None:
+            return [target]
         from git_peer.ops import lines
 
-        found: list[Target] = []
-        for target in wanted:
-            edit = self._edit(target.real) if self.peer.check([target.real]) else None
-            found.append(target if edit is None else lines.of_edit(self.peer, target.real, *edit))
-        return found
+        if self.peer.settings.get("autoLock") == "section":
+            from git_peer.ops import sections
+
+            mine = [one for one in self.event.edits if self._from_top(one[0]) == target.real]
+            changed = edits.stretches(edit[0], [(old.encode(), new.encode()) for _, old, new in mine])
+            if changed is not None:
+                if lines.has(self.peer, target.real, changed):
+                    return []
+                found = sections.of_edit(self.peer, target.real, edit[0], changed)
+                if found:
+                    return found
+        return [lines.of_edit(self.peer, target.real, *edit)] if self.peer.check([target.real]) else [target]
 
     def _edit(self, path: str) -> tuple[bytes, bytes] | None:
         """A file, and what the edit makes of it, where the agent tells that."""

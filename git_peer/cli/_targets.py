@@ -52,26 +52,15 @@ def paths(repo: Repo, texts: Iterable[str]) -> list[str]:
 
 
 def paths_and_lines(repo: Repo, texts: Iterable[str]) -> tuple[list[str], list[Target]]:
-    """(plain paths, ranges of lines of files that are there), from the top of the work tree."""
+    """(plain paths, ranges and sections of files that are there), from the top of the work tree."""
     plain, of_lines = [], []
     for text in texts:
         try:
             target = parsed(repo, [text])[0]
         except PeerError:
             target = None  # a path, whatever its name looks like
-        if target is not None and target.kind == "lines" and repo.what_is(target.real) == "file":
+        if target is not None and target.kind in ("lines", "section") and repo.what_is(target.real) == "file":
             of_lines.append(target)
         else:
             plain.append(text)
     return paths(repo, plain), of_lines
-
-
-def supported(wanted: Iterable[Target]) -> None:
-    """PeerError("unsupported") for target kinds that this release does not lock yet."""
-    for target in wanted:
-        if target.kind == "section" and not target.spans:
-            raise PeerError(
-                "unsupported",
-                f"this release cannot lock {target.kind} yet: {targets.show(target)}",
-                "lock the whole file",
-            )

@@ -241,8 +241,11 @@ class _Reader:
         at = next((at for at in colons if self.found(text[:at]) == "file"), colons[0] if colons else 0)
         if at:
             section = text[at + 2 :]
-            if not section or _CONTROL.search(section) or not layout.is_utf8(section):
-                raise _usage(f"'{text}' names no section", f"a section is `path::Name.member`; {_LITERAL_HINT}")
+            if _CONTROL.search(section) or not layout.is_utf8(section):
+                raise _usage(
+                    f"'{text}' names no section",
+                    f"a section is `path::Name.member`, or `path::` for what is outside all; {_LITERAL_HINT}",
+                )
             return of_path("section", self.file(text[:at], text), section=section)
         ranged = _RANGE.search(bare)
         if ranged and ranged.start():
