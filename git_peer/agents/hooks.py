@@ -364,6 +364,8 @@ class _Hook:
         change = touched.by(call, str(self.peer.repo.top or self.site.top))
         found = self.peer.check(sorted({*change.edits, *change.moves}))
         found = [one for one in found if one["why"] == "locked" or (call.verb == "commit" and one["why"] == "fenced")]
+        if call.verb == "commit":  # of lines the gate knows whether this touches them
+            found = [one for one in found if not (one.get("lock") or {}).get("blob")]
         edits, here = set(map(shown_path, change.edits)), self._here
         return [
             one

@@ -33,6 +33,8 @@ OTHER = "docs/guide.md"
 HOLDER, PUSHER, THIRD = "alice", "bob", "carol"
 
 Row = tuple[str, ...]  # of a file: what stands in each slot
+FIRST: Row = tuple("0" * SLOTS)
+PART, LINES = (1, 3), "18-33"  # slots that are locked where lines are, and the lines around them
 Files = dict[str, Row]
 
 
@@ -57,6 +59,14 @@ class Case:
     story: list[str]
 
 
+def written(row: Row) -> str:
+    """The file of a row."""
+    text = "".join(f"{'above ' * 3}{n}.{m}\n" for n in range(1) for m in range(3))
+    for number, value in enumerate(row):
+        text += "".join(f"line {number}.{m} of the file\n" for m in range(8)) + f"slot {value}\n"
+    return text
+
+
 @dataclass
 class Model:
     """Commits, branches, and what happens to them. `git` gets all of it as real objects."""
@@ -65,6 +75,7 @@ class Model:
     rng: random.Random
     record: Path
     recorded: bool  # the holder works in this clone: its commits are on record here
+    part: tuple[int, int] = (0, SLOTS)  # the slots that are locked
     commits: dict[str, Made] = field(default_factory=dict)
     branches: dict[str, str] = field(default_factory=dict)
     story: list[str] = field(default_factory=list)
@@ -78,11 +89,8 @@ class Model:
         tree = self.git.TreeBuilder()
         for path, row in files.items():
             folder, name = path.split("/")
-            text = "".join(f"{'above ' * 3}{n}.{m}\n" for n in range(1) for m in range(3))
-            for number, value in enumerate(row):
-                text += "".join(f"line {number}.{m} of the file\n" for m in range(8)) + f"slot {value}\n"
             inner = self.git.TreeBuilder()
-            inner.insert(name, self.git.create_blob(text.encode()), 0o100644)
+            inner.insert(name, self.git.create_blob(written(row).encode()), 0o100644)
             tree.insert(folder, inner.write(), 0o040000)
         sign = pygit2.Signature(who, f"{who}@example.com", 1_700_000_000 + self.count, 0)
         ids = [pygit2.Oid(hex=parent) for parent in parents]
@@ -107,6 +115,10 @@ class Model:
         """The best common ancestors of two commits."""
         both = self.ancestors(one) & self.ancestors(other)
         return [c for c in both if not any(c in self.ancestors(d) for d in both if d != c)]
+
+    def held(self, commit: str) -> Row:
+        """What is locked of the locked file, in a commit."""
+        return self.commits[commit].files[HELD][slice(*self.part)]
 
     # -- what people do -----------------------------------------------------------------------------
     def value(self) -> str:
@@ -245,7 +257,7 @@ class Model:
             if self._touches(one)
             and not any(one.ident in self.ancestors(o.ident) for o in mine if o is not one and self._touches(o))
         ]
-        was, now = self.commits[old].files[HELD], self.commits[new].files[HELD]
+        was, now = self.held(old), self.held(new)
         owed = [one for one in last if not self._is_in(old, one.ident)]
         if owed:
             return now in self._with(was, old, [one.ident for one in owed])
@@ -260,13 +272,13 @@ class Model:
         return self.recorded or any(commit in self.ancestors(tip) for tip in tips)
 
     def _touches(self, one: Made) -> bool:
-        return any(self.commits[p].files[HELD] != one.files[HELD] for p in one.parents)
+        return any(self.held(p) != self.held(one.ident) for p in one.parents)
 
     def _changes(self, old: str, commit: str) -> list[dict[int, tuple[str, str]]]:
         """Slot → (before, after) of what a commit has that it had not where it parted from `old`, for each base."""
-        row = self.commits[commit].files[HELD]
+        row = self.held(commit)
         return [
-            {n: (b, r) for n, (b, r) in enumerate(zip(self.commits[base].files[HELD], row, strict=True)) if b != r}
+            {n: (b, r) for n, (b, r) in enumerate(zip(self.held(base), row, strict=True)) if b != r}
             for base in self.bases(old, commit)
         ]
 
@@ -275,7 +287,7 @@ class Model:
         for base in self.bases(old, commit):
             since = self.ancestors(old) - self.ancestors(base)
             for change in self._changes(old, commit):
-                rows = [self.commits[c].files[HELD] for c in since]
+                rows = [self.held(c) for c in since]
                 if not change or any(all(row[n] == after for n, (_, after) in change.items()) for row in rows):
                     return True
         return False
@@ -304,7 +316,7 @@ def _put(row: Row, change: dict[int, tuple[str, str]]) -> Iterator[Row]:
 def history(model: Model) -> Iterator[Case]:
     """A history of a few steps, and the pushes in it; main goes on as the model says."""
     rng = model.rng
-    files = {HELD: tuple("0" * SLOTS), OTHER: tuple("0" * SLOTS)}
+    files = {HELD: FIRST, OTHER: FIRST}
     root = model.make(PUSHER, [], files)
     model.branches = dict.fromkeys(("main", "hers", "his", "more"), root)
     for _ in range(rng.randint(4, 16)):
@@ -376,8 +388,8 @@ def in_a_shallow_clone(peer: Peer, model: Model, case: Case) -> str:
     if said and not case.allowed:
         return "let through in a shallow clone"
     news = model.ancestors(case.new) - before
-    was = model.commits[case.old].files[HELD]
-    forward = case.old in model.ancestors(case.new) and all(model.commits[one].files[HELD] == was for one in news)
+    was = model.held(case.old)
+    forward = case.old in model.ancestors(case.new) and all(model.held(one) == was for one in news)
     return "refused, falsely, in a shallow clone" if forward and not said else ""
 
 
@@ -389,8 +401,8 @@ class Report(NamedTuple):
     refused: int
 
 
-def compare(team: Team, numbers: Iterable[int], seed: int, recorded: bool) -> Report:
-    """Judge the pushes of these histories by both. See team_of() for `recorded`."""
+def compare(team: Team, numbers: Iterable[int], seed: int, recorded: bool, lines: bool = False) -> Report:
+    """Judge the pushes of these histories by both. See team_of() for `recorded` and `lines`."""
     before, told, judged, refused = os.getcwd(), [], 0, 0
     os.environ["GIT_PEER_SESSION"] = PUSHER
     os.chdir(team.bob.at.path)
@@ -398,7 +410,8 @@ def compare(team: Team, numbers: Iterable[int], seed: int, recorded: bool) -> Re
         peer = Parts().peer()
         for number in numbers:
             rng = random.Random(f"{seed} {number}")
-            model = Model(peer.repo.git, rng, peer.clone.folder / "commits", recorded)
+            part = PART if lines else (0, SLOTS)
+            model = Model(peer.repo.git, rng, peer.clone.folder / "commits", recorded, part)
             for case in history(model):
                 judged += 1
                 refused += not case.allowed
@@ -408,7 +421,7 @@ def compare(team: Team, numbers: Iterable[int], seed: int, recorded: bool) -> Re
                 elif rng.random() < 0.25:
                     what = in_a_shallow_clone(peer, model, case)
                 if what:
-                    kind = "on record" if recorded else "not on record"
+                    kind = ("on record" if recorded else "not on record") + (", lines" if lines else "")
                     ends = f"{case.old[:8]}..{case.new[:8]}"
                     story = "\n  ".join(case.story)
                     told.append(f"{what} (seed {seed}, history {number}, {kind}, {ends}):\n  {story}")
@@ -418,22 +431,30 @@ def compare(team: Team, numbers: Iterable[int], seed: int, recorded: bool) -> Re
     return Report(told, judged, refused)
 
 
-def team_of(world: World, recorded: bool) -> Team:
-    """alice holds HELD, from a work tree of bob's clone (`recorded`), or from her own."""
-    if not recorded:
+def team_of(world: World, recorded: bool, lines: bool) -> Team:
+    """alice holds HELD, or `lines` of it, from a work tree of bob's clone (`recorded`), or from her own."""
+    if not recorded and not lines:
         return Team.of(world, held=True)
     team = Team.of(world)
-    Member(team.bob.at.worktree(HOLDER, f"wt-{HOLDER}"), HOLDER).lock(HELD)
+    if lines:
+        team.bob.at.write(HELD, written(FIRST))
+        team.bob.git("commit", "-qam", "first", "--no-verify")
+        team.bob.git("push", "-q", "--no-verify", "origin", "HEAD:main")
+        team.alice.git("pull", "-q", "origin", "main")
+    alice = Member(team.bob.at.worktree(HOLDER, f"wt-{HOLDER}"), HOLDER) if recorded else team.alice
+    alice.lock(f"{HELD}:{LINES}" if lines else HELD)
+    team.bob.peer("sync")
     return team
 
 
-def run(folder: Path, count: int, seed: int) -> Report:
+def run(folder: Path, count: int, seed: int, lines: bool = False) -> Report:
     """Half of the histories with a holder of this clone, half with one of another."""
     found = Report([], 0, 0)
     for recorded in (True, False):
         inner = folder / ("here" if recorded else "elsewhere")
         inner.mkdir(parents=True)
-        one = compare(team_of(World(inner), recorded), range(recorded, count, 2), seed, recorded)
+        team = team_of(World(inner), recorded, lines)
+        one = compare(team, range(recorded, count, 2), seed, recorded, lines)
         found = Report([*found.wrong, *one.wrong], found.judged + one.judged, found.refused + one.refused)
     return found
 
@@ -445,7 +466,9 @@ def main(argv: list[str]) -> int:
         env = sealed(Path(folder) / "home")
         os.environ.clear()
         os.environ.update(env)
-        found = run(Path(folder) / "world", count, seed)
+        whole = run(Path(folder) / "whole", count, seed)
+        part = run(Path(folder) / "part", count, seed, lines=True)
+        found = Report([*whole.wrong, *part.wrong], whole.judged + part.judged, whole.refused + part.refused)
     sys.stdout.write("".join(f"{one}\n" for one in found.wrong))
     told = f"{found.judged} pushes, {found.refused} to be refused, {len(found.wrong)} judged wrongly"
     sys.stdout.write(f"{count} histories, seed {seed}: {told}\n")

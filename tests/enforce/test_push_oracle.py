@@ -23,6 +23,14 @@ def test_a_few(folder: Path) -> None:
     assert 0.15 < found.refused / found.judged < 0.6
 
 
+def test_a_few_with_lines(folder: Path) -> None:
+    """The same where only some of the slots are locked, by their lines."""
+    found = push_oracle.run(folder, 120, seed=14, lines=True)
+    assert not found.wrong, "\n".join(found.wrong)
+    assert found.judged > 100
+    assert 0.1 < found.refused / found.judged < 0.6
+
+
 @pytest.mark.soak
 def test_many(folder: Path) -> None:
     found = push_oracle.run(folder, 2000, seed=1)

@@ -7,6 +7,7 @@ one. docs/decisions/0034-line-ranges.md has the reasons.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from functools import lru_cache
 
 TYPE_CHECKING = False
@@ -157,33 +158,33 @@ class _Script:
 
     def __init__(self, old: list[bytes], new: list[bytes]) -> None:
         self.size = len(new)
-        number = {line: at for at, line in enumerate(dict.fromkeys(old))}
-        both = number.keys() & set(new)
+        both = set(old).intersection(new)
         # What stands where in the shortened lists, and what that is.
         self._old_at = [at for at, line in enumerate(old) if line in both]
         self._new_at = [at for at, line in enumerate(new) if line in both]
-        self._a = [number[old[at]] for at in self._old_at]
-        self._b = [number[new[at]] for at in self._new_at]
-        self._short = dict(zip(self._old_at, range(len(self._old_at)), strict=True))
+        self._a = [line for line in old if line in both]
+        self._b = [line for line in new if line in both]
         self._match: list[int] = [-1] * len(old)  # where a line of the old stands in the new
         self.known = self._align()
 
     def _align(self) -> bool:
         """Fill in which lines stand for which; False where they differ too much: then only those at both ends."""
         a, b = self._a, self._b
-        head, end = 0, min(len(a), len(b))
-        while head < end and a[head] == b[head]:
-            head += 1
-        tail, end = 0, end - head
-        while tail < end and a[-1 - tail] == b[-1 - tail]:
-            tail += 1
-        pairs = [(at, at) for at in range(head)]
-        pairs += [(len(a) - 1 - at, len(b) - 1 - at) for at in range(tail)]
+        head = _common(a, b)
+        tail = _common(a[head:][::-1], b[head:][::-1])
         rows = _Rows(a[head : len(a) - tail], b[head : len(b) - tail], MOST)
-        pairs += [(head + x, head + y) for x, y in rows.pairs()]
-        for x, y in pairs:
-            self._match[self._old_at[x]] = self._new_at[y]
+        old_at, new_at, match = self._old_at, self._new_at, self._match
+        ends = zip(old_at[:head] + old_at[len(a) - tail :], new_at[:head] + new_at[len(b) - tail :], strict=True)
+        for old, new in ends:
+            match[old] = new
+        for x, y in rows.pairs():
+            match[old_at[head + x]] = new_at[head + y]
         return rows.whole
+
+    def _shortened(self, at: int) -> int | None:
+        """Where line `at` of the old stands in the shortened list."""
+        place = bisect_left(self._old_at, at)
+        return place if place < len(self._old_at) and self._old_at[place] == at else None
 
     # -- lines that nobody touched --------------------------------------------------------------------
     def kept(self, spans: list[tuple[int, int]]) -> list[tuple[int, int] | None]:
@@ -204,8 +205,8 @@ class _Script:
 
     def _places(self, first: int, last: int) -> list[int]:
         """Where in the shortened new list these very lines stand together."""
-        start, size = self._short.get(first - 1), last - first + 1
-        if start is None or self._short.get(last - 1) != start + size - 1:
+        start, size = self._shortened(first - 1), last - first + 1
+        if start is None or self._shortened(last - 1) != start + size - 1:
             return []
         found: list[int] = []
         block, at = self._a[start : start + size], -1
@@ -225,15 +226,14 @@ class _Script:
         found: list[tuple[int, int] | None] = []
         x, y = 0, 0  # what stands above has been decided
         for first, last in spans:
-            size = last - first + 1
-            at = self._fit(behind, x, y, self._places(first, last), self._short.get(first - 1, 0), size)
+            size, start = last - first + 1, self._shortened(first - 1) or 0
+            at = self._fit(behind, x, y, self._places(first, last), start, size)
             if at is None:
                 found.append(None)
                 continue
             found.append((self._new_at[at] + 1, self._new_at[at] + size))
-            end = self._short[first - 1] + size
-            if end > x:
-                x, y = end, at + size
+            if start + size > x:
+                x, y = start + size, at + size
         return found
 
     def _fit(self, behind: _Rows, x: int, y: int, places: list[int], start: int, size: int) -> int | None:
@@ -289,6 +289,18 @@ class _Script:
         return next((match[below] for below in range(at, len(match)) if match[below] >= 0), self.size)
 
 
+def _common(a: Sequence[bytes], b: Sequence[bytes]) -> int:
+    """How many elements at the beginning of both are the same."""
+    low, high = 0, min(len(a), len(b))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if a[low:middle] == b[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
 class _Rows:
     """How far one comes with 0, 1, 2… edits on each diagonal (Myers); `whole`: all the way, in at most `most`.
 
@@ -296,12 +308,12 @@ class _Rows:
     as if lines went on there that are equal to none, tells no lie of what lies before it.
     """
 
-    def __init__(self, a: list[int], b: list[int], most: int, reach: bool = False) -> None:
+    def __init__(self, a: list[bytes], b: list[bytes], most: int, reach: bool = False) -> None:
         self._size = len(a), len(b)
         self._rows: list[list[int]] = []  # d → by diagonal (x - y = -d, 2 - d… d), the greatest x
         self.whole = self._run(a, b, most, reach)
 
-    def _run(self, a: list[int], b: list[int], most: int, reach: bool) -> bool:
+    def _run(self, a: list[bytes], b: list[bytes], most: int, reach: bool) -> bool:
         n, m = self._size
         above: list[int] = []
         for d in range(min(most, n + m) + 1):
