@@ -238,7 +238,7 @@ class _Hook:
                 if lines.has(self.peer, target.real, changed):
                     return []
                 found = sections.of_edit(self.peer, target.real, edit[0], changed)
-                if found:
+                if found is not None:
                     return found
         return [lines.of_edit(self.peer, target.real, *edit)] if self.peer.check([target.real]) else [target]
 

@@ -228,17 +228,24 @@ def check_edit(peer: Peer, path: str, before: bytes, after: bytes) -> list[dict[
 
 def has(peer: Peer, path: str, changed: Sequence[tuple[int, int]]) -> bool:
     """Whether this session has locked all of these lines of the work tree's file; (3, 2) is between 2 and 3."""
-    target = targets.of_path("file", path)
-    views = [
-        one
-        for one in peer.locks([target], mine=True)
-        if one.get("blob") and one["session"] == peer.name and one["live"] and one["state"] == "held"
-    ]
+    views = mine(peer, path)
     if not views:
         return False
     shown_here(peer, views)
-    mine = ranges.joined([tuple(span) for one in views for span in one.get("here", ())])
-    return all(any(a <= min(first, last) and max(first, last) <= b for a, b in mine) for first, last in changed)
+    held = ranges.joined([tuple(span) for one in views for span in one.get("here", ())])
+    return all(any(a <= min(first, last) and max(first, last) <= b for a, b in held) for first, last in changed)
+
+
+def mine(peer: Peer, path: str) -> list[dict[str, Any]]:
+    """This session's own live locks on lines of a file."""
+    found = peer.locks([targets.of_path("file", path)], mine=True)
+    held = (one for one in found if one["live"] and one["state"] == "held")
+    return [one for one in held if one.get("blob") and one["session"] == peer.name]
+
+
+def is_new(now: bytes, version: Version, spans: Spans) -> bool:
+    """Whether no line of these has ever been committed."""
+    return ranges.image(_eol(now), _eol(version.raw), spans) == ()
 
 
 def of_edit(peer: Peer, path: str, before: bytes, after: bytes) -> Target:

@@ -133,8 +133,8 @@ def named(repo: Repo, path: str, shown: str, source: bytes, name: str) -> tuple[
     raise missing(shown, name, found)
 
 
-def of_edit(peer: Peer, path: str, before: bytes, changed: Iterable[Span]) -> list[Target]:
-    """What has to be locked for a change of these lines of a file in the work tree; none where the file is better.
+def of_edit(peer: Peer, path: str, before: bytes, changed: Iterable[Span]) -> list[Target] | None:
+    """What has to be locked for a change of these lines of a file in the work tree; None where the file is better.
 
     `before` is its text, with line feeds alone; (3, 2) of `changed` is between lines 2 and 3. A change of many sections
     is one of the file: so is what nobody has committed, and what nothing tells the sections of.
@@ -143,13 +143,18 @@ def of_edit(peer: Peer, path: str, before: bytes, changed: Iterable[Span]) -> li
 
     found = of(peer.repo, path, before)
     names = list(dict.fromkeys(name for first, last in changed for name in found.at(first, last)))
-    if not found.tool or not names or len(names) > MANY:
-        return []
+    if not found.found or not names or len(names) > MANY:
+        return None
     try:
-        wanted = [targets.of_path("section", path, section=name) for name in names]
-        return lines.placed(peer, wanted) if all(map(found.spans, names)) else []
+        version = lines.committed(peer, path, path)
+        for at in range(len(names)):  # what nobody has committed is a part of what it stands in
+            while names[at] and lines.is_new(before, version, found.spans(names[at])):
+                names[at] = found.around(names[at])
+        mine = {one.get("section", "") for one in lines.mine(peer, path) if one["kind"] == "section"}
+        wanted = [targets.of_path("section", path, section=name) for name in dict.fromkeys(names) if name not in mine]
+        return lines.placed(peer, wanted) if all(map(found.spans, names)) else None
     except PeerError:
-        return []
+        return None
 
 
 def missing(path: str, name: str, sections: Sections) -> PeerError:

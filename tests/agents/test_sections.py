@@ -98,6 +98,8 @@ def test_new_functions(local: Clone) -> None:
     one, two, three = (Agent(local, name) for name in ("s1", "s2", "s3"))
     assert edit(one, "    x = 1\n", "    x = 1\n\n    def new(self):\n        pass\n", apply=True) == ""
     assert set(one.locks()) == {"src/store.py::Store."}
+    assert edit(one, "        pass\n", "        return 6\n", apply=True) == ""
+    assert set(one.locks()) == {"src/store.py::Store."}
     assert edit(two, "    return 3\n", "    return 3\n\n\ndef more():\n    pass\n", apply=True) == ""
     assert set(two.locks()) <= {"src/store.py::", "src/store.py::tail"}
     assert edit(three, "    def put(self):\n        return 2\n", "") == ""

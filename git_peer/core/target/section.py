@@ -104,6 +104,12 @@ class Sections:
         """
         return list(dict.fromkeys(self._at(-1, first, last)))
 
+    def around(self, name: str) -> str:
+        """The name of what a section stands in, outside the sections there: `A.` for A.f, "" at the top."""
+        label = name if name in self.labels else name.removesuffix(".")
+        within = self.found[self.labels.index(label)].within if label in self.labels else -1
+        return "" if within < 0 else self.labels[within] + "."
+
     def _at(self, index: int, first: int, last: int) -> Iterator[str]:
         if index >= 0 and first <= self.found[index].first and self.found[index].last <= last:
             yield self.labels[index]  # all of it

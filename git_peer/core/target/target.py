@@ -405,6 +405,8 @@ def _wrong(target: Target) -> str:
     if of_path(target.kind, path).path != target.path or layout.is_utf8(path) == bool(target.encoding):
         return "whose path is not in its one encoding"
     of_section = bool(target.section or target.spans)
+    if target.kind == "section" and not of_section:
+        return "that is what a file has outside its sections, and of which nobody looked what that is"
     if (target.lines is not None) != (target.kind == "lines") or of_section != (target.kind == "section"):
         return "with parts of another kind"
     if any(not 1 <= first <= last <= MAX_LINE for first, last in target.region):
