@@ -5,6 +5,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
 MOST = 200  # places of one text that are looked at
 
@@ -26,6 +27,38 @@ def stretches(before: bytes, edits: Sequence[tuple[bytes, bytes]]) -> list[tuple
                 return None
             at = before.find(old, at + len(old))
     return list(dict.fromkeys(found))
+
+
+def state(text: bytes, spans: Sequence[Sequence[int]]) -> list[Any]:
+    """What is remembered of a text and of lines of it: enough to know both again."""
+    from zlib import crc32
+
+    return [crc32(text), len(text), [list(span) for span in spans]]
+
+
+def followed(
+    before: bytes, edits: Sequence[tuple[bytes, bytes]], spans: Sequence[Sequence[int]]
+) -> tuple[bytes, list[list[int]]] | None:
+    """(the text that one edit at one place makes, where the lines of `spans` are in it); None for any other edits.
+
+    A change at the border of a span belongs to it.
+    """
+    found = stretches(before, edits)
+    if not found or len(found) > 1 or len(edits) > 1 or before.count(edits[0][0]) > 1:
+        return None
+    first, last = found[0]
+    after = before.replace(*edits[0])
+    more = len(_rows(after)) - len(_rows(before))
+    moved = []
+    for a, b in spans:
+        inside = a <= max(first, last) and min(first, last) <= b
+        moved.append([a, b + more] if inside else [a + more, b + more] if a > last else [a, b])
+    return after, moved
+
+
+def within(changed: Sequence[tuple[int, int]], spans: Sequence[Sequence[int]]) -> bool:
+    """Whether every changed line, or place between two, is in one of the spans."""
+    return all(any(a <= min(one) and max(one) <= b for a, b in spans) for one in changed)
 
 
 def _changed(before: bytes, start: int, end: int, new: bytes) -> tuple[int, int]:

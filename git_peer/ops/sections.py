@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from git_peer import layout
@@ -58,6 +56,9 @@ def _grammars() -> Grammars:
 
 def _by_git(repo: Repo, path: str, source: bytes) -> Sections:
     """The sections that git's function names make. It runs twice: for the attribute, and for the names."""
+    import tempfile
+    from pathlib import Path
+
     from git_peer.adapters import outlines
     from git_peer.store.git.remote import run
 
@@ -87,7 +88,8 @@ def in_work_tree(repo: Repo, path: str) -> tuple[bytes, Sections]:
     if repo.top is None or os.path.islink(whole):
         raise PeerError("not_found", f"{path} is no file with sections", "a link's text is what it leads to")
     try:
-        source = Path(os.fsdecode(whole)).read_bytes()
+        with open(whole, "rb") as file:
+            source = file.read()
     except OSError as why:
         raise PeerError(
             "not_found", f"cannot read {path}: {why.strerror}", "sections are of a file that is there"
