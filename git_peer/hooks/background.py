@@ -18,7 +18,6 @@ _PASSING = frozenset(
         "GIT_OBJECT_DIRECTORY",
         "GIT_ALTERNATE_OBJECT_DIRECTORIES",
         "GIT_QUARANTINE_PATH",
-        "GIT_NO_LAZY_FETCH",
     }
 )
 

@@ -19,7 +19,7 @@ from git_peer.core.session.clock import Clock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
 REFUSED, UNTRUSTED, INTERRUPTED = 1, 4, 130
@@ -63,7 +63,9 @@ class Unsure(Exception):
 class Child:
     """A git process: `out` reads its stdout, `ask` is the file descriptor of its stdin, where it is wanted."""
 
-    def __init__(self, argv: tuple[str, ...], asked: bool = False, quiet: bool = False) -> None:
+    def __init__(
+        self, argv: tuple[str, ...], asked: bool = False, quiet: bool = False, env: Mapping[str, str] | None = None
+    ) -> None:
         self.name = next(word for word in argv[1:] if not word.startswith("-"))
         read, write = os.pipe()  # ours are not inherited
         actions: list[Any] = [(os.POSIX_SPAWN_DUP2, write, 1)]
@@ -74,7 +76,7 @@ class Child:
         if quiet:
             actions.append((os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0))
         try:
-            self._pid = os.posix_spawnp(argv[0], argv, os.environ, file_actions=actions)
+            self._pid = os.posix_spawnp(argv[0], argv, os.environ if env is None else env, file_actions=actions)
         except OSError as why:
             raise Unsure(f"git does not start: {why.strerror}", "is git on PATH?") from None
         os.close(write)
@@ -91,8 +93,8 @@ class Child:
 class Objects:
     """The objects of the repository, by one `git cat-file --batch` that is asked as one goes."""
 
-    def __init__(self) -> None:
-        self._child = Child((*_GIT, "cat-file", "--batch"), asked=True)
+    def __init__(self, env: Mapping[str, str] | None = None) -> None:
+        self._child = Child((*_GIT, "cat-file", "--batch"), asked=True, quiet=env is not None, env=env)
 
     def get(self, name: str) -> tuple[str, str, bytes] | None:
         """(id, type, content) of what the revision `name` means; None where there is nothing."""
@@ -107,6 +109,39 @@ class Objects:
         if len(data) != size + 1:
             raise Unsure("git cat-file ended early")
         return head[0].decode(), head[1].decode(), data[:-1]
+
+
+class Blobs:
+    """Versions of files. In a partial clone one that is not here is not fetched: no commit waits for that."""
+
+    def __init__(self, objects: Objects, common: str) -> None:
+        self._objects = objects
+        self._pack = f"{common}/objects/pack"
+        self._here: Objects | None = None
+        self._known: dict[str, bytes | None] = {}
+
+    def get(self, ident: str) -> bytes | None:
+        """The content of a blob; None where there is none."""
+        if ident not in self._known:
+            found = self._found(ident) if ident.strip("0") else None
+            self._known[ident] = found[2] if found is not None and found[1] == "blob" else None
+        return self._known[ident]
+
+    def _found(self, ident: str) -> tuple[str, str, bytes] | None:
+        if not self._partial():
+            return self._objects.get(ident)
+        self._here = self._here or Objects({**os.environ, "GIT_NO_LAZY_FETCH": "1"})
+        try:
+            return self._here.get(ident)
+        except (Unsure, OSError):  # asked for what is elsewhere it ends
+            self._here = None
+            return None
+
+    def _partial(self) -> bool:
+        try:
+            return any(name.endswith(".promisor") for name in os.listdir(self._pack))
+        except OSError:
+            return False
 
 
 class Tree:
@@ -280,7 +315,7 @@ def check(hook: str, gitdir: str, common: str) -> Answer:
     called = naming.name_from(os.environ, name)[0]
     me = {"clone": ident, "gitdir": name, "name": called, "also": runs.also(folder, called)}
     known: dict[str, bool] = {}
-    blobs: dict[str, bytes | None] = {}
+    blobs = Blobs(objects, common)
 
     def landed(commit: str) -> bool:
         if commit not in known:
@@ -294,18 +329,15 @@ def check(hook: str, gitdir: str, common: str) -> Answer:
         from git_peer.core.target import lines
 
         old, new = paths[path]
+        taken_on = [blobs.get(target["blob"]) for target in targets]
+        for target, raw in zip(targets, taken_on, strict=True):
+            target["missing"] = raw is None  # for who is told
         return lines.untouched(
             [verdict.spans_of(target) for target in targets],
-            [blob(target["blob"]) for target in targets],
-            [blob(ident) for ident in old],
-            blob(new),
+            taken_on,
+            [blobs.get(ident) for ident in old],
+            blobs.get(new),
         )
-
-    def blob(ident: str) -> bytes | None:
-        if ident not in blobs:
-            there = objects.get(ident) if ident.strip("0") else None
-            blobs[ident] = there[2] if there is not None and there[1] == "blob" else None
-        return blobs[ident]
 
     def judge(tree: Tree) -> None:
         tentative, fenced = markers(f"{folder}/{layout.D_TENTATIVE}"), markers(f"{folder}/{layout.D_FENCED}")
@@ -331,7 +363,6 @@ def main(argv: Sequence[str]) -> int:
     """Run the gate for the hook `argv[0]`; the exit status. Says on stderr why, in git's two lines."""
     hook, *where = argv
     os.environ["GIT_NO_REPLACE_OBJECTS"] = "1"  # what counts is what is there
-    os.environ["GIT_NO_LAZY_FETCH"] = "1"  # a commit that passes waits for no network
     try:
         gitdir, common = where or _where()
         found = check(hook, gitdir, common)
@@ -409,6 +440,7 @@ def part(target: dict[str, Any]) -> str:
         return ""
     rows = ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in spans[:SHOWN])
     rows += ", …" if len(spans) > SHOWN else ""
+    rows += " of a version that is not here" if target.get("missing") else ""
     name = clean(str(target.get("section", "")))
     return f" on {name}, lines {rows}" if name else f" on lines {rows}"
 
@@ -427,6 +459,8 @@ def _advice(refused: Sequence[dict[str, Any]], merging: bool) -> str:
         who = next(iter(holders)) if len(holders) == 1 else "the holders"
         if merging:
             return f"wait until then or ask {who}, then finish the merge with 'git commit'"
+        if any(a["lock"] and a["lock"]["target"].get("missing") for a in refused):
+            return f"'git fetch' that version: without it {who} has the whole file here"
         if all(a["lock"] and verdict.spans_of(a["lock"]["target"]) for a in refused):
             return f"wait until then, ask {who}, or leave those lines as they are ('git add -p')"
         return f"wait until then, ask {who}, or commit the rest with 'git commit -- <other paths>'"

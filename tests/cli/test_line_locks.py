@@ -136,6 +136,25 @@ def test_a_version_that_this_clone_has_not_makes_the_whole_file_the_range(two: t
     lines(one, 1, 2, as_="zoe")
 
 
+@pytest.mark.parametrize("options", [("--depth=1",), ("--filter=blob:none",)])
+def test_clones_that_do_not_have_the_version(two: tuple[Clone, Clone], world: World, options: tuple[str]) -> None:
+    """The whole file is the range, at the lock and at a commit, which fetches nothing; it is said why."""
+    one, other = two
+    lines(one, 10, 20, as_="zoe")
+    other.write(FILE, edited(TEXT, l1="x\n"))
+    other.git("commit", "-qam", "top", "--no-verify")
+    other.git("push", "-q", "--no-verify", "origin", "main")
+    other.git("-C", str(world.remote), "config", "uploadpack.allowFilter", "true")
+    third = world.clone("c", *options, url=f"file://{world.remote}")
+    ask(third, "init")
+    assert "version that this clone does not have" in refused(third, "locked", "lock", f"{FILE}:40")["error"]["hint"]
+    third.write(FILE, edited(third.read(FILE), l50="x\n"))
+    told = third.git("commit", "-qam", "x", check=False)
+    assert told.status == 1
+    assert "on lines 10-20 of a version that is not here" in told.err
+    assert "git fetch" in told.err
+
+
 def test_a_file_that_was_moved_and_not_committed(alone: Clone) -> None:
     alone.git("mv", FILE, "src/moved.py")
     taken = lines(alone, 10, 20, as_="zoe", path="src/moved.py")

@@ -304,11 +304,18 @@ def locked(state: State, conflicts: list[tuple[Target, Lock]], scene: Scene) -> 
     until = "its lease has run out, and may be taken a little later" if not view["live"] else view["expires_at"]
     why = f": {text.quoted(lock.reason)}" if lock.reason else ""
     more = f", and {len(conflicts) - 1} more" if len(conflicts) > 1 else ""
+    hint = f"ask {lock.session}, work on something else, or try again later; `git peer locks` shows what is taken"
+    apart = targets.of_one_file(lock.target, target) and lock.target.blob != target.blob
+    if apart and targets.carried(lock.target, target, scene.carry) is None:
+        hint = (
+            f"the lines of {lock.session} are counted on a version that this clone does not have, "
+            "so they are the whole file here: `git fetch` it"
+        )
     return PeerError(
         "locked",
         f"{targets.show(target)} is locked by {lock.session} ({lock.mode}, {targets.show(lock.target)}, "
         f"until {until}){why}{more}",
-        f"ask {lock.session}, work on something else, or try again later; `git peer locks` shows what is taken",
+        hint,
         acquired=False,
         conflicts=[{"target": targets.show(t), "lock": locks.describe(state, c, scene, "")} for t, c in conflicts],
     )
