@@ -6,12 +6,10 @@ import re
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from git_peer.adapters import rules, rules_of
-from git_peer.adapters.symbols import Symbol
-
 if TYPE_CHECKING:
     from tree_sitter import Parser, Point, Query, Tree
 
+    from git_peer.adapters.symbols import Symbol
     from git_peer.core.target.section import Section
 
 # language → (package, its function)
@@ -59,6 +57,8 @@ class Grammars:
 
         A syntax error hides what is around it, nothing else. `header`: what a C file declares is for others.
         """
+        from git_peer.adapters import rules, rules_of
+
         source = source.removeprefix(_BOM)
         tree, steps = self._tree(language, source, min(_FILE_STEPS, self._left))
         self._left -= steps

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from git_peer.core.target.section import LONGEST, Section
 
@@ -29,8 +28,7 @@ def _first(node: Node, source: bytes, *types: str) -> str:
     return next((_text(one, source) for one in node.named_children if one.type in types), "")
 
 
-@dataclass(frozen=True)
-class Shape:
+class Shape(NamedTuple):
     """The sections of a language: types of nodes → kinds; what wraps one, and what stands above one and belongs to it.
 
     `level`: how deep a heading is; with headings, a section goes on to the next that is no deeper.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,6 +63,15 @@ def text(value: Any, key: str, most: int = 1 << 20) -> str:
     """The string at `key` of what should be an object; "" where there is none, or it is absurdly long."""
     found = value.get(key) if isinstance(value, dict) else None
     return found if isinstance(found, str) and len(found) <= most else ""
+
+
+def pairs(event: Event, path: str) -> list[tuple[bytes, bytes]]:
+    """(text, what comes in its place) of what an event does to the file at an absolute path, links followed."""
+    return [
+        (old.encode("utf-8", "replace"), new.encode("utf-8", "replace"))
+        for at, old, new in event.edits
+        if os.path.realpath(os.path.join(event.cwd, at)) == path
+    ]
 
 
 def several(value: Any, key: str) -> list[Any]:

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from git_peer import layout
-from git_peer.agents import detached, memory
+from git_peer.agents import detached, edits, memory
 from git_peer.agents import phrases as wording
 from git_peer.agents import site as sites
-from git_peer.agents.event import LOCKING, Answer, Event
+from git_peer.agents.event import LOCKING, Answer, Event, pairs
 from git_peer.agents.shell import Call
 from git_peer.agents.site import Site
 from git_peer.core.errors import PeerError
@@ -202,17 +202,17 @@ class _Hook:
         found = self._settled(lambda: self.peer.check(real))
         if any((one.get("lock") or {}).get("blob") for one in found):
             found = self._settled(lambda: self._check_lines(real))
-            if not found:
-                wanted = self._narrowed(wanted)
         if not found and self.event.subagent:
             apart = memory.others(self.site, self.name, self.event.subagent, real)
             if apart:
                 return Answer(deny=wording.apart(apart))
-        if not found and self.peer.settings.get("autoLock") and self._may_lock:
-            fresh = [target for target in wanted if not self._has(target)]
+        if not found and self.peer.settings.get("autoLock") != "off" and self._may_lock:
+            fresh = [part for target in wanted if not self._has(target) for part in self._parts(target)]
             found = self._settled(lambda: self._take(fresh))
             if fresh and not found:
                 self._look_behind(fresh)
+            if not found:
+                self._note_parts(wanted)
         if found:
             return self._refuse(found)
         return Answer(context=self._news() if self.heard else "")
@@ -227,34 +227,59 @@ class _Hook:
             found += self.peer.check([path]) if edit is None else lines.check_edit(self.peer, path, *edit)
         return found
 
-    def _narrowed(self, wanted: list[Target]) -> list[Target]:
-        """The lines that the edit changes, of files of which others have lines; else the files."""
+    def _parts(self, target: Target) -> list[Target]:
+        """What of a file has to be locked for this edit: the sections that it changes and that are not this session's.
+
+        Where it has none, the lines that it changes if others have lines of it; else the file.
+        """
+        edit = self._edit(target.real) if target.kind == "file" else None
+        if edit is None:
+            return [target]
         from git_peer.ops import lines
 
-        found: list[Target] = []
-        for target in wanted:
-            edit = self._edit(target.real) if self.peer.check([target.real]) else None
-            found.append(target if edit is None else lines.of_edit(self.peer, target.real, *edit))
-        return found
+        if self.peer.settings.get("autoLock") == "section":
+            from git_peer.ops import sections
+
+            changed = edits.stretches(edit[0], self._pairs(target.real))
+            if changed is not None:
+                if lines.has(self.peer, target.real, changed):
+                    return []
+                found = sections.of_edit(self.peer, target.real, edit[0], changed)
+                if found is not None:
+                    return found
+        return [lines.of_edit(self.peer, target.real, *edit)] if self.peer.check([target.real]) else [target]
 
     def _edit(self, path: str) -> tuple[bytes, bytes] | None:
         """A file, and what the edit makes of it, where the agent tells that."""
         from git_peer.ops import lines
 
-        mine = [one for one in self.event.edits if self._from_top(one[0]) == path]
-        if not mine:
+        pairs = self._pairs(path)
+        if not pairs:
             return None
         before = lines.text_of(self.peer, path)
         after = before
-        for _, old, new in mine:
-            if not old or old.encode() not in after:
+        for old, new in pairs:
+            if not old or old not in after:
                 return None
-            after = after.replace(old.encode(), new.encode())
+            after = after.replace(old, new)
         return before, after
 
-    def _from_top(self, path: str) -> str:
-        full = os.path.realpath(os.path.join(self.event.cwd, path))
-        return os.path.relpath(full, os.path.realpath(self.site.top))
+    def _pairs(self, path: str) -> list[tuple[bytes, bytes]]:
+        """What the agent said that it replaces in a file, and by what."""
+        return pairs(self.event, os.path.realpath(os.path.join(self.site.top, path)))
+
+    def _note_parts(self, wanted: list[Target]) -> None:
+        """Remember which lines of the files are this session's: the next edit of them is let through by that."""
+        from git_peer.ops import lines
+
+        for target in wanted if self.event.edits else ():
+            views = lines.mine(self.peer, target.real) if target.kind == "file" else []
+            if views and not self._has(target):
+                lines.shown_here(self.peer, views)
+                ids, spans = [one["id"] for one in views], [span for one in views for span in one.get("here", ())]
+                text, changes = lines.text_of(self.peer, target.real), self._pairs(target.real)
+                memory.note_part(self.site, self.name, target.real, ids, text, changes, spans)
+                self.notes = memory.of(self.site, self.name)
 
     def _settled(self, ask: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
         """What stands against a change, by `ask`; asked again on a log that was fetched before it counts."""

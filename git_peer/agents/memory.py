@@ -6,6 +6,7 @@ import os
 import time
 
 from git_peer import layout
+from git_peer.agents import edits
 from git_peer.agents import site as sites
 from git_peer.core.lock import rule as verdict
 from git_peer.core.session import lease as leases
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 LAST = "*"  # in seen.json: what this clone saw when it looked last
 _WHOLE = ("file", "dir", "glob")  # targets that a whole file may be covered by
+PARTS = 30  # files of which it is remembered which lines are a session's
 NEWS_AFTER = 20  # seconds for which a session at work hears of nothing new
 APART = 600  # seconds for which a path is a subagent's after its last edit
 
@@ -30,6 +32,7 @@ class Holdings:
     def __init__(self, site: Site, name: str, now: int) -> None:
         self.locks: list[tuple[str, str, int, int]] = []
         self._leases: list[tuple[int, int]] = []  # seconds and age of each, of locks on parts of files too
+        self._parts: dict[str, list[str]] = {}  # path → ids of fresh locks on parts of it
         self.waiting = False  # whether something tentative of anybody's in this clone waits for the arbiter
         me = {"clone": _clone(site), "gitdir": site.gitdir, "name": name}
         seen = sites.record(f"{site.folder}/{layout.F_SEEN}")
@@ -62,10 +65,16 @@ class Holdings:
             self._leases.append((lock["ttl"], now - start))
             if lock["target"]["kind"] in _WHOLE:
                 self.locks.append((*verdict.place(lock["target"]), lock["ttl"], now - start))
+            elif (now - start) * 2 < lock["ttl"]:
+                self._parts.setdefault(verdict.place(lock["target"])[1], []).append(lock.get("lock") or lock.get("id"))
 
     def fresh(self, path: str) -> bool:
         """Whether a lock covers `path` whose lease has not run for half its time."""
         return any(age * 2 < ttl and globs.covers(kind, at, path, False) for kind, at, ttl, age in self.locks)
+
+    def parts(self, path: str) -> list[str]:
+        """The ids of the locks on parts of a file whose lease has not run for half its time."""
+        return sorted(self._parts.get(path, ()))
 
     @property
     def due(self) -> bool:
@@ -133,6 +142,35 @@ def unwait(site: Site, name: str) -> None:
         os.unlink(waiter(site, name))
     except OSError:
         return
+
+
+# -- parts of files ------------------------------------------------------------------------------------
+def note_part(
+    site: Site, name: str, path: str, ids: Sequence[str], before: bytes, pairs: Sequence[tuple[bytes, bytes]],
+    spans: Sequence[Sequence[int]],
+) -> None:  # fmt: skip
+    """Remember which lines of a file are a session's by these locks, as it is and as an edit is about to make it."""
+    states = [edits.state(before, spans)]
+    made = edits.followed(before, pairs, spans)
+    if made is not None:
+        states.append(edits.state(*made))
+    notes = of(site, name)
+    parts = {at: one for at, one in notes.get("parts", {}).items() if at != path}
+    keep(site, name, {**notes, "parts": {**dict(list(parts.items())[-PARTS:]), path: [sorted(ids), states]}})
+
+
+def has_part(site: Site, name: str, held: Holdings, path: str, pairs: Sequence[tuple[bytes, bytes]]) -> bool:
+    """Whether an edit changes only lines that are a session's, by what was noted when the file was as it is now."""
+    ids, states = of(site, name).get("parts", {}).get(path, ([], []))
+    if not pairs or not ids or ids != held.parts(path):
+        return False
+    before = sites.read(os.path.join(site.top, path))
+    changed = edits.stretches(before, pairs)
+    for one in states:
+        if changed and one == edits.state(before, one[2]) and edits.within(changed, one[2]):
+            note_part(site, name, path, ids, before, pairs, one[2])
+            return True
+    return False
 
 
 # -- subagents ----------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
+    from git_peer.agents.memory import Holdings
     from git_peer.agents.shell import Call
     from git_peer.agents.site import Site
 
@@ -248,7 +249,9 @@ def _is_ours(site: Site, paths: Sequence[str], event: Event, env: Mapping[str, s
     if not seal.read(site.folder, site.gitdir, env)[0]:
         return False
     held = memory.Holdings(site, name, int(time.time()))
-    if not name or not held.plain or held.lost or not all(held.fresh(path) for path in paths):
+    if not name or not held.plain or held.lost:
+        return False
+    if not all(held.fresh(path) or _has_part(site, name, held, path, event) for path in paths):
         return False
     if event.subagent and memory.others(site, name, event.subagent, paths):
         return False
@@ -257,6 +260,17 @@ def _is_ours(site: Site, paths: Sequence[str], event: Event, env: Mapping[str, s
         if held.waiting:
             detached.ensure_sender(site, env)
     return True
+
+
+def _has_part(site: Site, name: str, held: Holdings, path: str, event: Event) -> bool:
+    """Whether the event changes only lines of the file that this session has."""
+    if not event.edits or not held.parts(path):
+        return False
+    from git_peer.agents import memory
+    from git_peer.agents.event import pairs
+
+    whole = os.path.join(site.top, path)
+    return memory.has_part(site, name, held, path, pairs(event, os.path.realpath(whole)))
 
 
 def _is_due(site: Site, env: Mapping[str, str]) -> bool:

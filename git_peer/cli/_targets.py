@@ -55,7 +55,7 @@ def paths(repo: Repo, texts: Iterable[str]) -> list[str]:
 
 
 class Asked(NamedTuple):
-    """What `check` asks about: plain paths, ranges of lines of files that are there, names; from the top."""
+    """What `check` asks about: plain paths, ranges and sections of files that are there, names; from the top."""
 
     paths: list[str]
     lines: list[Target]
@@ -63,7 +63,7 @@ class Asked(NamedTuple):
 
 
 def checked(repo: Repo, texts: Iterable[str]) -> Asked:
-    """The paths, lines and names of what `check` was given: `@issue/42` is a name, as it is for `lock`."""
+    """The paths, lines, sections and names of what `check` was given: `@issue/42` is a name, as it is for `lock`."""
     plain, of_lines, named = [], [], []
     for text in texts:
         if text.startswith("@"):
@@ -73,19 +73,8 @@ def checked(repo: Repo, texts: Iterable[str]) -> Asked:
             target = parsed(repo, [text])[0]
         except PeerError:
             target = None  # a path, whatever its name looks like
-        if target is not None and target.kind == "lines" and repo.what_is(target.real) == "file":
+        if target is not None and target.kind in ("lines", "section") and repo.what_is(target.real) == "file":
             of_lines.append(target)
         else:
             plain.append(text)
     return Asked(paths(repo, plain), of_lines, parsed(repo, named))
-
-
-def supported(wanted: Iterable[Target]) -> None:
-    """PeerError("unsupported") for target kinds that this release does not lock yet."""
-    for target in wanted:
-        if target.kind == "section" and not target.spans:
-            raise PeerError(
-                "unsupported",
-                f"this release cannot lock {target.kind} yet: {targets.show(target)}",
-                "lock the whole file",
-            )

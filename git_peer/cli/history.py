@@ -92,14 +92,15 @@ def log_command(
     return 0
 
 
-def _are_kinds(given: tuple[str, ...]) -> None:
-    """PeerError("usage") for what is neither a kind of event nor a family of kinds."""
-    families = sorted({kind.rpartition(".")[0] for kind in fold.KINDS})
+def _are_kinds(given: tuple[str, ...], *local: str) -> None:
+    """PeerError("usage") for what is neither a kind of event, in the log or `local`, nor a family of kinds."""
+    known = [*fold.KINDS, *local]
+    families = sorted({kind.rpartition(".")[0] for kind in known})
     for kind in given:
-        if kind not in fold.KINDS and kind not in families:
+        if kind not in known and kind not in families:
             from git_peer.core import near  # only where something is wrong
 
-            hint = near.hint(kind, [*families, *fold.KINDS], f"there are {', '.join(families)}, and kinds as lock.take")
+            hint = near.hint(kind, [*families, *known], f"there are {', '.join(families)}, and kinds as lock.take")
             raise PeerError("usage", f"there is no kind of event {kind!r}", hint)
 
 
@@ -117,7 +118,7 @@ def watch_command(
     call: Call, after: str | None, kinds: tuple[str, ...], program: str | None, interval: float, count: int | None
 ) -> int:
     """Events as they come, oldest first; and what this clone refuses meanwhile (`conflict.detected`), in no log."""
-    _are_kinds(kinds)
+    _are_kinds(kinds, history.REFUSED)
     peer = call.peer()
     at, local = peer.engine.tip(), peer.refusals()
     news: list[Row] = []

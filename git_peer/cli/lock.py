@@ -57,8 +57,8 @@ def lock_command(
 ) -> Reply:
     """Take locks on TARGETs: all of them, or none.
 
-    A target is a file, a folder (`dir/`), a glob (`'src/**/*.py'`), lines of a file as it is here (`src/a.py:10-45`),
-    or a name (`@deploy`). One's own are renewed.
+    A target is a file, a folder (`dir/`), a glob (`'src/**/*.py'`), lines or a section of a file as it is here
+    (`src/a.py:10-45`, `src/a.py::Store.get`), or a name (`@deploy`). One's own are renewed.
     """
     peer = call.peer(writing=not dry_run, once=True)
     wanted = _targets.parsed(peer.repo, _targets.listed(given, source, nul))
@@ -66,8 +66,7 @@ def lock_command(
         wanted += [targets.of_path("file", path) for path in peer.repo.changed()]
     if not wanted:
         raise PeerError("usage", "nothing to lock" + (": nothing is changed" if changed else ""), "git peer help lock")
-    _targets.supported(wanted)
-    if any(target.kind == "lines" for target in wanted):
+    if any(target.kind in ("lines", "section") for target in wanted):
         from git_peer.ops import lines
 
         wanted = lines.placed(peer, wanted)
@@ -198,7 +197,7 @@ def locks_command(
     """What is locked, or what overlaps PATHs, by the local copy of the log."""
     peer = call.peer(once=True)
     among: list[Target] = _targets.parsed(peer.repo, _targets.listed(given, source, nul))
-    if any(target.kind == "lines" for target in among):
+    if any(target.kind in ("lines", "section") for target in among):
         from git_peer.ops import lines
 
         among = lines.placed(peer, among)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from git_peer.cli import _targets
@@ -43,10 +45,16 @@ def sections_command(call: Call, given: str) -> Reply:
     return Reply(view, text if found.tool else sections.missing(given, "", found).message)
 
 
-def _locks(call: Call, target: targets.Target) -> list[dict[str, object]]:
+def _locks(call: Call, target: targets.Target) -> list[dict[str, Any]]:
     """The live locks on a file; none where nothing is set up."""
     try:
-        return [lock for lock in call.peer(once=True).locks([target]) if lock["live"] and lock["state"] == "held"]
+        peer = call.peer(once=True)
+        found = [lock for lock in peer.locks([target]) if lock["live"] and lock["state"] == "held"]
+        if any(lock.get("blob") for lock in found):
+            from git_peer.ops import lines
+
+            lines.shown_here(peer, found)
+        return found
     except PeerError as why:
         if why.code != "not_set_up":
             raise

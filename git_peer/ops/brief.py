@@ -71,7 +71,7 @@ def _section(title: str, lines: Sequence[str], most: int, more: str) -> list[str
 def _head(peer: Peer) -> str:
     where = "shared through " + peer.remote.name if peer.remote is not None else "for this clone and its work trees"
     branch = f", branch {text.word(peer.repo.branch, 60)}" if peer.repo.branch else ""
-    auto = "Files are locked for you as you edit them" if _auto(peer) else "Lock files before you edit them"
+    auto = "What you edit is locked for you" if _auto(peer) else "Lock files before you edit them"
     return (
         f"git-peer coordinates all who work on this repository ({where}). You are {peer.name}{branch}. {auto}; "
         "what another has locked is refused, and so are commits of it."
@@ -80,7 +80,7 @@ def _head(peer: Peer) -> str:
 
 def _auto(peer: Peer) -> bool:
     try:
-        return bool(peer.settings.get("autoLock"))
+        return bool(peer.settings.get("autoLock") != "off")
     except PeerError:
         return False
 

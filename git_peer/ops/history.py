@@ -20,11 +20,13 @@ from git_peer.core.rules import subject
 from git_peer.core.target import target as targets
 from git_peer.core.target.target import Target
 from git_peer.ops.peer import Peer
+from git_peer.store.clone import refusals
 from git_peer.store.git import work
 from git_peer.store.git.chain import Entry
 from git_peer.store.git.objects import Missing
 
 Row = dict[str, Any]
+REFUSED = refusals.KIND  # the one kind of which there is nothing in the log
 
 
 def events(peer: Peer, tip: str, stop: str | None = None) -> Iterator[tuple[Entry, int]]:

@@ -22,6 +22,7 @@ from git_peer.store.git.libgit2 import GitError
 from git_peer.store.git.lines import LARGEST, Lines
 
 WHOLE = "lock the whole file"
+OF_LINES = ("lines", "section")  # kinds of targets that are about a part of a file
 
 
 class Version(NamedTuple):
@@ -32,30 +33,43 @@ class Version(NamedTuple):
 
 
 def placed(peer: Peer, wanted: Iterable[Target]) -> list[Target]:
-    """`wanted`, with each range of the work tree's lines as one of a committed version: PeerError where it has none.
+    """`wanted`, with ranges and sections of the work tree as lines of a committed version: PeerError where it has none.
 
     What was changed there since goes with it whole, and lines that were never committed count as the two between which
     they stand.
     """
-    return [_placed(peer, one) if one.kind == "lines" and not one.blob else one for one in wanted]
+    return [_placed(peer, one) if one.kind in OF_LINES and not one.blob else one for one in wanted]
 
 
 def _placed(peer: Peer, target: Target) -> Target:
-    assert target.lines is not None
-    name = targets.show(msgspec.structs.replace(target, kind="file", lines=None))
+    name = targets.show(msgspec.structs.replace(target, kind="file", lines=None, section=""))
     now = content(peer, target.real, name)
-    count = ranges.count(now)
-    if target.lines[1] > count:
-        raise PeerError("invalid", f"{name} has {count} lines, and no line {target.lines[1]}", WHOLE)
+    target = _found(peer, target, name, now)
     version = committed(peer, target.real, name)
-    there = on_version(now, version, (target.lines,))
+    there = on_version(now, version, target.region)
     if there is None:
         raise PeerError(
             "invalid",
             f"{name} has little in common with its committed version: its lines cannot be told from others",
             f"commit it first, or {WHOLE}",
         )
+    if target.kind == "section":
+        return msgspec.structs.replace(target, spans=there, blob=version.blob)
     return msgspec.structs.replace(target, lines=(there[0][0], there[-1][1]), blob=version.blob)
+
+
+def _found(peer: Peer, target: Target, name: str, now: bytes) -> Target:
+    """A range that the file has, or a section with its lines in the file as it is now; PeerError for another."""
+    if target.kind == "section":
+        from git_peer.ops import sections  # late, as are parsers: only a section needs them
+
+        called, spans = sections.named(peer.repo, target.real, name, now, target.section)
+        return msgspec.structs.replace(target, section=called, spans=spans)
+    assert target.lines is not None
+    count = ranges.count(now)
+    if target.lines[1] > count:
+        raise PeerError("invalid", f"{name} has {count} lines, and no line {target.lines[1]}", WHOLE)
+    return target
 
 
 def on_version(now: bytes, version: Version, spans: Spans) -> Spans | None:
@@ -161,7 +175,8 @@ def named(peer: Peer, wanted: Iterable[Target]) -> list[Target]:
             continue
         held = [lock.target for lock in _known(peer) if lock.target.real == one.real and lock.target.kind == one.kind]
         if one.kind == "section":
-            same = [target for target in held if target.section == one.section]
+            names = (one.section, one.section.replace("::", "."))
+            same = [target for target in held if target.section in names]
         else:
             same = [target for target in held if in_work_tree(peer, target) == one.region]
             same = same or [target for target in held if target.lines == one.lines]
@@ -176,7 +191,8 @@ def _known(peer: Peer) -> list[locks.Lock]:
 
 
 def check(peer: Peer, wanted: Iterable[Target]) -> list[dict[str, Any]]:
-    """Violations if this run changed these lines of the work tree, as Peer.check() has them."""
+    """Violations if this run changed these lines or sections of the work tree, as Peer.check() has them."""
+    wanted = [_found(peer, one, one.path, content(peer, one.real, one.path)) for one in wanted]
     return [peer.violation(raw) for one in wanted for raw in against(peer, one.real, one.region)]
 
 
@@ -208,6 +224,28 @@ def check_edit(peer: Peer, path: str, before: bytes, after: bytes) -> list[dict[
         return ranges.untouched([locking.spans_of(target) for target in there], taken_on, [before], after)
 
     return [peer.violation(raw) for raw in peer.against(peer.me_for_gate(), [path], untouched=untouched)]
+
+
+def has(peer: Peer, path: str, changed: Sequence[tuple[int, int]]) -> bool:
+    """Whether this session has locked all of these lines of the work tree's file; (3, 2) is between 2 and 3."""
+    views = mine(peer, path)
+    if not views:
+        return False
+    shown_here(peer, views)
+    held = ranges.joined([tuple(span) for one in views for span in one.get("here", ())])
+    return all(any(a <= min(first, last) and max(first, last) <= b for a, b in held) for first, last in changed)
+
+
+def mine(peer: Peer, path: str) -> list[dict[str, Any]]:
+    """This session's own live locks on lines of a file."""
+    found = peer.locks([targets.of_path("file", path)], mine=True)
+    held = (one for one in found if one["live"] and one["state"] == "held")
+    return [one for one in held if one.get("blob") and one["session"] == peer.name]
+
+
+def is_new(now: bytes, version: Version, spans: Spans) -> bool:
+    """Whether no line of these has ever been committed."""
+    return ranges.image(_eol(now), _eol(version.raw), spans) == ()
 
 
 def of_edit(peer: Peer, path: str, before: bytes, after: bytes) -> Target:

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import functools
 import os
-import tempfile
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from git_peer import layout
 from git_peer.adapters import languages
 from git_peer.core.errors import PeerError
-from git_peer.core.target.section import Sections
+from git_peer.core.target import lines as ranges
+from git_peer.core.target import target as targets
+from git_peer.core.target.section import Sections, Span
+from git_peer.core.target.target import Spans, Target
 from git_peer.store.git.repo import Repo
 
 if TYPE_CHECKING:
     from git_peer.adapters.grammars import Grammars
+    from git_peer.ops.peer import Peer
 
 LARGE = 8 << 20  # bytes; a larger file has no sections
+MANY = 8  # sections of a file that one edit changes; with more it is the file that is locked
 _PATIENCE = 10.0  # seconds for git
 
 
@@ -30,13 +33,18 @@ def of(repo: Repo, path: str, source: bytes) -> Sections:
     """
     if len(source) > LARGE or b"\0" in source[:8000]:  # binary, as git tells it
         return Sections((), b"", "")
-    grammars = _grammars()
+    return _by_grammar(path, source) or _by_git(repo, path, source)
+
+
+@functools.lru_cache(maxsize=8)  # who asks which sections lines are in asks again for those that it locks
+def _by_grammar(path: str, source: bytes) -> Sections | None:
+    """The sections by a grammar; None where there is none, or reading takes too long."""
     language = "C++" if path.lower().endswith(".h") else languages.of(path)  # C++'s grammar reads C's headers too
-    if language in languages.SECTIONS:
-        found = grammars.sections(language, source) if grammars.has(language) else None
-        if found is not None:
-            return Sections(found, source, "tree-sitter")
-    return _by_git(repo, path, source)
+    grammars = _grammars()
+    if language not in languages.SECTIONS or not grammars.has(language):
+        return None
+    found = grammars.sections(language, source)
+    return None if found is None else Sections(found, source, "tree-sitter")
 
 
 @functools.cache
@@ -48,6 +56,9 @@ def _grammars() -> Grammars:
 
 def _by_git(repo: Repo, path: str, source: bytes) -> Sections:
     """The sections that git's function names make. It runs twice: for the attribute, and for the names."""
+    import tempfile
+    from pathlib import Path
+
     from git_peer.adapters import outlines
     from git_peer.store.git.remote import run
 
@@ -77,7 +88,8 @@ def in_work_tree(repo: Repo, path: str) -> tuple[bytes, Sections]:
     if repo.top is None or os.path.islink(whole):
         raise PeerError("not_found", f"{path} is no file with sections", "a link's text is what it leads to")
     try:
-        source = Path(os.fsdecode(whole)).read_bytes()
+        with open(whole, "rb") as file:
+            source = file.read()
     except OSError as why:
         raise PeerError(
             "not_found", f"cannot read {path}: {why.strerror}", "sections are of a file that is there"
@@ -85,12 +97,15 @@ def in_work_tree(repo: Repo, path: str) -> tuple[bytes, Sections]:
     return source, of(repo, path, source)
 
 
-def listed(sections: Sections, locks: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def listed(sections: Sections, locks: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Each section with its name, kind, lines and who has it: first what stands outside all of them, with no name.
 
-    `locks` are those on the path, as the contract's L.
+    `locks` are those on the path, as the contract's L; `here` in one on lines is where those stand in this text.
     """
-    whole = [lock for lock in locks if lock["kind"] not in ("lines", "section")]
+
+    def held(spans: Spans) -> list[Mapping[str, Any]]:
+        return [lock for lock in locks if "here" not in lock or ranges.overlap(lock["here"], spans)]
+
     rows = [("", "module", sections.spans(""))]
     rows += [
         (label, one.kind, ((one.first, one.last),)) for label, one in zip(sections.labels, sections.found, strict=True)
@@ -101,10 +116,47 @@ def listed(sections: Sections, locks: Iterable[Mapping[str, Any]]) -> list[dict[
             "kind": kind,
             "spans": spans,
             "lines": [spans[0][0], spans[-1][1]] if spans else None,
-            "locks": whole,
+            "locks": held(spans),
         }
         for name, kind, spans in rows
     ]
+
+
+def named(repo: Repo, path: str, shown: str, source: bytes, name: str) -> tuple[str, Spans]:
+    """(a section's name as locks have it, its lines) in a text that stands at `path`; PeerError, which says `shown`."""
+    found = of(repo, path, source)
+    called, spans = found.named(name)
+    if spans:
+        return called, spans
+    if not name and found.tool:
+        raise PeerError(
+            "not_found", f"nothing in {shown} stands outside its sections", "lock one of them, or the whole file"
+        )
+    raise missing(shown, name, found)
+
+
+def of_edit(peer: Peer, path: str, before: bytes, changed: Iterable[Span]) -> list[Target] | None:
+    """What has to be locked for a change of these lines of a file in the work tree; None where the file is better.
+
+    `before` is its text, with line feeds alone; (3, 2) of `changed` is between lines 2 and 3. A change of many sections
+    is one of the file: so is what nobody has committed, and what nothing tells the sections of.
+    """
+    from git_peer.ops import lines
+
+    found = of(peer.repo, path, before)
+    names = list(dict.fromkeys(name for first, last in changed for name in found.at(first, last)))
+    if not found.found or not names or len(names) > MANY:
+        return None
+    try:
+        version = lines.committed(peer, path, path)
+        for at in range(len(names)):  # what nobody has committed is a part of what it stands in
+            while names[at] and lines.is_new(before, version, found.spans(names[at])):
+                names[at] = found.around(names[at])
+        mine = {one.get("section", "") for one in lines.mine(peer, path) if one["kind"] == "section"}
+        wanted = [targets.of_path("section", path, section=name) for name in dict.fromkeys(names) if name not in mine]
+        return lines.placed(peer, wanted) if all(map(found.spans, names)) else None
+    except PeerError:
+        return None
 
 
 def missing(path: str, name: str, sections: Sections) -> PeerError:

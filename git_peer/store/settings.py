@@ -30,6 +30,16 @@ def _flag(text: str) -> bool:
     raise ValueError(f"not a boolean: {text!r}")
 
 
+def _auto_lock(text: str) -> str:
+    low = text.lower()
+    if low in ("section", "file", "off"):
+        return low
+    try:
+        return "section" if _flag(text) else "off"
+    except ValueError:
+        raise ValueError(f"not section, file or off: {text!r}") from None
+
+
 def _off(text: str) -> bool:
     if _flag(text):
         raise ValueError("this release does not have it")
@@ -104,7 +114,7 @@ SETTINGS: dict[str, tuple[Any, Any, str]] = {
     "clockSkew": (seconds, 60, "how far clocks may differ before a lapsed lock may be taken"),
     "retryTimeout": (seconds, 60, "how long a command tries before it ends with exit 3"),
     "maxStaleness": (seconds, 30, "age from which a commit starts a fetch of the log in the background"),
-    "autoLock": (_flag, True, "whether agents' hooks lock what an agent is about to edit"),
+    "autoLock": (_auto_lock, "section", "what agents' hooks lock before an edit: section, file, or off for nothing"),
     "publishWork": (
         _flag,
         False,

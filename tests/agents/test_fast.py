@@ -71,6 +71,31 @@ def test_an_edit_under_one_s_own_lock(local: Clone) -> None:
     assert is_light(probe(agent, "post-edit", **edit(local, "src/api.py")))
 
 
+def test_an_edit_of_one_s_own_section(local: Clone) -> None:
+    """It is known which lines are the session's as long as nobody else changes the file: its own edits are followed."""
+    agent = Agent(local)
+    local.write("src/two.py", "def one():\n    return 1\n\n\ndef two():\n    return 2\n")
+    local.commit("two", "src/two.py")
+
+    def change(old: str, new: str) -> dict[str, object]:
+        given = {"file_path": str(local.path / "src/two.py"), "old_string": old, "new_string": new}
+        return {"tool_name": "Edit", "tool_input": given}
+
+    agent.call("pre-edit", **change("return 1", "a = 1\n    return a"))
+    assert is_light(probe(agent, "pre-edit", **change("return 1", "return 3")))  # the first edit was not made
+    local.write("src/two.py", "def one():\n    return 3\n\n\ndef two():\n    return 2\n")
+    assert is_light(probe(agent, "pre-edit", **change("return 3", "b = 3\n    return b")))
+    local.write("src/two.py", "def one():\n    b = 3\n    return b\n\n\ndef two():\n    return 2\n")
+    assert is_light(probe(agent, "pre-edit", **change("return b", "return -b")))
+    assert set(agent.locks()) == {"src/two.py::one"}
+    assert agent.call("pre-edit", **change("return 2", "return 22")) == {}  # another section is not its own yet
+    assert set(agent.locks()) == {"src/two.py::one", "src/two.py::two"}
+    local.write("src/two.py", "import os\n\n\ndef one():\n    b = 3\n    return b\n\n\ndef two():\n    return 2\n")
+    with pytest.raises(AssertionError):  # who knows what that was
+        probe(agent, "pre-edit", **change("return b", "return -b"))
+    assert is_light(probe(agent, "pre-edit", **change("return b", "return -b")))
+
+
 def test_under_a_folder_s_lock(local: Clone) -> None:
     agent = Agent(local)
     local.peer("lock", "src/", "docs/*.md", env=agent.env)

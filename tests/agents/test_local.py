@@ -57,7 +57,7 @@ def test_every_edit_tool(local: Clone) -> None:
     for tool, given in calls:
         assert denied(one.call("pre-edit", tool_name=tool, tool_input=given)) == ""
         assert one.name in denied(two.call("pre-edit", tool_name=tool, tool_input=given)), tool
-    assert set(one.locks()) == {"src/api.py", "new/deep/file.py", "src/auth.py", "n.ipynb"}
+    assert set(one.locks()) == {"src/api.py::serve", "new/deep/file.py", "src/auth.py::login", "n.ipynb"}
 
 
 def test_paths_are_found_wherever_the_agent_stands(local: Clone) -> None:

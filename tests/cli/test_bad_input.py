@@ -16,7 +16,7 @@ from tests.world import Clone, Result, World, require, start
 TARGETS = [  # tests/core has many more; here each way into the program's answer
     "src/../../x", "/etc/passwd", ":(top)../x", ".git", ".GIT/config", "src/../.git/x", "git~1/x",
     ".git::$INDEX_ALLOCATION/x", "sub/.git/hooks", ".g\u200cit/config", ":(literal).git/config", ":(glob).git/**", "",
-    "src/api.py/", "src/api.py:9-3", "src/api.py:0", "src/api.py:3-", "src/api.py::", ":(bogus)x", ":(top", ":!src",
+    "src/api.py/", "src/api.py:9-3", "src/api.py:0", "src/api.py:3-", ":(bogus)x", ":(top", ":!src",
     "src/[a", "@", "@a//b", "src/*.py:3-4",
 ]  # fmt: skip
 
@@ -32,13 +32,6 @@ def test_targets_that_are_none(local: Clone) -> None:
     error, _ = complaint(local.peer("lock", "../x", status=129))
     assert "outside" in error
     assert ask(local, "locks")["locks"] == ask(local, "peers")["sessions"] == []
-
-
-def test_kinds_that_come_later(local: Clone) -> None:
-    """Sections are read, and refused: 4, `unsupported`."""
-    for target in ("src/api.py::serve", "src/api.py::Server.serve"):
-        refused(local, "unsupported", "lock", target, "README.md", as_="zoe")
-    assert ask(local, "locks")["locks"] == []
 
 
 def test_names_that_merely_look_odd(local: Clone) -> None:

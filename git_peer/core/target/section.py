@@ -15,6 +15,7 @@ Span = tuple[int, int]
 """First and last line, from 1."""
 
 LONGEST = 200  # characters of a name
+MOST = 20_000  # sections that a wrong name is compared with
 _NTH = re.compile(r"(.+)#([1-9][0-9]{0,5})\Z", re.DOTALL)
 _PARTS = re.compile(r"::|[.#]")
 
@@ -56,23 +57,27 @@ class Sections:
 
     def spans(self, name: str) -> tuple[Span, ...]:
         """The lines of what a name stands for, sorted, apart from each other; none where there is no such section."""
+        return self.named(name)[1]
+
+    def named(self, name: str) -> tuple[str, tuple[Span, ...]]:
+        """(the name with dots between its parts, its lines as spans() has them)."""
         if not name:
-            return self._level(-1)
+            return "", self._level(-1)
         for wanted in dict.fromkeys((name, name.replace("::", "."))):
             chosen = [(section.first, section.last) for section in self.found if section.name == wanted]
             if chosen:
-                return joined(chosen)
+                return wanted, joined(chosen)
             nth = _NTH.match(wanted)
             if nth is not None:
                 same = [section for section in self.found if section.name == nth[1]]
                 if int(nth[2]) <= len(same):
                     one = same[int(nth[2]) - 1]
-                    return ((one.first, one.last),)
+                    return wanted, ((one.first, one.last),)
             if wanted.endswith("."):
                 of = [i for i, label in enumerate(self.labels) if wanted[:-1] in {label, self.found[i].name}]
                 if of:
-                    return joined([span for index in of for span in self._level(index)])
-        return ()
+                    return wanted, joined([span for index in of for span in self._level(index)])
+        return name, ()
 
     def _level(self, index: int) -> tuple[Span, ...]:
         """The lines of a section (-1: of the file) outside the sections in it, without blank ones at the borders."""
@@ -99,6 +104,12 @@ class Sections:
         """
         return list(dict.fromkeys(self._at(-1, first, last)))
 
+    def around(self, name: str) -> str:
+        """The name of what a section stands in, outside the sections there: `A.` for A.f, "" at the top."""
+        label = name if name in self.labels else name.removesuffix(".")
+        within = self.found[self.labels.index(label)].within if label in self.labels else -1
+        return "" if within < 0 else self.labels[within] + "."
+
     def _at(self, index: int, first: int, last: int) -> Iterator[str]:
         if index >= 0 and first <= self.found[index].first and self.found[index].last <= last:
             yield self.labels[index]  # all of it
@@ -123,14 +134,15 @@ class Sections:
         """Names that somebody may have meant, the nearest first."""
         from difflib import get_close_matches  # only where a name was wrong
 
-        wanted = _PARTS.split(name.lower().strip(".#:"))[-1]
-        ends = [
-            label
-            for label, one in zip(self.labels, self.found, strict=True)
-            if _PARTS.split(one.name.lower())[-1] == wanted
-        ]
-        close = get_close_matches(name, self.labels[:20_000], most, 0.5)
-        return list(dict.fromkeys([*ends, *close]))[:most]
+        def last(called: str) -> str:
+            return _PARTS.split(called.lower().strip(".#:"))[-1]
+
+        ends: dict[str, list[str]] = {}
+        for label, one in zip(self.labels[:MOST], self.found, strict=False):
+            ends.setdefault(last(one.name), []).append(label)
+        close = get_close_matches(last(name), ends, most, 0.6)
+        whole = get_close_matches(name, self.labels[:MOST], most, 0.6)
+        return list(dict.fromkeys([*(label for end in close for label in ends[end]), *whole]))[:most]
 
 
 def joined(spans: Sequence[Span]) -> tuple[Span, ...]:

@@ -241,8 +241,11 @@ class _Reader:
         at = next((at for at in colons if self.found(text[:at]) == "file"), colons[0] if colons else 0)
         if at:
             section = text[at + 2 :]
-            if not section or _CONTROL.search(section) or not layout.is_utf8(section):
-                raise _usage(f"'{text}' names no section", f"a section is `path::Name.member`; {_LITERAL_HINT}")
+            if _CONTROL.search(section) or not layout.is_utf8(section):
+                raise _usage(
+                    f"'{text}' names no section",
+                    f"a section is `path::Name.member`, or `path::` for what is outside all; {_LITERAL_HINT}",
+                )
             return of_path("section", self.file(text[:at], text), section=section)
         ranged = _RANGE.search(bare)
         if ranged and ranged.start():
@@ -402,6 +405,8 @@ def _wrong(target: Target) -> str:
     if of_path(target.kind, path).path != target.path or layout.is_utf8(path) == bool(target.encoding):
         return "whose path is not in its one encoding"
     of_section = bool(target.section or target.spans)
+    if target.kind == "section" and not of_section:
+        return "that is what a file has outside its sections, and of which nobody looked what that is"
     if (target.lines is not None) != (target.kind == "lines") or of_section != (target.kind == "section"):
         return "with parts of another kind"
     if any(not 1 <= first <= last <= MAX_LINE for first, last in target.region):
