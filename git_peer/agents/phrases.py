@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from git_peer.core import text
+from git_peer.hooks import gate
 
 if TYPE_CHECKING:
     from git_peer.ops.peer import Peer
@@ -54,6 +55,8 @@ def refused(peer: Peer, found: Sequence[Mapping[str, Any]], fresh: bool, command
             "use a work tree of your own: `git worktree add ../NAME BRANCH`."
         )
     first = next((one for one in found if one["why"] == "locked"), None)
+    if first is not None and gate.is_busy(str(first["path"])):
+        lines.append(f"Tell your user: {gate.sharing(str(first['path']))}.")
     if first is not None:
         path = text.argument(str(first["path"]))
         holder = _holder(first)

@@ -199,6 +199,7 @@ def check_command(
     if not paths and not staged and rev is None:
         raise PeerError("usage", "check wants paths, --staged or --rev", "git peer help check")
     found = peer.check(paths)
+    found += [peer.violation(raw) for raw in peer.required(paths)]
     if rev is not None:
         known = {one["path"] for one in found}
         found += [one for one in outgoing.of_range(peer, rev) if one["path"] not in known]

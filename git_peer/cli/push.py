@@ -11,6 +11,7 @@ import click
 from git_peer.cli._output import Call, Reply, hear, pass_on, remark, write
 from git_peer.cli.main import command
 from git_peer.core.errors import PeerError
+from git_peer.ops import marks
 from git_peer.ops import notes as noting
 from git_peer.ops import push as pushing
 from git_peer.ops import sync as tentative
@@ -25,6 +26,7 @@ def sync_command(call: Call) -> Reply:
     if peer.remote is not None:
         peer.remote.along = noting.ALONG
     done = tentative.sync(peer)
+    marks.note(peer)
     noting.carry(peer)
     tentative.named(peer, done["lost"])
     lines = [f"{done['fetched']} new commits of the log, {done['pushed']} tentative commands pushed."]

@@ -23,16 +23,21 @@ if TYPE_CHECKING:
 @click.option("--local", is_flag=True, help="Start without a remote: this clone and its work trees.")
 @click.option("--branch", metavar="NAME", help="The log's branch on the remote (default: peer/coordination).")
 @click.option("--no-hooks", is_flag=True, help="Leave the hooks alone.")
-def init_command(call: Call, remote: str | None, local: bool, branch: str | None, no_hooks: bool) -> Reply:
+@click.option(
+    "--strict", is_flag=True, help="Let the gate look at every move of a branch: --no-verify is no way round."
+)
+def init_command(
+    call: Call, remote: str | None, local: bool, branch: str | None, no_hooks: bool, strict: bool
+) -> Reply:
     """Set git-peer up in this repository: join the log that the remote has, else start a local one.
 
     Installs the hooks beside your own. Run again it repairs, and changes nothing else. --remote publishes a
     local log.
     """
     from git_peer.hooks import install as hooks
-    from git_peer.hooks import mirrors, rewriting
+    from git_peer.hooks import mirrors, rewriting, strictness
     from git_peer.hooks.site import HookState
-    from git_peer.ops import gate
+    from git_peer.ops import gate, marks
     from git_peer.ops import notes as noting
     from git_peer.ops import sync as tentative
 
@@ -47,10 +52,20 @@ def init_command(call: Call, remote: str | None, local: bool, branch: str | None
             raise PeerError("usage", str(why), "as git names branches: peer/coordination") from None
     parts = call.parts()
 
+    if strict and no_hooks:
+        raise PeerError("usage", "--strict and --no-hooks exclude each other", "git peer help init")
+
+    made_strict = False
+
     def guard() -> list[HookState]:
+        nonlocal made_strict
+        if strict or (not no_hooks and parts.settings.get("strict")):
+            made_strict = strictness.add(parts.repo.common)
         return [] if no_hooks else hooks.install(parts.repo.common, parts.repo.top)
 
     done = parts.setup().init(remote, local, branch, guard)
+    if made_strict:
+        parts.clone.set_up(strict=True)
     rewriting.add(parts.clone)
     mirrors.guard(parts.clone)
     if not no_hooks:  # after all that writes git's settings: from here on a glance tells whether the gate still stands
@@ -58,6 +73,7 @@ def init_command(call: Call, remote: str | None, local: bool, branch: str | None
     call.forget()
     peer = call.peer()
     noting.begin(peer)
+    marks.note(peer)
     lost = tentative.sync(peer)["lost"] if peer.clone.tentative() and done["mode"] == "remote" else []
     tentative.named(peer, lost)
     text = _told(done, len(done["hooks"])) + [f"Lost: {one['command']}: {one['why']}" for one in lost]

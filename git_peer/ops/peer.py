@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -38,6 +38,7 @@ from git_peer.store.clone import runs, times
 from git_peer.store.clone.clone import Clone
 from git_peer.store.git import work
 from git_peer.store.git.chain import Chain
+from git_peer.store.git.remote import run
 from git_peer.store.git.repo import Repo
 from git_peer.store.settings import Settings
 
@@ -172,7 +173,7 @@ class Peer:
         self, author: tuple[str, str, str | None], paths: Iterable[str], head: str = "HEAD"
     ) -> list[dict[str, Any]]:
         """What stands against an author's change of `paths`, as the one rule says it (lock/rule.judge)."""
-        return verdict.judge(
+        found = verdict.judge(
             self.state,
             paths,
             self._author(author),
@@ -183,6 +184,29 @@ class Peer:
             self._doubted,
             self._has_left,
         )
+        free = self.marked([raw["path"] for raw in found], verdict.FREE)
+        return [raw for raw in found if raw["path"] not in free]
+
+    def required(self, paths: Sequence[str]) -> list[dict[str, Any]]:
+        """What stands against a change of paths that want a lock of whoever changes them, as against() has it."""
+        from git_peer.hooks import gate
+
+        if not gate.are_marked(str(self.repo.common), str(self.repo.top or "")):
+            return []
+        needed = self.marked(paths, verdict.NEEDED) - self.marked(paths, verdict.FREE)
+        me = self._author(self.me_for_gate())
+        wanted = [path for path in paths if path in needed]
+        return verdict.unheld(self.state, wanted, me, self.clock, list(self.clone.tentative().values()))
+
+    def marked(self, paths: Iterable[str], attribute: str) -> set[str]:
+        """Those of the paths, from the top, that have an attribute of ours in the index."""
+        given = list(dict.fromkeys(paths))
+        found: set[str] = set()
+        where = {"GIT_DIR": str(self.repo.gitdir), **({"GIT_WORK_TREE": str(self.repo.top)} if self.repo.top else {})}
+        for words in verdict.asked(given):
+            ran = run(words, self.repo.top or self.repo.gitdir, 10, where)
+            found |= {path for path, names in verdict.told(ran.out).items() if attribute in names}
+        return found
 
     def _author(self, author: tuple[str, str, str | None]) -> dict[str, Any]:
         """An author as the rule knows one; this run has other work trees' sessions besides its own."""
