@@ -234,6 +234,9 @@ class Push:
         first = next((line for line in ran.err.splitlines() if line.strip()), "git push failed")
         first = first.removeprefix("fatal: ").removeprefix("error: ")
         low = ran.err.lower()
+        if "error: 403" in low or ("permission to" in low and "denied to" in low):
+            text = f"{self.remote} refused the push: {first}"
+            return PeerError("rejected", text, "may you push there? nothing was pushed or released")
         if "submodule paths contain changes" in low:
             paths = ", ".join(line.strip() for line in ran.err.splitlines() if line.startswith("  "))
             text = f"submodules have commits that no remote of theirs has: {paths}"
@@ -399,6 +402,9 @@ class Push:
         """The server's refusal of code, with its own words; None where it is the log that it refused."""
         told = [Row(*row) for one in answers for row in one.refs]
         rows = [row for row in told if row.flag == "!"]
+        if answers and not told:  # whoever asks may not push at all
+            text = f"{self.remote} refused the push: {answers[-1].text}"
+            return PeerError("rejected", text, "may you push there? nothing was pushed or released")
         own = [row for row in rows if "atomic" not in row.summary] or rows  # the others only fell with these
         code = [row for row in own if row.there.startswith("refs/") and not self._is_ours(row.there)]
         if not code:
@@ -414,15 +420,16 @@ class Push:
         return ref.startswith(layout.OURS) or (self.peer.remote is not None and ref == self.peer.remote.ref)
 
     def _stage(self, updates: Sequence[Update]) -> list[str]:
-        """Send much code ahead to a stage ref, so that a lost race does not send it again; the refspec that ends it."""
+        """Send much code ahead to stage refs, so that a lost race does not send it again; what deletes these."""
         news = [u.local for u in updates if u.local]
         listed = self._git("rev-list", "--disk-usage", "--objects", *news, "--not", "--remotes").out.strip()
         if not news or not listed.isdigit() or int(listed) < STAGE_OVER:
             return []
-        ref = f"{layout.STAGE}{os.urandom(6).hex()}"
+        name = f"{layout.STAGE}{os.urandom(6).hex()}"
+        refs = {one: f"{name}-{number}" if number else name for number, one in enumerate(dict.fromkeys(news))}
         args = ["push", "--no-verify", "--no-recurse-submodules", "--no-follow-tags", *self._progress]
-        pushed = self._send(*args, *self.options.reaches, self.remote, f"{news[0]}:{ref}")
-        return [] if pushed.status else [f":{ref}"]
+        pushed = self._send(*args, *self.options.reaches, self.remote, *(f"{one}:{ref}" for one, ref in refs.items()))
+        return [] if pushed.status else [f":{ref}" for ref in refs.values()]
 
     @property
     def _progress(self) -> list[str]:

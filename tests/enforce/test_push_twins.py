@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Callable, Mapping
@@ -10,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.enforce.team import Member, Team
+from git_peer.ops.push import STAGE_OVER
+from tests.enforce.team import HELD, Member, Team
 from tests.enforce.test_push import server_hook
+from tests.servers import smart_http
 from tests.world import Clone, Result, start
 
 _OURS = re.compile(r"refs/(heads/peer/|peer/|notes/peer|remotes/origin/peer/)")
@@ -292,3 +295,29 @@ def test_submodules(team: Team) -> None:
     alice.peer("push")
     assert _refs(world.folder / "part.git")["refs/heads/main"] == new
     assert world.refs()["refs/heads/main"] == alice.at.head()
+
+
+def test_who_may_not_push_at_all(held: Team) -> None:
+    """A server that takes nothing from this user is told as that, not as a refusal of the log."""
+    alice = held.alice
+    alice.commit(HELD)
+    with smart_http(held.world.folder, writable=False) as server:
+        alice.git("remote", "set-url", "origin", f"{server.url}/remote.git")
+        error = alice.peer("push", "--json", status=1).json()["error"]
+    assert error["code"] == "rejected"
+    assert "403" in error["message"]
+    assert "coordination" not in error["message"] + error["hint"]
+    assert alice.holds() == {HELD}
+
+
+def test_several_branches_of_much_code(team: Team) -> None:
+    """All of it goes ahead, and nothing of that stays."""
+    alice = team.alice
+    for name in ("one", "two"):
+        alice.git("switch", "-q", "-c", name, "main")
+        alice.at.write(f"{name}.bin", os.urandom(STAGE_OVER))
+        alice.commit(f"{name}.bin")
+    alice.peer("push", "origin", "one", "two")
+    refs = team.world.refs()
+    assert {"refs/heads/one", "refs/heads/two"} <= refs.keys()
+    assert not [ref for ref in refs if "stage" in ref]

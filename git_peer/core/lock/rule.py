@@ -302,7 +302,11 @@ def unheld(
     held: set[str] = set()
 
     def weigh(path: str, lock: Record, holder: Record | None) -> None:
-        live = holder is not None and lock.get("state") != "pending" and clock.standing(holder, lock["ttl"]) != "lapsed"
+        live = (
+            holder is not None
+            and lock.get("state") != "pending"
+            and clock.standing(holder, lock["ttl"]) != clocks.LAPSED
+        )
         if live and holder is not None and owns(me, holder):
             held.add(path)
 
