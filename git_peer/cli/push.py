@@ -111,6 +111,7 @@ def push_command(call: Call, remote: str | None, refspecs: tuple[str, ...], keep
     lines = shown.lines()
     if done["pushed"] and done.get("atomic") is False and peer.remote is not None and not dry_run:
         lines.append("The log is elsewhere: code and log did not land in one step.")
+    lines += push.remarks
     lines += [f"Unlocked {view['target']}." for view in done["released"]]
     return Reply(done, lines, network=True, wrote=not dry_run)
 

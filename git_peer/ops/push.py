@@ -81,6 +81,7 @@ class Push:
         self._show = show
         self._hear = hear
         self._forced: set[str] = set()
+        self.remarks: Sequence[str] = ()  # what git says of upstreams
         self._upstream = False  # by the option, or by push.autoSetupRemote
         self._to: Place | None = None
         self.warnings: list[str] = []  # what others have locked, and this push brings to a branch that is not gated
@@ -198,7 +199,8 @@ class Push:
         if "--prune" in self.options.chooses:  # the log is no branch that is gone here
             rows = [row for row in rows if row.flag != "-" or not self._is_ours(row.there)]
         self.rows = rows
-        self._upstream = any(line.startswith("Would set upstream of ") for line in ran.out.splitlines())
+        self.remarks = [line for line in ran.out.splitlines() if line.startswith("Would set upstream of ")]
+        self._upstream = bool(self.remarks)
         refused = [row for row in rows if row.flag == "!"]
         if refused:
             raise self._behind(refused)
@@ -473,6 +475,12 @@ class Push:
         if self._upstream and same:
             args = ["push", "--quiet", "--no-verify", "--no-follow-tags", "--no-recurse-submodules", "-u"]
             self._git(*self._unmirrored, *args, *self.options.reaches, self.remote, *same)
+        if self._upstream:
+            names = ["refs/heads/" + self.peer.repo.branch if row.local == "HEAD" else row.local for row in self.rows]
+            form = "--format=branch '%(refname:short)' set up to track '%(upstream:short)'."
+            pushed = [name for name in names if name.startswith("refs/heads/")]
+            told = self._git("for-each-ref", form, *pushed).out.splitlines() if pushed else []
+            self.remarks = [line for line in told if not line.endswith("''.")]
 
     def _alone(self, updates: Sequence[Update]) -> None:
         """The code's remote is not the log's: two pushes, and no landing in one step."""

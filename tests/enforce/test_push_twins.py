@@ -50,6 +50,7 @@ CASES = {
     "porcelain, refused": Case(("--porcelain", "origin", "topic"), AMENDED, status=1),
     "new branch": Case(("origin", "topic"), TOPIC),
     "upstream": Case(("-u", "origin", "topic"), TOPIC),
+    "upstream, dry": Case(("-n", "-u", "origin", "topic"), TOPIC),
     "upstream of what is up to date": Case(("-u", "origin", "topic", "main"), AWAY),
     "upstream of HEAD": Case(("-u", "origin", "HEAD"), (*TOPIC, "switch -q topic")),
     "upstream, long and short": Case(("--set-up", "origin", "topic"), TOPIC),
@@ -154,6 +155,11 @@ def _rows(result: Result) -> list[str]:
     return sorted(" ".join(line.split()) for line in lines if _ROW.fullmatch(line))
 
 
+def _upstreams(result: Result) -> list[str]:
+    """What is said of upstreams."""
+    return sorted(line for line in result.out.splitlines() if "set up to track" in line or "set upstream" in line)
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_twins(team: Team, name: str) -> None:
     case, alice, world = CASES[name], team.alice, team.world
@@ -176,6 +182,7 @@ def test_twins(team: Team, name: str) -> None:
         assert told.status == 1
     assert _state(alice.at, world.remote) == _state(twin, bare.at.path)
     assert _rows(ours) == _rows(told)
+    assert _upstreams(ours) == _upstreams(told)
     for word in ("Everything up-to-date", "Done"):
         assert (word in ours.out + ours.err) == (word in told.out + told.err), (ours, told)
     if case.status:
