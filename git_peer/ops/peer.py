@@ -38,7 +38,6 @@ from git_peer.store.clone import runs, times
 from git_peer.store.clone.clone import Clone
 from git_peer.store.git import work
 from git_peer.store.git.chain import Chain
-from git_peer.store.git.remote import run
 from git_peer.store.git.repo import Repo
 from git_peer.store.settings import Settings
 
@@ -202,6 +201,10 @@ class Peer:
         """Those of the paths, from the top, that have an attribute of ours in the index."""
         given = list(dict.fromkeys(paths))
         found: set[str] = set()
+        if not given:
+            return found
+        from git_peer.store.git.remote import run  # only a refusal asks git
+
         where = {"GIT_DIR": str(self.repo.gitdir), **({"GIT_WORK_TREE": str(self.repo.top)} if self.repo.top else {})}
         for words in verdict.asked(given):
             ran = run(words, self.repo.top or self.repo.gitdir, 10, where)
