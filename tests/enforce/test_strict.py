@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
 
 import pytest
 
 from tests.enforce.team import HELD, Member, Team
+from tests.world import merged
 
 
 @pytest.fixture
@@ -194,3 +196,19 @@ def test_who_takes_the_hook_out(strict: Team) -> None:
 
 def test_wrong_words(team: Team) -> None:
     team.bob.peer("init", "--strict", "--no-hooks", status=129)
+
+
+def test_what_concerns_no_branch_starts_nothing_but_sh(strict: Team) -> None:
+    """Tracking refs, tags, a detached HEAD, and the other states of a transaction: builtins answer."""
+    bob = strict.bob
+    hook = str(bob.at.common / "hooks" / "reference-transaction")
+    zero, tip = "0" * 40, bob.at.head()
+    refs = ("refs/remotes/origin/main", "refs/tags/v1", "HEAD", "refs/peer/coordination")
+    told = "".join(f"{zero} {tip} {ref}\n" for ref in refs).encode()
+    for state in ("prepared", "committed", "aborted"):
+        alone = {**merged(None), "PATH": "/nowhere"}
+        ran = subprocess.run(("/bin/sh", hook, state), input=told, env=alone, cwd=bob.at.path, capture_output=True)
+        assert (ran.returncode, ran.stderr) == (0, b""), state
+    moved = f"{zero} {tip} refs/heads/x\n".encode()
+    ran = subprocess.run(("/bin/sh", hook, "prepared"), input=moved, env=alone, cwd=bob.at.path, capture_output=True)
+    assert ran.returncode != 0  # there it asks git
