@@ -35,6 +35,7 @@ _UNSEEN = frozenset(
 )
 
 _GIT = ("git", "--no-replace-objects")
+PLAIN = ("--root", "--no-show-signature", "--no-follow")  # a log, whatever the user's settings make of one
 _DIFF = (
     *_GIT,
     "diff-index",
@@ -203,7 +204,7 @@ class Moved:
 
     def _look(self, new: str, known: Sequence[str]) -> None:
         how = ("--full-history", "--diff-merges=combined", "--name-only", "--no-renames", "--no-relative", "-z")
-        words = ("log", "--ignore-missing", *how, "--ignore-submodules=none", "--format=%H %P", new)
+        words = ("log", "--ignore-missing", *PLAIN, *how, "--ignore-submodules=none", "--format=%H %P", new)
         out, status = Child((*_GIT, *words, "--not", *known, "--")).end()
         if status:
             raise Unsure(f"git log ended with status {status}")

@@ -16,7 +16,7 @@ from git_peer import layout
 from git_peer.core.lock import rule as verdict
 from git_peer.core.session.clock import LIVE, Clock
 from git_peer.core.target import glob as globs
-from git_peer.hooks.gate import Answer, Child, Objects, Tree, Unsure, advice, attributes, by_path, in_words
+from git_peer.hooks.gate import PLAIN, Answer, Child, Objects, Tree, Unsure, advice, attributes, by_path, in_words
 from git_peer.store.clone import times
 
 TYPE_CHECKING = False
@@ -256,7 +256,7 @@ class Push:
         form = "--format=%H %(trailers:key=Peer-Session,valueonly,separator=%x20)"
         commits: list[list[str]] = []
         said: list[str] = []
-        for row in _git("log", *how, form, "--", f":(top,literal){path}"):
+        for row in _git("log", *PLAIN, *how, form, "--", f":(top,literal){path}"):
             if row.removeprefix("\n") == path:  # a merge that takes it from a parent does not name it
                 commits.append(said)
             else:

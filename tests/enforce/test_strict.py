@@ -53,6 +53,11 @@ def test_what_skips_the_hooks(strict: Team) -> None:
     stays(bob, "switch", "-q", "-c", "topic", new)
     for place in (".", str(bob.at.path), str(bob.at.common), f"file://{bob.at.path}"):
         stays(bob, "fetch", "-q", place, f"{new}:refs/heads/topic")
+    for key in ("log.showRoot", "log.follow", "log.showSignature", "diff.relative", "diff.noprefix"):
+        bob.git("config", key, "false" if key == "log.showRoot" else "true")
+    stays(bob, "update-ref", "refs/heads/main", new)
+    root = bob.git("commit-tree", "-m", "x", f"{new}^{{tree}}").line
+    stays(bob, "branch", "fresh", root)
     bob.git("update-ref", "refs/heads/main", made(bob, "README.md"))
 
 
