@@ -204,18 +204,19 @@ class Moved:
 
     def _look(self, new: str, known: Sequence[str]) -> None:
         how = ("--full-history", "--diff-merges=combined", "--name-only", "--no-renames", "--no-relative", "-z")
-        words = ("log", "--ignore-missing", *PLAIN, *how, "--ignore-submodules=none", "--format=%H %P", new)
+        words = ("log", "--ignore-missing", *PLAIN, *how, "--ignore-submodules=none", "--format=//%H %P", new)
         out, status = Child((*_GIT, *words, "--not", *known, "--")).end()
         if status:
             raise Unsure(f"git log ended with status {status}")
-        commit, merge = "", False
+        commit, merge, parting = "", False, b""  # a line break parts the first path from its commit
         for word in out.split(b"\0"):
-            head = word.split(b" ")
-            if all(len(one) in (40, 64) and not one.strip(b"0123456789abcdef") for one in head if one):
-                commit, merge = (head[0].decode() or commit), len(head) > 2 if head[0] else merge
-            else:
-                path = layout.from_bytes(word.removeprefix(b"\n"))
+            if word.startswith(b"//"):  # no path begins so
+                commit, *parents = word[2:].decode().split()
+                merge, parting = len(parents) > 1, b"\n"
+            elif word:
+                path = layout.from_bytes(word.removeprefix(parting))
                 self._touched.setdefault(path, {})[commit] = merge
+                parting = b""
 
     @property
     def paths(self) -> list[str]:

@@ -139,18 +139,19 @@ def test_the_holder_is_free(strict: Team) -> None:
 
 
 def test_odd_names(team: Team) -> None:
-    for path in ("a b/ü\n.py", "n\udcff", "*.py", ":(top)x"):
-        if not team.alice.stage([path]):
-            continue
-        team.alice.peer("lock", f":(literal){path}")
-        team.alice.git("reset", "-q")
+    """Also those that look like a commit's id."""
+    names = ["a b/ü\n.py", "n\udcff", "*.py", "ab" * 20, "\nx"]
+    for path in names:
+        team.alice.lock(f":(literal){path}")
     team.bob.peer("init", "--strict")
     team.bob.peer("sync")
-    taken = team.bob.stage(["a b/ü\n.py", "n\udcff", "*.py"])
-    assert taken
     before = team.bob.at.head()
-    assert team.bob.git("commit", "-q", "--no-verify", "-m", "x", check=False).status != 0
-    assert team.bob.at.head() == before
+    for path in names:
+        assert team.bob.stage(["\x01", "a", path]) == sorted(["\x01", "a", path])
+        told = team.bob.git("commit", "-q", "--no-verify", "-m", "x", check=False)
+        assert "is locked by alice" in told.err, path
+        assert team.bob.at.head() == before
+        team.bob.git("reset", "-q")
 
 
 def test_ones_own_hook_goes_on(team: Team) -> None:
