@@ -6,6 +6,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from git_peer import layout
@@ -13,15 +14,17 @@ from git_peer.agents import detached, edits, memory
 from git_peer.agents import phrases as wording
 from git_peer.agents import site as sites
 from git_peer.agents.event import LOCKING, Answer, Event, pairs
-from git_peer.agents.shell import Call
+from git_peer.agents.shell import OPENS, Call
 from git_peer.agents.site import Site
 from git_peer.core.errors import PeerError
 from git_peer.core.lock import record as locks
+from git_peer.core.lock import rule as verdict
 from git_peer.core.lock.decide import Wish
 from git_peer.core.rules import decide as commands
 from git_peer.core.session import record as sessions
 from git_peer.core.target import target as targets
 from git_peer.core.target.target import Target
+from git_peer.ops import marks
 from git_peer.ops.peer import Peer, shown_path
 from git_peer.ops.wiring import Parts
 from git_peer.store.clone import runs
@@ -207,7 +210,9 @@ class _Hook:
             if apart:
                 return Answer(deny=wording.apart(apart))
         if not found and self.peer.settings.get("autoLock") != "off" and self._may_lock:
-            fresh = [part for target in wanted if not self._has(target) for part in self._parts(target)]
+            free = self.peer.marked(real, verdict.FREE) if self._are_marked else set()
+            mine = [target for target in wanted if target.real not in free and not self._has(target)]
+            fresh = [part for target in mine for part in self._parts(target)]
             found = self._settled(lambda: self._take(fresh))
             if fresh and not found:
                 self._look_behind(fresh)
@@ -280,6 +285,11 @@ class _Hook:
                 text, changes = lines.text_of(self.peer, target.real), self._pairs(target.real)
                 memory.note_part(self.site, self.name, target.real, ids, text, changes, spans)
                 self.notes = memory.of(self.site, self.name)
+
+    @property
+    def _are_marked(self) -> bool:
+        """Whether any path may be nobody's to lock."""
+        return marks.are_there(self.peer)
 
     def _settled(self, ask: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
         """What stands against a change, by `ask`; asked again on a log that was fetched before it counts."""
@@ -382,6 +392,10 @@ class _Hook:
         """The files that a git command would change, and that another holds."""
         if not self._others_hold:
             return []
+        if call.verb == OPENS:
+            return self._opened(call)
+        if call.verb == "push" and not self._lands(call):
+            return []
         from git_peer.agents import touched
 
         change = touched.by(call, str(self.peer.repo.top or self.site.top))
@@ -395,6 +409,26 @@ class _Hook:
             for one in found
             if (one["path"], one.get("path_encoding", "")) in edits or (one.get("lock") or {}).get("sid") in here
         ]
+
+    def _opened(self, call: Call) -> list[dict[str, Any]]:
+        """What others hold, and nothing would refuse any more once the gate is gone."""
+        common = Path(self.site.common)
+        at_path = call.words[:2] == ("git", "config") and call.words[2].lower() == "core.hookspath"
+        if at_path and (common / layout.FOLDER / layout.D_CHAIN).is_dir():
+            return []  # the gate stands before whatever folder is named
+        return [self.peer.violation(raw) for raw in self.peer.held_by_others()]
+
+    def _lands(self, call: Call) -> bool:
+        """Whether a push goes to a branch that takes no change of what others hold."""
+        from git_peer.ops.destination import HEADS, Gates, Place
+
+        named = [word for word in call.words if not word.startswith("-")]
+        gates = Gates(self.peer, Place(named[0] if named else "", ""))
+        specs = [spec.lstrip("+").rpartition(":")[2] for spec in named[1:]]
+        here = self.peer.repo.branch or ""
+        refs = [here if spec in ("HEAD", "") else spec for spec in specs] or [here]
+        everything = {"--all", "--branches", "--mirror"} & set(call.words)
+        return bool(everything) or any(gates.gated(HEADS + ref.removeprefix(HEADS)) for ref in refs)
 
     @property
     def _others_hold(self) -> bool:

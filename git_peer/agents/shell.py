@@ -1,8 +1,8 @@
 """Shell commands: which files a command line changes, as far as that can be read off it. Pure; standard library only.
 
 What is recognised: `sed -i`, `perl -i`, redirections and `tee`, `cp`, `mv`, `rm` with plain arguments, `git checkout
---`, `git restore`, `git apply`, and git commands of which git has to tell what they change. For the rest the gate at
-the commit holds.
+--`, `git restore`, `git apply`, and commands of which git has to tell what they change (`find -delete`, `rsync` and
+`xargs` among them); what takes the gate away, or passes it. For the rest the gate at the commit holds.
 """
 
 from __future__ import annotations
@@ -55,6 +55,13 @@ _KEYWORDS = ("then", "do", "else", "elif", "if", "while", "until", "!", "{")
 _VARIABLE = re.compile(r"\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*))")
 _INNER = re.compile(r"\$\(([^()]*)\)|`([^`]*)`")
 MOST = 200  # paths of one command line that are looked at
+OPENS = "open"  # a Call of this verb takes the gate away: its words are what it does that to
+_HOOKS = "pre-commit|pre-merge-commit|pre-push|reference-transaction"
+_GATE = re.compile(
+    rf"(?:^|/)\.git(?:/\*?)?$|(?:^|/)\.git/(?:hooks(?:/(?:\*?|{_HOOKS}|[^/]*\*[^/]*))?|peer(?:/(?:\*?|hooks.*|clone\.json))?)/?$"
+)
+# What stands for git's folder, in a word that only the shell could fill in.
+_ASKED = re.compile(r"\$\(\s*git rev-parse --(?:git-path (\S+?)|(?:absolute-)?git-(?:common-)?dir)\s*\)")
 
 
 class Call:
@@ -77,6 +84,8 @@ class Call:
     @property
     def command(self) -> str:
         """How it is spoken of."""
+        if self.verb in (OPENS, "find", "rsync"):
+            return " ".join(self.words[:3] if self.verb == OPENS else (self.verb, *self.words[:2]))
         mark = next((word for word in self.words if word in ("--hard", "--autostash", "--no-verify")), "")
         return " ".join(filter(None, ("git", self.verb, mark)))
 
@@ -144,7 +153,7 @@ def commands(line: str) -> list[list[str]]:
         elif token["op"] is not None:
             op = token["op"].lstrip("0123456789")
             if op in _REDIRECTS:
-                words.append(">")
+                words.append(">>" if op.endswith(">>") else ">")
             elif op == "<":
                 words.append("<")
             elif op == ">&":
@@ -155,8 +164,8 @@ def commands(line: str) -> list[list[str]]:
                 if words:
                     found.append(words)
                 words = []
-                if op in "()":
-                    found.append([op])
+                if op in ("(", ")", "|", "|&"):
+                    found.append([op[0]])
                 if op == "\n":
                     for mark, told, place in marks:
                         end = re.compile(rf"^[\t]*{re.escape(mark)}[ \t]*$", re.MULTILINE).search(line, at)
@@ -230,6 +239,9 @@ class _Reading:
     def __init__(self, found: Changes, variables: dict[str, str]) -> None:
         self.found = found
         self.variables = variables
+        self.began = dict(variables)
+        self.exported: dict[str, str] = {}
+        self.piped: list[str] = []  # the command whose output is the next one's input
 
     def plain(self, word: str) -> str | None:
         """A word as the shell would pass it on, as far as that can be known."""
@@ -238,7 +250,13 @@ class _Reading:
     def read(self, line: str, where: str, depth: int) -> None:
         """Note what a line changes that runs in `where`; a shell in a shell in a shell, but not for ever."""
         before: list[str] = []
+        last: list[str] = []
         for words in commands(line):
+            self.piped = last if words != ["|"] and self.piped == ["|"] else []
+            if words == ["|"]:
+                self.piped = words
+                continue
+            last = words
             if words == ["("]:
                 before.append(where)
             elif words == [")"]:
@@ -265,6 +283,8 @@ class _Reading:
         args = bare[1:]
         if name in ("export", "declare", "local", "readonly", "typeset"):
             self._assigned(args, self.variables)
+            if name == "export":
+                self._assigned(args, self.exported)
             return None
         if name in ("cd", "pushd"):
             to = [self.plain(word) for word in args if not word.startswith("-")]
@@ -281,10 +301,41 @@ class _Reading:
                 self.found.apply(file, where)
         filled = [_filled(word, self.variables) for word in args]
         if name == "git":
-            _git(filled, self.found, where, {**self.variables, **given})
+            told = {**self.exported, **given}
+            as_another = any(key.startswith("GIT_PEER_") and self.began.get(key) != told[key] for key in told)
+            _git(filled, self.found, where, {**self.variables, **given}, as_another)
+        if (name == "git" and args[:1] == ["peer"] and args[1:2] == ["uninstall"]) or (
+            name == "git-peer" and args[:1] == ["uninstall"]
+        ):
+            self._opens(["git", "peer", "uninstall"], where)
+        self._spread(name, filled, where)
         for path in _edited(name, filled):
             self.found.add(path, where)
         return None
+
+    def _opens(self, words: Sequence[str], where: str) -> None:
+        """Note what takes the gate away."""
+        self.found.calls.append(Call(OPENS, words, where))
+
+    def _spread(self, name: str, args: Sequence[str], where: str) -> None:
+        """Note a command that changes files which it does not name, or files of the gate."""
+        if name == "find" and args:
+            self.found.calls.append(Call("find", [_spelled(word) for word in args], where))
+        elif name == "rsync" and not _dry(args):
+            self.found.calls.append(Call("rsync", [_spelled(word) for word in args], where))
+        for word in _taken_away(name, args):
+            asked = _ASKED.sub(lambda found: f".git/{found[1]}" if found[1] else ".git", word.strip("\"'"))
+            path = asked if asked != word.strip("\"'") else _spelled(word)
+            if _GATE.search(path):
+                top = path[: path.rindex(".git")]
+                self._opens([name, path], join(where, top))
+
+    def _fed(self, words: Sequence[str]) -> list[str]:
+        """The words that xargs gets of the command before it, as far as that can be known."""
+        name, args = (basename(self.plain(words[0]) or ""), words[1:]) if words else ("", ())
+        if name in ("echo", "printf"):
+            return [word for word in args if not word.startswith("-") and "%" not in word]
+        return []
 
     def _redirected(self, words: list[str], where: str) -> tuple[list[str], str, str]:
         """(the words without redirections, the file that is fed to it, the here-document); what it writes is noted."""
@@ -296,12 +347,14 @@ class _Reading:
                 text = words[at + 1]
                 at += 2
                 continue
-            if words[at] not in (">", "<", ">&"):
+            if words[at] not in (">", ">>", "<", ">&"):
                 bare.append(words[at])
                 at += 1
                 continue
             target = self.plain(words[at + 1]) if at + 1 < len(words) else None
             number = target is not None and (target.isdigit() or target == "-")
+            if words[at] == ">":
+                self._spread("tee", [words[at + 1]] if at + 1 < len(words) else [], where)
             if words[at] == "<":
                 fed = target or ""
             elif target and not (words[at] == ">&" and number):
@@ -320,6 +373,7 @@ class _Reading:
             wrapper = _WRAPPERS.get(basename(self.plain(words[0]) or "")) if words else None
             if wrapper is None:
                 break
+            by_xargs = basename(self.plain(words[0]) or "") == "xargs"
             valued, own = wrapper[0].split(), wrapper[1]
             words = words[1:]
             while words and (words[0].startswith("-") or _ASSIGNMENT.match(words[0]) or words[0].isdigit() or own):
@@ -329,7 +383,17 @@ class _Reading:
                     where = join(where, self.plain(to) or "")
                 own -= not words[0].startswith("-") and not self._assigned(words[:1], given) and own > 0
                 words = words[2 if words[0] in valued else 1 :]
+            if by_xargs:
+                words = self._xargs(words, where)
         return words, where
+
+    def _xargs(self, words: list[str], where: str) -> list[str]:
+        """A command with what xargs puts behind it; what git lists for it, and find, git is asked about."""
+        name = basename(self.plain(self.piped[0]) or "") if self.piped else ""
+        given = [_spelled(_filled(word, self.variables)) for word in self.piped[1:]]
+        if name in ("git", "find") and words and any(True for _ in _changed([*words, _EACH])):
+            self.found.calls.append(Call("find" if name == "find" else "listed", [*given, _RUN], where))
+        return [*words, *self._fed(self.piped)]
 
     def _assigned(self, words: Sequence[str], into: dict[str, str]) -> int:
         """How many of the first words are assignments; they are noted."""
@@ -353,6 +417,51 @@ class _Reading:
             rest = [word for word in args[options[0] + 1 :] if not word.startswith("-")]
             return (self.plain(rest[0]) or "") if rest else ""
         return "" if any(not word.startswith("-") for word in args) else text
+
+
+_EACH = "{}"  # a file, in the command that find runs for it
+_RUN = "-delete"  # find's word for: each of these is changed
+
+
+def _changed(words: list[str]) -> Iterator[str]:
+    """The files that a command changes, as far as it names them."""
+    name, args = basename(plain(words[0]) or ""), words[1:]
+    if name == "git":
+        found = Changes()
+        _git(args, found, "", {}, False)
+        yield from found.paths
+    else:
+        yield from _edited(name, args)
+
+
+def changes_each(words: Sequence[str]) -> bool:
+    """Whether the command that `find -exec` runs, from its name on, changes the file that `{}` stands for."""
+    while words and basename(words[0]) in _WRAPPERS:
+        words = words[1:]
+    return bool(words) and any(_EACH in path for path in _changed([f"'{_EACH}'" if w == _EACH else w for w in words]))
+
+
+def _taken_away(name: str, args: Sequence[str]) -> Iterator[str]:
+    """The words that name what a command removes, replaces, or makes no longer executable."""
+    files = [word for word in args if not word.startswith("-")]
+    if name in ("rm", "rmdir", "unlink", "shred", "mv", "truncate", "tee"):
+        yield from files if name != "tee" or not {"-a", "--append"} & set(args) else ()
+    elif name in ("cp", "install", "ln"):
+        yield from files[-1:]
+    elif name == "chmod":
+        modes = [word for word in args if _MODE.fullmatch(word)]
+        if modes and _unsets_x(modes[0]):
+            yield from (word for word in files if word != modes[0])
+
+
+_MODE = re.compile(r"[0-7]{3,4}|(?:[ugoa]*[-+=][rwxXstugo]*,?)+")
+
+
+def _unsets_x(mode: str) -> bool:
+    """Whether a mode that chmod is given leaves no execute bit."""
+    if mode.isdigit():
+        return not any(int(digit) & 1 for digit in mode[-3:])
+    return re.search(r"-[rwst]*x|=(?![rwst]*x)", mode) is not None
 
 
 def _files(args: list[str], valued: tuple[str, ...] = ()) -> list[str]:
@@ -390,6 +499,10 @@ def _edited(name: str, args: list[str]) -> Iterator[str]:
         yield from (word[3:] for word in map(plain, args) if word and word.startswith("of="))
     elif name == "patch":
         yield from _files(args)[:1]
+    elif name == "chmod":
+        mode = next((word for word in args if _MODE.fullmatch(word)), "")
+        if "x" in mode or mode.isdigit():  # git keeps no other bit
+            yield from _files([word for word in args if word != mode])
 
 
 def _script_files(args: list[str], flags: str) -> Iterator[str]:
@@ -439,7 +552,7 @@ def _spelled(word: str) -> str:
     return found if found is not None else "" if "$" in word or "`" in word else word.strip("\"'")
 
 
-def _git(args: list[str], found: Changes, where: str, variables: Mapping[str, str]) -> None:
+def _git(args: list[str], found: Changes, where: str, variables: Mapping[str, str], as_another: bool) -> None:
     """Note what a git command changes."""
     words = [_spelled(word) for word in args]
     gitdir, tree = variables.get("GIT_DIR", ""), variables.get("GIT_WORK_TREE", "")
@@ -460,7 +573,7 @@ def _git(args: list[str], found: Changes, where: str, variables: Mapping[str, st
     if not words:
         return
     verb, rest = words[0], words[1:]
-    unhooked = any("core.hookspath" in one.lower() for one in settings)
+    unhooked = as_another or any("core.hookspath" in one.lower() for one in settings)
 
     def call(name: str, at: str = where) -> None:
         found.calls.append(Call(name, rest, at, gitdir, tree, unhooked or _skips_hooks(verb, rest)))
@@ -487,7 +600,9 @@ def _git(args: list[str], found: Changes, where: str, variables: Mapping[str, st
     elif verb in ("rm", "mv") and "--cached" not in rest and not _dry(rest):
         for word in _into(args[-len(rest) :], moved=True) if verb == "mv" else _after_options(rest, ()):
             found.add(word, where)
-    elif _changes_tree(verb, rest) or (verb == "commit" and (unhooked or _skips_hooks(verb, rest))):
+    elif verb == "config" and _opens_gate(rest):
+        found.calls.append(Call(OPENS, ["git", "config", _opens_gate(rest)], where, gitdir, tree))
+    elif _changes_tree(verb, rest) or (verb in ("commit", "push") and (unhooked or _skips_hooks(verb, rest))):
         call(verb)
 
 
@@ -503,16 +618,27 @@ def _changes_tree(verb: str, words: Sequence[str]) -> bool:
     return verb in _TREES or (verb == "clean" and not _dry(words))
 
 
+def _opens_gate(words: Sequence[str]) -> str:
+    """The setting that `git config` is told to change, where the gate hangs on it; "" for none."""
+    named = [word for word in words if not word.startswith("-")]
+    if named[:1] in (["set"], ["unset"]):
+        return next((word for word in named[1:2] if word.lower() in ("core.hookspath", "peer.strict")), "")
+    changes = len(named) > 1 or {"--unset", "--unset-all", "--add", "--replace-all"} & set(words)
+    if not changes or any(word.startswith("--get") for word in words) or named[:1] in (["get"], ["list"]):
+        return ""
+    return next((word for word in named[:1] if word.lower() in ("core.hookspath", "peer.strict")), "")
+
+
 def _skips_hooks(verb: str, words: Sequence[str]) -> bool:
-    """Whether a commit is told to run no hooks."""
-    if verb != "commit":
+    """Whether a commit or a push is told to run no hooks."""
+    if verb not in ("commit", "push"):
         return False
     for word in words:
         if word == "--":
             break
         if len(word) > 8 and "--no-verify".startswith(word):
             return True
-        if re.match(r"-(?!-)[^mFCctSu]*n", word):
+        if verb == "commit" and re.match(r"-(?!-)[^mFCctSu]*n", word):
             return True
     return False
 

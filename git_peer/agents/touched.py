@@ -20,6 +20,7 @@ _VALUED: dict[str, tuple[str, ...]] = {
     "cherry-pick": ("-m", "--mainline", "-X", "--strategy", "--strategy-option"),
     "clean": ("-e", "--exclude"),
     "commit": ("-m", "--message", "-F", "--file", "-C", "-c", "-t", "--template", "--author", "--date", "--fixup"),
+    "push": ("-o", "--push-option", "--repo", "--receive-pack", "--exec", "--recurse-submodules"),
     "merge": ("-m", "-F", "-s", "-X", "--strategy", "--strategy-option", "--into-name"),
     "pull": ("-s", "-X", "--strategy", "--strategy-option"),
     "rebase": ("-s", "-X", "-x", "--exec", "--onto", "--strategy", "--strategy-option"),
@@ -222,6 +223,41 @@ class _Tree:
     def _worktree_remove(self) -> tuple[Iterable[str], Iterable[str]]:
         return self._dirty() | self._untracked(ignored=False), ()
 
+    def _find(self) -> tuple[Iterable[str], Iterable[str]]:
+        """What `find` deletes, or hands to a command that changes it; nothing where a test cannot be read off it."""
+        from git_peer.agents import found
+
+        return found.by_find(self.call.words, self.call.where, self.top, self._listed), ()
+
+    def _rsync(self) -> tuple[Iterable[str], Iterable[str]]:
+        from git_peer.agents import found
+
+        return found.by_rsync(self.call.words, self.call.where, self.top), ()
+
+    def _listed(self, *specs: str) -> set[str]:
+        """The files of these, tracked or not, ignored ones among them."""
+        args = ("ls-files", "--cached", "--others", "--full-name", "-z", "--")
+        return self._names(*args, *(f":(literal){spec}" for spec in specs))
+
+    def _by_list(self) -> tuple[Iterable[str], Iterable[str]]:
+        """What git itself lists, for a command that changes each of it."""
+        words = [word for word in self.call.words[:-1] if word not in ("-z", "--null", "-0")]
+        if words[:1] == ["ls-files"]:
+            return self._names("ls-files", "--full-name", "-z", *words[1:]), ()
+        if words[:1] == ["diff"] and "--name-only" in words:
+            return self._names(*_DIFF, *(word for word in words[1:] if word != "--name-only")), ()
+        if words[:1] == ["grep"] and {"-l", "--files-with-matches"} & set(words):
+            return self._names("grep", "--full-name", "-z", *words[1:]), ()
+        return (), ()
+
+    def _push(self) -> tuple[Iterable[str], Iterable[str]]:
+        """A push that no hook looks at: what its commits change that no remote has."""
+        specs = [*self.words[1:], *self.specs]
+        names = [spec.lstrip("+").partition(":")[0] for spec in specs if spec.lstrip("+").partition(":")[0]]
+        tips = [name for name in names or ["HEAD"] if self._commit(name)]
+        how = ("log", "--format=", "--name-only", "--no-renames", "--no-relative", "-z", "--no-merges")
+        return (self._names(*how, *tips, "--not", "--remotes") if tips else set()), ()
+
     def _commit_made(self) -> tuple[Iterable[str], Iterable[str]]:
         """A commit that no hook looks at: what the gate would have looked at."""
         letters = {letter for flag in self.flags if not flag.startswith("--") for letter in flag[1:]}
@@ -238,6 +274,10 @@ _COMMANDS = {
     "cherry-pick": _Tree._cherry_pick,
     "clean": _Tree._clean,
     "commit": _Tree._commit_made,
+    "find": _Tree._find,
+    "listed": _Tree._by_list,
+    "push": _Tree._push,
+    "rsync": _Tree._rsync,
     "merge": _Tree._merge,
     "pull": _Tree._pull,
     "read-tree": _Tree._read_tree,

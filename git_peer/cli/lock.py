@@ -272,7 +272,7 @@ def check_command(
         from git_peer.ops import outgoing
     if not paths and not of_lines and not names and not staged and rev is None:
         raise PeerError("usage", "check wants paths, --staged or --rev", "git peer help check")
-    found = [*peer.check(paths), *peer.taken(names)]
+    found = [*peer.check(paths), *map(peer.violation, peer.required(paths)), *peer.taken(names)]
     if of_lines:
         from git_peer.ops import lines as ranges
 

@@ -12,6 +12,7 @@ from git_peer.cli._output import Call, Reply, hear, pass_on, remark, write
 from git_peer.cli.main import command
 from git_peer.core.errors import PeerError
 from git_peer.core.text import count
+from git_peer.ops import marks
 from git_peer.ops import notes as noting
 from git_peer.ops import push as pushing
 from git_peer.ops import sync as tentative
@@ -26,6 +27,7 @@ def sync_command(call: Call) -> Reply:
     if peer.remote is not None:
         peer.remote.along = noting.ALONG
     done = tentative.sync(peer)
+    marks.note(peer)
     noting.carry(peer)
     if peer.settings.get("publishWork"):
         from git_peer.ops import wip
@@ -115,6 +117,7 @@ def push_command(call: Call, remote: str | None, refspecs: tuple[str, ...], keep
     lines = shown.lines()
     if done["pushed"] and done.get("atomic") is False and peer.remote is not None and not dry_run:
         lines.append("The log is elsewhere: code and log did not land in one step.")
+    lines += push.remarks
     lines += [f"Unlocked {view['target']}." for view in done["released"]]
     return Reply(done, lines, network=True, wrote=not dry_run)
 

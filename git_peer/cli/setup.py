@@ -28,24 +28,31 @@ if TYPE_CHECKING:
 @click.option("--branch", metavar="NAME", help="The log's branch on the remote (default: peer/coordination).")
 @click.option("--no-hooks", is_flag=True, help="Leave the hooks alone.")
 @click.option("--upgrade", is_flag=True, help="Move the log to the newest format: older releases then only read it.")
+@click.option(
+    "--strict", is_flag=True, help="Let the gate look at every move of a branch: --no-verify is no way round."
+)
 def init_command(
-    call: Call, remote: str | None, local: bool, branch: str | None, no_hooks: bool, upgrade: bool
+    call: Call, remote: str | None, local: bool, branch: str | None, no_hooks: bool, upgrade: bool, strict: bool
 ) -> Reply:
     """Set git-peer up in this repository: join the log that the remote has, else start a local one.
 
     Installs the hooks beside your own. Run again it repairs, and changes nothing else. --remote publishes a
     local log.
     """
+    from git_peer.ops import marks
     from git_peer.ops import notes as noting
     from git_peer.ops import sync as tentative
 
     if local and remote is not None:
         raise PeerError("usage", "--local and --remote exclude each other", "git peer help init")
+    if strict and no_hooks:
+        raise PeerError("usage", "--strict and --no-hooks exclude each other", "git peer help init")
     setup = call.parts().setup()
-    done = setup.set_up(remote, local, branch, not no_hooks)
+    done = setup.set_up(remote, local, branch, not no_hooks, strict)
     call.forget()
     peer = call.peer()
     noting.begin(peer)
+    marks.note(peer)
     lost = tentative.sync(peer)["lost"] if peer.clone.tentative() and done["mode"] == "remote" else []
     tentative.named(peer, lost)
     form = peer.upgrade() if upgrade else peer.state.log.format

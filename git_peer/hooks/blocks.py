@@ -14,7 +14,7 @@ from git_peer import layout
 from git_peer.core.errors import PeerError
 
 SERVER = ("pre-receive", "reference-transaction")  # those of a repository that clones push to; the second where strict
-MOVES = "reference-transaction"
+MOVES = "reference-transaction"  # the one of a strict clone, too
 GATED = ("pre-commit", "pre-merge-commit", "post-commit", "post-rewrite", "pre-push")  # the hooks that have a gate
 ASIDE = ".git-peer-user"  # suffix of a user's hook that cannot carry the block itself
 USER_LINKS = "hooks.user"  # in peer/: links to those under their own names, for programs that look at argv[0]
@@ -158,7 +158,7 @@ exit 0
 """.encode()
 
 
-def dispatcher(name: str, gate: str, folder: str | None, *, ask: bool) -> bytes:
+def dispatcher(name: str, gate: str, folder: str | None, *, ask: bool, gated: bool) -> bytes:
     """A hook for a folder of ours in `<common>/peer/` that stands before the user's `folder` (None: `<common>/hooks`).
 
     Where the clone's settings have changed since this file was written, or with `ask` always, git is asked for
@@ -198,7 +198,7 @@ fi
 exit 0
 """
     note = b" the gate, then the hook of the same name in the user's own folder\n"
-    head = _SHEBANG + _DISPATCHER + note + (block(name, gate) if name in GATED else b"")
+    head = _SHEBANG + _DISPATCHER + note + (block(name, gate) if gated else b"")
     return head + os.fsencode(text)
 
 

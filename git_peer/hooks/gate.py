@@ -1,6 +1,6 @@
 """The gate: what the commit hooks start where something is locked. Standard library and git plumbing only.
 
-    python -I -S gate_start.py pre-commit|pre-merge-commit [GIT_DIR COMMON_DIR]
+    python -I -S gate_start.py pre-commit|pre-merge-commit|reference-transaction [GIT_DIR COMMON_DIR]
 
 Exits 0 when the commit may be made, 1 when it is refused, 4 when that cannot be told. It is run by every commit,
 so it imports little and starts two git children: one tells what is staged, one reads the log. Before it refuses it
@@ -22,8 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
+MOVES = "reference-transaction"  # of a strict clone: its input names the branches that move
+KNOWN = 50  # branches, of the newest, among which one looks for a change that was made before
 REFUSED, UNTRUSTED, INTERRUPTED = 1, 4, 130
 PATIENCE = 2.0  # seconds that a refusal waits for the remote
+BUSY = 10  # of the newest 50 commits: then many touch a path
 SHOWN = 10  # refused paths that are listed
 # Printable by Unicode's word, and seen by nobody.
 _UNSEEN = frozenset(
@@ -32,6 +35,7 @@ _UNSEEN = frozenset(
 )
 
 _GIT = ("git", "--no-replace-objects")
+PLAIN = ("--root", "--no-show-signature", "--no-follow")  # a log, whatever the user's settings make of one
 _DIFF = (
     *_GIT,
     "diff-index",
@@ -221,6 +225,94 @@ def staged(children: Sequence[Child], objects: Objects) -> dict[str, tuple[list[
     return {layout.from_bytes(path): change for path, change in paths.items()}
 
 
+class Moved:
+    """What branches get by a move: commits that no other ref had, and the paths that these change."""
+
+    def __init__(self, lines: Iterable[str], gitdir: str, common: str) -> None:
+        self._known = known = ["--branches", "--remotes", "--tags", *_fetched(gitdir, common)]
+        self._touched: dict[str, dict[str, bool]] = {}  # path → commit → whether it is a merge
+        self._moves: list[tuple[str, str]] = []
+        for line in filter(None, lines):
+            old, new, _ = line.split(" ", 2)
+            if new.strip("0"):
+                self._moves.append((old if old.strip("0") else "", new))
+                self._look(new, known)
+
+    def _look(self, new: str, known: Sequence[str]) -> None:
+        how = ("--full-history", "--diff-merges=combined", "--name-only", "--no-renames", "--no-relative", "-z")
+        words = ("log", "--ignore-missing", *PLAIN, *how, "--ignore-submodules=none", "--format=//%H %P", new)
+        out, status = Child((*_GIT, *words, "--not", *known, "--")).end()
+        if status:
+            raise Unsure(f"git log ended with status {status}")
+        commit, merge, parting = "", False, b""  # a line break parts the first path from its commit
+        for word in out.split(b"\0"):
+            if word.startswith(b"//"):  # no path begins so
+                commit, *parents = word[2:].decode().split()
+                merge, parting = len(parents) > 1, b"\n"
+            elif word:
+                path = layout.from_bytes(word.removeprefix(parting))
+                self._touched.setdefault(path, {})[commit] = merge
+                parting = b""
+
+    @property
+    def paths(self) -> list[str]:
+        return list(self._touched)
+
+    def changes(self, path: str) -> bool:
+        """Whether a move changes a path, and as no commit has that is known."""
+        touched = self._touched.get(path, {})
+        for old, new in self._moves:
+            if any(_at(one, path) == _at(new, path) for one in ([old] if old else self._left(new))):
+                continue  # a squash, or what goes back to what it was
+            if any(touched.values()) or not self._is_known(old, new, path, set(touched)):
+                return True
+        return False
+
+    def contents(self, path: str) -> list[tuple[list[str], str]]:
+        """(the blobs that were at a path, the one that is there now) of each move."""
+        return [
+            ([_blob(one, path) for one in ([old] if old else self._left(new))], _blob(new, path))
+            for old, new in self._moves
+        ]
+
+    def _left(self, new: str) -> list[str]:
+        """Where a new branch leaves what is known."""
+        out, _ = Child((*_GIT, "rev-list", "--ignore-missing", "--boundary", new, "--not", *self._known, "--")).end()
+        return [line[1:] for line in out.decode().split() if line.startswith("-")]
+
+    def _is_known(self, old: str, new: str, path: str, touched: set[str]) -> bool:
+        """Whether all that this move does to a path other commits did before: a rebase, a cherry-pick."""
+        newest = ("for-each-ref", "--sort=-committerdate", f"--count={KNOWN}", "--format=%(objectname)")
+        out, _ = Child((*_GIT, *newest, "refs/heads", "refs/remotes")).end()
+        tips = dict.fromkeys([*([old] if old else []), *out.decode().split()])
+        sides = [f"{tip}...{new}" for tip in tips if tip != new]
+        how = ("rev-list", "--cherry-pick", "--right-only", "--no-merges", *sides)
+        out, status = Child((*_GIT, *how, "--", f":(top,literal){path}")).end()
+        return status == 0 and bool(sides) and not touched & set(out.decode().split())
+
+
+def _fetched(gitdir: str, common: str) -> Iterable[str]:
+    """What the last fetch has brought, unless it came from this very repository."""
+    for line in layout.from_bytes(_read(f"{gitdir}/FETCH_HEAD") or b"").splitlines():
+        ident, _, of = line.partition("\t")
+        place = (of[of.rfind("' of ") + 5 :] if "' of " in of else of.rpartition("\t")[2]).removeprefix("file://")
+        own = (place, f"{place}/.git", f"{place}.git")
+        if ident and not any(os.path.isdir(one) and os.path.samefile(one, common) for one in own):
+            yield ident
+
+
+def _at(commit: str, path: str) -> tuple[str, ...]:
+    """What stands at a path of a commit, with its mode."""
+    out, _ = Child((*_GIT, "ls-tree", "-z", "--full-tree", commit, "--", f":(literal){path}")).end()
+    return tuple(layout.from_bytes(out).split("\0"))
+
+
+def _blob(commit: str, path: str) -> str:
+    """The id of what stands at a path of a commit; zeros where there is nothing."""
+    row = _at(commit, path)[0].partition("\t")[0].split()
+    return row[2] if row else "0" * 40
+
+
 def merged(hook: str, gitdir: str) -> list[str]:
     """The commits that are being merged into HEAD; empty when this is no merge."""
     heads = _read(f"{gitdir}/MERGE_HEAD")
@@ -247,6 +339,12 @@ def _read(path: str) -> bytes | None:
         return None
 
 
+def _input() -> list[str]:
+    """The lines of this process's input."""
+    with open(0, "rb", closefd=False) as file:
+        return layout.from_bytes(file.read()).split("\n")
+
+
 def markers(folder: str) -> list[dict[str, Any]]:
     """The marker files of a folder, parsed."""
     try:
@@ -264,6 +362,41 @@ def _where() -> tuple[str, str]:
     if status or not rest:
         raise Unsure("git rev-parse tells of no repository here", "run it inside a repository")
     return gitdir, rest.partition("\n")[2]
+
+
+# -- attributes -----------------------------------------------------------------------------------
+def are_marked(common: str, top: str = ".") -> bool:
+    """Whether any path may have an attribute of ours, as the hook's lines of sh see it."""
+    files = (f"{top}/.gitattributes", f"{common}/info/attributes")
+    return os.path.exists(f"{common}/{layout.FOLDER}/{layout.F_MARKED}") or any(
+        word in (_read(file) or b"") for file in files for word in (b"peer-lock", b"peer-free")
+    )
+
+
+def attributes(paths: Sequence[str]) -> dict[str, set[str]]:
+    """Path → which of our attributes it has."""
+    found: dict[str, set[str]] = {}
+    for words in verdict.asked(paths):
+        out, status = Child((*_GIT, *words)).end()
+        if status:
+            raise Unsure(f"git check-attr ended with status {status}")
+        found |= verdict.told(layout.from_bytes(out))
+    return found
+
+
+def is_busy(path: str) -> bool:
+    """Whether many of the newest commits touch a path."""
+    words = ("log", "--max-count=50", "--no-merges", "--format=", "--name-only", "--no-relative", "-z", "HEAD", "--")
+    out, status = Child((*_GIT, *words), quiet=True).end()
+    return status == 0 and out.split(b"\0").count(layout.to_bytes(path)) >= BUSY
+
+
+def sharing(path: str) -> str:
+    """What there is to do about a path that many touch."""
+    return (
+        f"many commits touch {quoted(path)}: 'git peer lock --shared' lets several have it; in .gitattributes, "
+        "peer-free lets everybody change it, and peer-lock has each take it first"
+    )
 
 
 # -- the answer -----------------------------------------------------------------------------------
@@ -293,17 +426,23 @@ def check(hook: str, gitdir: str, common: str) -> Answer:
     clone = _read(f"{folder}/{layout.F_CLONE}")
     if clone is None:  # not set up here
         return found
+    moved = Moved(_input(), gitdir, common) if hook == MOVES else None
     heads = merged(hook, gitdir)
-    children = differences(heads)  # they run while the log is looked at
+    children = differences(heads) if moved is None else []  # they run while the log is looked at
     objects = Objects()
     tree = Tree(objects)
-    paths = staged(children, objects)
+    changed = staged(children, objects) if moved is None else {}
+    paths = list(changed) if moved is None else moved.paths
     tentative = markers(f"{folder}/{layout.D_TENTATIVE}")
     fenced = markers(f"{folder}/{layout.D_FENCED}")
-    if not tentative and not fenced:
+    marks = attributes(paths) if paths and are_marked(common) else {}
+    free = {path for path, names in marks.items() if verdict.FREE in names}
+    needed = [path for path in paths if verdict.NEEDED in marks.get(path, ()) and path not in free]
+    paths = [path for path in paths if path not in free]
+    if not tentative and not fenced and not needed:
         folds = verdict.folding(tree)
         locked = (True for _ in verdict.concerning(tree, layout.T_LOCKS, paths, folds))
-        if not any(locked) and not any(True for _ in verdict.disputes(tree, list(paths), folds, int(time.time()))):
+        if not any(locked) and not any(True for _ in verdict.disputes(tree, paths, folds, int(time.time()))):
             return found  # before anything is imported that only a record needs
     from git_peer.store.clone import runs, times
 
@@ -328,25 +467,30 @@ def check(hook: str, gitdir: str, common: str) -> Answer:
     def untouched(path: str, targets: Sequence[dict[str, Any]]) -> Sequence[bool]:
         from git_peer.core.target import lines
 
-        old, new = paths[path]
         taken_on = [blobs.get(target["blob"]) for target in targets]
         for target, raw in zip(targets, taken_on, strict=True):
             target["missing"] = raw is None  # for who is told
-        return lines.untouched(
-            [verdict.spans_of(target) for target in targets],
-            taken_on,
-            [blobs.get(ident) for ident in old],
-            blobs.get(new),
-        )
+        spans = [verdict.spans_of(target) for target in targets]
+        found = [
+            lines.untouched(spans, taken_on, [blobs.get(ident) for ident in old], blobs.get(new))
+            for old, new in ([changed[path]] if moved is None else moved.contents(path))
+        ]
+        return [all(one) for one in zip(*found, strict=True)]
 
     def judge(tree: Tree) -> None:
         tentative, fenced = markers(f"{folder}/{layout.D_TENTATIVE}"), markers(f"{folder}/{layout.D_FENCED}")
         seen = verdict.parse(_read(f"{folder}/{layout.F_SEEN}") or b"{}", layout.F_SEEN)
         clock = Clock(times.now(), times.steady(), times.boot(), seen, ident, lambda: verdict.sessions(tree))
         found.doubted = []
-        found.against = verdict.judge(
-            tree, paths, me, clock, tentative, fenced, landed, found.doubted.append, left, untouched
-        )
+        doubted = found.doubted.append
+        against = verdict.judge(tree, paths, me, clock, tentative, fenced, landed, doubted, left, untouched)
+        if any(one["why"] != "disputed" for one in against) and not marks:  # attributes of a folder below, too
+            free = {
+                path for path, names in attributes([one["path"] for one in against]).items() if verdict.FREE in names
+            }
+            against = [one for one in against if one["path"] not in free]
+        against += verdict.unheld(tree, needed, me, clock, tentative)
+        found.against = [one for one in against if moved is None or moved.changes(one["path"])]
 
     judge(tree)
     if found.refuses and of_clone.get("remote"):
@@ -432,6 +576,8 @@ def described(against: dict[str, Any], age: str) -> str:
     if against["why"] == "fenced":
         holder = clean(str(against["fence"]["holder"]["session"]))
         return f"{path} is no longer yours{lost_by(against['end'])}: {holder} has locked it since{age}"
+    if against["why"] == verdict.REQUIRED:
+        return f"{path} wants a lock of whoever changes it (peer-lock in .gitattributes), and you hold none{age}"
     if against["why"] == "disputed":
         topic = clean(str(against["dispute"].get("topic", "")))
         where = f" in debate {clean(str(against['dispute']['id']))[:8]}"
@@ -484,6 +630,9 @@ def _advice(refused: Sequence[dict[str, Any]], merging: bool) -> str:
     if "locked" in whys:
         holders = dict.fromkeys(clean(a["lock"]["session"]) for a in refused if a["why"] == "locked")
         who = next(iter(holders)) if len(holders) == 1 else "the holders"
+        busy = next((a["path"] for a in refused if a["why"] == "locked" and is_busy(a["path"])), None)
+        if busy is not None and not merging:
+            return f"ask {who}, or wait until then; {sharing(busy)}"
         if merging:
             return f"wait until then or ask {who}, then finish the merge with 'git commit'"
         if any(a["lock"] and a["lock"]["target"].get("missing") for a in refused):
@@ -491,6 +640,9 @@ def _advice(refused: Sequence[dict[str, Any]], merging: bool) -> str:
         if all(a["lock"] and verdict.spans_of(a["lock"]["target"]) for a in refused):
             return f"wait until then, ask {who}, or leave those lines as they are ('git add -p')"
         return f"wait until then, ask {who}, or commit the rest with 'git commit -- <other paths>'"
+    if verdict.REQUIRED in whys:
+        first = next(against["path"] for against in refused if against["why"] == verdict.REQUIRED)
+        return f"take it first: git peer lock {quoted(first)}"
     if "fenced" in whys:
         return "merge what has landed since, or take it again with 'git peer lock'"
     return "it cannot be pushed until a person has decided the debate about it"

@@ -24,6 +24,7 @@ __all__ = ["HookState", "inspect", "install", "remove", "shipped"]
 
 F_HOOKS = "hooks.json"  # what install made and remove cannot tell by looking
 _AGAIN = "git peer init"
+_ALL = (*blocks.GATED, blocks.MOVES)  # that may carry a gate
 
 
 def install(
@@ -56,6 +57,11 @@ def install(
             _take_out_chain(site)
         if plan.chained:  # git does not look there now
             _take_out_blocks(site)
+        elif not site.strict and not (site.peer / layout.F_SERVER).exists():
+            blocks.unpatch(site.default / blocks.MOVES, blocks.MOVES, site.links)
+            put_back(site.default, blocks.MOVES)
+        if not site.strict and not (site.peer / layout.F_SERVER).exists():
+            (site.peer / layout.D_HOOKS / blocks.MOVES).unlink(missing_ok=True)
     with explained("look at"):
         return _inspected(site, plan)
 
@@ -69,7 +75,7 @@ def remove(common_dir: Path, worktree_top: Path | None, *, env: Mapping[str, str
     with explained("take out"), alone(site):
         _unlock(site)
         stayed = _take_out_chain(site) + _take_out_blocks(site)
-        for name in blocks.GATED:
+        for name in _ALL:
             (site.peer / layout.D_HOOKS / name).unlink(missing_ok=True)
         with contextlib.suppress(OSError):  # not there, or no longer only ours
             (site.peer / layout.D_HOOKS).rmdir()
@@ -130,7 +136,7 @@ def _precheck(site: Site, plan: Plan) -> None:
         folders += [site.dispatchers, *(path.parent for path in _configs(site, plan))]
     if not plan.chained:
         folders.append(site.default)
-        for name in blocks.GATED:
+        for name in site.gated:
             blocks.check(blocks.placed(site.default / name, name), name)
     for folder in folders:
         there = next(each for each in (folder, *folder.parents) if os.path.lexists(each))
@@ -155,7 +161,7 @@ def _install_blocks(site: Site) -> None:
     if not site.default.exists():
         blocks.write(site.peer / F_HOOKS, json.dumps({"format": 1, "made": ["hooks"]}).encode() + b"\n", 0o644)
         site.default.mkdir()
-    for name in blocks.GATED:
+    for name in site.gated:
         blocks.patch(site.default / name, name, gate_of(name), site.links)
 
 
@@ -164,11 +170,11 @@ def _take_out_blocks(site: Site) -> list[str]:
     if not site.default.is_symlink() and site.default.is_dir():
         # Hook managers rename what they find (.legacy, .old): our lines come out of those too.
         for path in sorted(site.default.iterdir()):
-            name = next((each for each in blocks.GATED if path.name == each or path.name.startswith(each + ".")), "")
+            name = next((each for each in _ALL if path.name == each or path.name.startswith(each + ".")), "")
             if name and path.name != name + blocks.ASIDE:
                 stayed.append(blocks.unpatch(path, name, site.links))
-        stayed += [put_back(site.default, name) for name in blocks.GATED]
-    for name in blocks.GATED:
+        stayed += [put_back(site.default, name) for name in _ALL]
+    for name in _ALL:
         (site.links / name).unlink(missing_ok=True)
     with contextlib.suppress(OSError):
         site.links.rmdir()
@@ -209,12 +215,14 @@ def _dispatchers(site: Site, plan: Plan) -> dict[str, bytes]:
     """The dispatchers by name. Where work trees differ, each asks git for the folder when it runs."""
     folders = [plan.base] if plan.chained else []
     folders += [chain.users(chain.values(each, site.env), worktree=True) for each in plan.worktrees]
-    names: dict[str, None] = {}
+    names = dict.fromkeys(site.gated)
     for folder in folders:
         has = site.default if folder is None else site.top / folder
         names.update(dict.fromkeys(blocks.dispatched(has)))
     ask = bool(plan.worktrees)
-    return {name: blocks.dispatcher(name, _near_gate(name), plan.base, ask=ask) for name in names}
+    return {
+        name: blocks.dispatcher(name, _near_gate(name), plan.base, ask=ask, gated=name in site.gated) for name in names
+    }
 
 
 def _links(site: Site, plan: Plan, taken: Container[str]) -> dict[str, str]:
@@ -253,7 +261,7 @@ def _install_chain(site: Site, plan: Plan, conf: Mapping[str, bytes]) -> None:
             path.unlink()
         old = blocks.read(path)
         if os.path.lexists(path) and (old is None or not blocks.is_dispatcher(old)):
-            if name in blocks.GATED:  # a tool took our folder for the user's and put its own hook here
+            if name in site.gated:  # a tool took our folder for the user's and put its own hook here
                 blocks.patch(path, name, _near_gate(name), None)
             continue
         blocks.write(path, text)
@@ -302,7 +310,7 @@ def _take_out_chain(site: Site) -> list[str]:
     for name in _old_dispatchers(site):
         (site.dispatchers / name).unlink()
     if site.dispatchers.is_dir():
-        for name in blocks.GATED:
+        for name in _ALL:
             stayed.append(blocks.unpatch(site.dispatchers / name, name, None))
             stayed.append(put_back(site.dispatchers, name))
         stayed += [f"{path}: not made by git-peer" for path in sorted(site.dispatchers.iterdir())]

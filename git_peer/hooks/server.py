@@ -16,7 +16,7 @@ from git_peer import layout
 from git_peer.core.lock import rule as verdict
 from git_peer.core.session.clock import LIVE, Clock
 from git_peer.core.target import glob as globs
-from git_peer.hooks.gate import Answer, Child, Objects, Tree, Unsure, advice, by_path, in_words
+from git_peer.hooks.gate import PLAIN, Answer, Child, Objects, Tree, Unsure, advice, attributes, by_path, in_words
 from git_peer.store.clone import times
 
 TYPE_CHECKING = False
@@ -78,8 +78,9 @@ def _is_packed(common: str, line: str) -> bool:
 class Push:
     """One push, or one transaction of refs, beside the log of this repository."""
 
-    def __init__(self, moved: Sequence[Update], branch: str, strict: bool) -> None:
+    def __init__(self, moved: Sequence[Update], branch: str, strict: bool, place: str) -> None:
         self.moved = moved
+        self.place = place  # a folder to write to
         self.strict = strict
         self.log = HEADS + branch
         self.objects = Objects()
@@ -169,6 +170,8 @@ class Push:
             return  # an absence says nothing
         paths = _git("diff-tree", "-r", "--no-renames", "--name-only", "-z", base, new)
         found = by_path(self._against(paths, base, new))
+        free = self._free([one["path"] for one in found], base) if found else set()
+        found = [one for one in found if one["path"] not in free]
         if found:
             refused = [one for one in found if one["why"] != "disputed"] or found
             hint = advice(refused, Answer(), merging=False)
@@ -176,6 +179,18 @@ class Push:
                 who = refused[0]["lock"]["session"]
                 hint = f"ask {who}; if this is {who}'s own work, push it with 'git peer push', which says so"
             raise Refusal(in_words(found, Answer()), hint)
+
+    def _free(self, paths: Sequence[str], base: str) -> set[str]:
+        """Those of the paths that nobody's lock is on, by the attributes of what has landed."""
+        index = f"{self.place}/index-{os.getpid()}"
+        os.environ["GIT_INDEX_FILE"] = index
+        try:
+            _git("read-tree", base)
+            return {path for path, names in attributes(paths).items() if verdict.FREE in names}
+        finally:
+            del os.environ["GIT_INDEX_FILE"]
+            if os.path.lexists(index):
+                os.unlink(index)
 
     def _base(self, new: str) -> str:
         """Where a new branch leaves what has landed; "" for nowhere."""
@@ -241,7 +256,7 @@ class Push:
         form = "--format=%H %(trailers:key=Peer-Session,valueonly,separator=%x20)"
         commits: list[list[str]] = []
         said: list[str] = []
-        for row in _git("log", *how, form, "--", f":(top,literal){path}"):
+        for row in _git("log", *PLAIN, *how, form, "--", f":(top,literal){path}"):
             if row.removeprefix("\n") == path:  # a merge that takes it from a parent does not name it
                 commits.append(said)
             else:
@@ -311,7 +326,7 @@ def main(argv: Sequence[str]) -> int:
             facts = verdict.parse(file.read(), layout.F_SERVER)
         lines = sys.stdin.buffer.read().decode("utf-8", "surrogateescape").splitlines()
         moved = updates(filter(None, lines), os.path.dirname(place) if hook == "reference-transaction" else "")
-        Push(moved, str(facts.get("branch") or layout.BRANCH), bool(facts.get("strict"))).check()
+        Push(moved, str(facts.get("branch") or layout.BRANCH), bool(facts.get("strict")), place).check()
     except Refusal as why:
         return _say([str(line) for line in why.args], why.hint)
     except Exception as why:  # noqa: BLE001 - whatever it was, nothing is known of the locks

@@ -37,6 +37,12 @@ class Site:
     env: Mapping[str, str] | None
     scripts: Path
     python: str
+    strict: bool = False
+
+    @property
+    def gated(self) -> tuple[str, ...]:
+        """The hooks that have a gate here."""
+        return (*blocks.GATED, blocks.MOVES) if self.strict else blocks.GATED
 
     @property
     def peer(self) -> Path:
@@ -54,7 +60,7 @@ class Site:
     def links(self) -> Path:
         return self.peer / blocks.USER_LINKS
 
-    def gates(self, names: Iterable[str] = blocks.GATED) -> dict[str, bytes]:
+    def gates(self, names: Iterable[str] = ()) -> dict[str, bytes]:
         """The gate's scripts for this machine, by hook name."""
         package = Path(__file__).resolve().parent.parent
         words = {
@@ -65,7 +71,7 @@ class Site:
         marks = re.compile(b"|".join(words))
         return {
             name: marks.sub(lambda mark: os.fsencode(words[mark[0]]), (self.scripts / name).read_bytes())
-            for name in names
+            for name in names or self.gated
         }
 
 
@@ -107,7 +113,13 @@ def site_of(
         pointer = os.fsdecode((top / ".git").read_bytes()).removeprefix("gitdir: ").rstrip("\n")
         if (top / pointer).resolve() == common:  # a submodule, or a separate git directory
             main = top.resolve()
-    return Site(common, main, env, scripts or shipped(), python or sys.executable or "python3")
+    scripts, python = scripts or shipped(), python or sys.executable or "python3"
+    return Site(common, main, env, scripts, python, is_strict(common, env))
+
+
+def is_strict(common: Path, env: Mapping[str, str] | None) -> bool:
+    """Whether the clone's settings ask for the hook at every move of a branch."""
+    return chain.git(env, f"--git-dir={common}", "config", "--get", "--type=bool", layout.STRICT)[1] == b"true\n"
 
 
 def plan_of(site: Site) -> Plan:

@@ -104,7 +104,7 @@ def _open(site: Site, top: Path | None, values: _Values) -> dict[str, str]:
     """Hook → why git does not run the gate with it; nothing where the gate is in place."""
     folder, setting = _folder(site, top, values)
     found: dict[str, str] = {}
-    for name in blocks.GATED:
+    for name in site.gated:
         path = blocks.placed(folder / name, name)
         try:
             data = path.read_bytes()
@@ -165,14 +165,14 @@ def _hangs_on(site: Site, top: Path | None, gitdir: Path, values: _Values) -> li
     """The files that decide whether git runs the gate; those that are not there, but would count, too."""
     # Every folder that a setting names, also one that another overrules.
     folders = {site.default, _folder(site, top, values)[0], *(Path(top or site.common, value) for _, value in values)}
-    found = [f"{folder}/{name}" for folder in folders for name in blocks.GATED]
-    found += [f"{folder}/{name}.legacy" for folder in folders for name in blocks.GATED]
+    found = [f"{folder}/{name}" for folder in folders for name in site.gated]
+    found += [f"{folder}/{name}.legacy" for folder in folders for name in site.gated]
     found += [str(folder) for folder in folders if folder not in (site.default, site.dispatchers)]
-    found += [f"{site.peer}/{kind}/{name}" for kind in (layout.D_HOOKS, layout.D_CHAIN) for name in blocks.GATED]
+    found += [f"{site.peer}/{kind}/{name}" for kind in (layout.D_HOOKS, layout.D_CHAIN) for name in site.gated]
     found += [f"{site.peer}/{name}" for name in (chain.CONF, chain.CONF_HERE)]
-    found += [str(site.scripts / name) for name in blocks.GATED]
+    found += [str(site.scripts / name) for name in site.gated]
     found += [str(Path(module.__file__ or "")) for module in (blocks, chain, hooks)]
-    for name in blocks.GATED:
+    for name in site.gated:
         script = blocks.read(site.peer / layout.D_HOOKS / name)
         found += [path for path, _ in _starts(script or b"")]
     found += [f"{tree}/config.worktree" for tree in (site.common, *sorted((site.common / "worktrees").glob("*")))]

@@ -25,7 +25,7 @@ from git_peer.core.session import record as sessions
 from git_peer.core.target.glob import is_glob
 from git_peer.core.text import quoted
 from git_peer.hooks import install as hooks
-from git_peer.hooks import mirrors, rewriting
+from git_peer.hooks import mirrors, rewriting, strictness
 from git_peer.hooks.site import HookState
 from git_peer.ops import gate, uninstall
 from git_peer.ops.log_repair import restored
@@ -63,6 +63,7 @@ class Setup:
         )  # fmt: skip
         self.chain = Chain(repo.handle)
         self.patience: int = settings.get("retryTimeout")
+        self._strict = self._made_strict = False
 
     def remote_name(self, asked: str | None) -> str:
         """The remote to look for a log on: asked for, configured, origin, or the only one; "" for none."""
@@ -85,14 +86,22 @@ class Setup:
         name = self.remote_name(None)
         return Remote(self.repo.gitdir, self.repo.top, name, self._known_branch()) if name else None
 
-    def set_up(self, remote: str | None, local: bool, branch: str | None, guarded: bool) -> dict[str, Any]:
-        """init(), and what else a clone is set up with: the settings of git that keep our refs and notes."""
+    def set_up(
+        self, remote: str | None, local: bool, branch: str | None, guarded: bool, strict: bool = False
+    ) -> dict[str, Any]:
+        """init(), and what else a clone is set up with: the settings of git that keep our refs and notes.
+
+        `strict` has the gate look at every move of a branch, as peer.strict does.
+        """
         if branch is not None:
             try:
                 branch_name(branch)
             except ValueError as why:
                 raise PeerError("usage", str(why), "as git names branches: peer/coordination") from None
+        self._strict = strict or (guarded and bool(self.settings.get("strict")))
         done = self.init(remote, local, branch, guarded)
+        if self._made_strict:
+            self.clone.set_up(strict=True)
         rewriting.add(self.clone)
         mirrors.guard(self.clone)
         if guarded:  # after all that writes git's settings: from here on a glance tells whether the gate still stands
@@ -134,6 +143,8 @@ class Setup:
             return
         if self._guarded:
             hooks.remove(self.repo.common, self.repo.top)
+            if self._made_strict:
+                strictness.take_out(self.repo.common)
         shutil.rmtree(self.clone.folder, ignore_errors=True)
         for name in self._refs() - there:
             try:
@@ -184,6 +195,7 @@ class Setup:
         """The hooks, before anything that they are to guard is there."""
         if not self._guarded:
             self._guarded = True
+            self._made_strict = self._strict and strictness.add(self.repo.common)
             self.hooks = hooks.install(self.repo.common, self.repo.top) if self._wanted else []
 
     def _answer(self, created: bool) -> dict[str, Any]:

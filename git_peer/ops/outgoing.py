@@ -22,6 +22,7 @@ from git_peer.core.session.record import Session, SessionRenew
 from git_peer.core.target import glob as globs
 from git_peer.core.target import lines as ranges
 from git_peer.core.text import quoted
+from git_peer.hooks import gate
 from git_peer.ops import refusal as refusing
 from git_peer.ops.destination import (
     HEADS,
@@ -134,7 +135,7 @@ def judge(peer: Peer, updates: Sequence[Update], to: Place, forced: bool = False
     """
     found = Judgement([], [])
     branches = [one for one in updates if one.remote_ref.startswith(HEADS)]
-    if not branches or not _guarded(peer):
+    if not branches or not (_guarded(peer) or _are_marked(peer)):
         return found
     gates = Gates(peer, to)
     # The branch of a task is no news to anybody: it is judged where a setting gates it, and when it lands.
@@ -150,7 +151,12 @@ def judge(peer: Peer, updates: Sequence[Update], to: Place, forced: bool = False
             if not gated:
                 continue
             raise
+        free = peer.marked([raw["path"] for raw in stands], verdict.FREE) if update.local else set()
+        if gated and update.local:
+            stands += _unlocked(peer, there, update)
         for raw in stands:
+            if raw["path"] in free:
+                continue
             view = {**peer.violation(raw), "ref": update.remote_ref, "how": raw["how"]}
             if gated:
                 behind = raw["how"] == rule.BEHIND
@@ -161,8 +167,26 @@ def judge(peer: Peer, updates: Sequence[Update], to: Place, forced: bool = False
     return found
 
 
+def _unlocked(peer: Peer, there: _There, update: Update) -> list[dict[str, Any]]:
+    """What a push brings to paths that want a lock, and that nobody's lock covers."""
+    if not _are_marked(peer):
+        return []
+    args = ["rev-list", "--no-merges", update.local, "--not", *filter(None, [update.remote, *there.landed()])]
+    paths = touched(peer, _git(peer, args).split())
+    needed = peer.marked(paths, verdict.NEEDED) - peer.marked(paths, verdict.FREE)
+    folds = verdict.folding(peer.state)
+    held = {path for path, _ in verdict.concerning(peer.state, layout.T_LOCKS, sorted(needed), folds)}
+    found = {"why": verdict.REQUIRED, "lock": None, "session": None, "expires": 0, "how": verdict.REQUIRED}
+    return [{**found, "path": path} for path in sorted(needed - held)]
+
+
 def _is_task(ref: str) -> bool:
     return ref.startswith(f"{HEADS}{layout.WORK}")
+
+
+def _are_marked(peer: Peer) -> bool:
+    """Whether any path may want a lock of whoever changes it."""
+    return gate.are_marked(str(peer.repo.common), str(peer.repo.top or ""))
 
 
 def _guarded(peer: Peer) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -212,7 +212,7 @@ class Peer:
         untouched: verdict.Untouched = verdict.all_touched,
     ) -> list[dict[str, Any]]:
         """What stands against an author's change of `paths`, as the one rule says it (lock/rule.judge)."""
-        return verdict.judge(
+        found = verdict.judge(
             self.state,
             paths,
             self._author(author),
@@ -224,6 +224,33 @@ class Peer:
             self._has_left,
             untouched,
         )
+        free = self.marked([raw["path"] for raw in found], verdict.FREE)
+        return [raw for raw in found if raw["path"] not in free]
+
+    def required(self, paths: Sequence[str]) -> list[dict[str, Any]]:
+        """What stands against a change of paths that want a lock of whoever changes them, as against() has it."""
+        from git_peer.hooks import gate
+
+        if not gate.are_marked(str(self.repo.common), str(self.repo.top or "")):
+            return []
+        needed = self.marked(paths, verdict.NEEDED) - self.marked(paths, verdict.FREE)
+        me = self._author(self.me_for_gate())
+        wanted = [path for path in paths if path in needed]
+        return verdict.unheld(self.state, wanted, me, self.clock, list(self.clone.tentative().values()))
+
+    def marked(self, paths: Iterable[str], attribute: str) -> set[str]:
+        """Those of the paths, from the top, that have an attribute of ours in the index."""
+        given = list(dict.fromkeys(paths))
+        found: set[str] = set()
+        if not given:
+            return found
+        from git_peer.store.git.remote import run  # only a refusal asks git
+
+        where = {"GIT_DIR": str(self.repo.gitdir), **({"GIT_WORK_TREE": str(self.repo.top)} if self.repo.top else {})}
+        for words in verdict.asked(given):
+            ran = run(words, self.repo.top or self.repo.gitdir, 10, where)
+            found |= {path for path, names in verdict.told(ran.out).items() if attribute in names}
+        return found
 
     def _author(self, author: tuple[str, str, str | None]) -> dict[str, Any]:
         """An author as the rule knows one; this run has other work trees' sessions besides its own."""

@@ -82,6 +82,7 @@ class Push:
         self._show = show
         self._hear = hear
         self._forced: set[str] = set()
+        self.remarks: Sequence[str] = ()  # what git says of upstreams
         self._upstream = False  # by the option, or by push.autoSetupRemote
         self._to: Place | None = None
         self.warnings: list[str] = []  # what others have locked, and this push brings to a branch that is not gated
@@ -199,7 +200,8 @@ class Push:
         if "--prune" in self.options.chooses:  # the log is no branch that is gone here
             rows = [row for row in rows if row.flag != "-" or not self._is_ours(row.there)]
         self.rows = rows
-        self._upstream = any(line.startswith("Would set upstream of ") for line in ran.out.splitlines())
+        self.remarks = [line for line in ran.out.splitlines() if line.startswith("Would set upstream of ")]
+        self._upstream = bool(self.remarks)
         refused = [row for row in rows if row.flag == "!"]
         if refused:
             raise self._behind(refused)
@@ -235,6 +237,9 @@ class Push:
         first = next((line for line in ran.err.splitlines() if line.strip()), "git push failed")
         first = first.removeprefix("fatal: ").removeprefix("error: ")
         low = ran.err.lower()
+        if "error: 403" in low or ("permission to" in low and "denied to" in low):
+            text = f"{self.remote} refused the push: {first}"
+            return PeerError("rejected", text, "may you push there? nothing was pushed or released")
         if "submodule paths contain changes" in low:
             paths = ", ".join(line.strip() for line in ran.err.splitlines() if line.startswith("  "))
             text = f"submodules have commits that no remote of theirs has: {paths}"
@@ -401,6 +406,9 @@ class Push:
         """The server's refusal of code, with its own words; None where it is the log that it refused."""
         told = [Row(*row) for one in answers for row in one.refs]
         rows = [row for row in told if row.flag == "!"]
+        if answers and not told:  # whoever asks may not push at all
+            text = f"{self.remote} refused the push: {answers[-1].text}"
+            return PeerError("rejected", text, "may you push there? nothing was pushed or released")
         own = [row for row in rows if "atomic" not in row.summary] or rows  # the others only fell with these
         code = [row for row in own if row.there.startswith("refs/") and not self._is_ours(row.there)]
         if not code:
@@ -416,15 +424,16 @@ class Push:
         return ref.startswith(layout.OURS) or (self.peer.remote is not None and ref == self.peer.remote.ref)
 
     def _stage(self, updates: Sequence[Update]) -> list[str]:
-        """Send much code ahead to a stage ref, so that a lost race does not send it again; the refspec that ends it."""
+        """Send much code ahead to stage refs, so that a lost race does not send it again; what deletes these."""
         news = [u.local for u in updates if u.local]
         listed = self._git("rev-list", "--disk-usage", "--objects", *news, "--not", "--remotes").out.strip()
         if not news or not listed.isdigit() or int(listed) < STAGE_OVER:
             return []
-        ref = f"{layout.STAGE}{os.urandom(6).hex()}"
+        name = f"{layout.STAGE}{os.urandom(6).hex()}"
+        refs = {one: f"{name}-{number}" if number else name for number, one in enumerate(dict.fromkeys(news))}
         args = ["push", "--no-verify", "--no-recurse-submodules", "--no-follow-tags", *self._progress]
-        pushed = self._send(*args, *self.options.reaches, self.remote, f"{news[0]}:{ref}")
-        return [] if pushed.status else [f":{ref}"]
+        pushed = self._send(*args, *self.options.reaches, self.remote, *(f"{one}:{ref}" for one, ref in refs.items()))
+        return [] if pushed.status else [f":{ref}" for ref in refs.values()]
 
     @property
     def _progress(self) -> list[str]:
@@ -468,6 +477,12 @@ class Push:
         if self._upstream and same:
             args = ["push", "--quiet", "--no-verify", "--no-follow-tags", "--no-recurse-submodules", "-u"]
             self._git(*self._unmirrored, *args, *self.options.reaches, self.remote, *same)
+        if self._upstream:
+            names = ["refs/heads/" + self.peer.repo.branch if row.local == "HEAD" else row.local for row in self.rows]
+            form = "--format=branch '%(refname:short)' set up to track '%(upstream:short)'."
+            pushed = [name for name in names if name.startswith("refs/heads/")]
+            told = self._git("for-each-ref", form, *pushed).out.splitlines() if pushed else []
+            self.remarks = [line for line in told if not line.endswith("''.")]
 
     def _alone(self, updates: Sequence[Update]) -> None:
         """The code's remote is not the log's: two pushes, and no landing in one step."""

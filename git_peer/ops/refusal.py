@@ -9,6 +9,7 @@ from git_peer import layout
 from git_peer.core.errors import PeerError
 from git_peer.core.lock import fence as fences
 from git_peer.core.lock import push_rule as rule
+from git_peer.core.lock import rule as verdict
 from git_peer.core.session import naming
 from git_peer.core.text import count, line, quoted
 from git_peer.hooks import gate
@@ -47,12 +48,18 @@ def refusal(found: Sequence[dict[str, Any]], remote: str = "") -> PeerError:
     if first["why"] == "fenced":
         hint = "bring in what was landed there and lock it again"
         return PeerError("fenced", in_words(found), hint, violations=found)
+    if first["why"] == verdict.REQUIRED:
+        hint = f"take it first: git peer lock {_path(first)}"
+        return PeerError("not_allowed", in_words(found), hint, violations=found)
     if first["lock"] is None:
         ident = str(first["debate"])[:8]
         hint = f"`git peer debate show {ident}`; a person decides it with `git peer debate resolve`"
         return PeerError("disputed", in_words(found), hint, violations=found)
     holder = first["lock"]["session"]
     hint = f"ask {holder}, or land the rest from another branch"
+    busy = next((one for one in found if one["why"] == "locked" and gate.is_busy(str(one["path"]))), None)
+    if busy is not None:
+        hint = f"ask {holder}; {gate.sharing(str(busy['path']))}"
     if any(one.get("how") == UNDONE for one in found):
         hint = f"fetch first: forcing this would undo what {holder} has landed"
     elif any(one.get("how") == rule.BURIED for one in found):
@@ -83,6 +90,8 @@ def _stated(group: Sequence[Mapping[str, Any]]) -> str:
             f"{path}{''.join(f', {one}' for one in rest)}: the lock was lost{fences.how_it_ended(first.get('lost'))}; "
             f"{first['holder']} has held it since"
         )
+    if first["why"] == verdict.REQUIRED:
+        return f"{path}{''.join(f', {one}' for one in rest)}: {'they want' if rest else 'it wants'} a lock (peer-lock)"
     if lock is None:
         return f"{path} is in dispute{beside}, in debate {str(first['debate'])[:8]}: {quoted(first['topic'], 80)}"
     reason = f": {line(lock['reason'], 200)}" if lock["reason"] else ""

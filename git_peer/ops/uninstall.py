@@ -17,7 +17,7 @@ from git_peer.core.rules.decide import End
 from git_peer.core.session import record as sessions
 from git_peer.core.text import count
 from git_peer.hooks import install as hooks
-from git_peer.hooks import mirrors, rewriting
+from git_peer.hooks import mirrors, rewriting, strictness
 from git_peer.ops import sync as tentative
 from git_peer.ops.peer import Peer
 from git_peer.publish import combine, recovery
@@ -142,6 +142,7 @@ def take_out(repo: Repo, clone: Clone, purge: bool, left: Left) -> None:
     """The hooks, git's settings, our refs and this clone's folder."""
     left.stayed += hooks.remove(repo.common, repo.top)
     rewriting.remove(clone)
+    strictness.remove(clone)
     mirrors.unguard(clone)
     chain = Chain(repo.git)
     kept = {} if purge else _only_here(chain, clone)

@@ -142,10 +142,10 @@ SETTINGS: dict[str, tuple[Any, Any, str]] = {
     "sandboxTimeout": (_lasting, 30, "how long it may take"),
     "sign": (_off, False, "sign log commits (not in this release)"),
     "requireSigned": (_off, False, "refuse unsigned log commits (not in this release)"),
-    "strict": (_off, False, "refuse code without its log commit (not in this release)"),
+    "strict": (_flag, False, "whether the gate looks at every move of a branch, however it is made"),
 }
 # Where one of these is set, going on without what it promises would be worse than stopping.
-PROMISES = ("sign", "requireSigned", "strict")
+PROMISES = ("sign", "requireSigned")
 _FILE_KEYS = {
     "log": "id of the project's log",
     "remote": "",
@@ -154,6 +154,7 @@ _FILE_KEYS = {
     "gateBranches": "",
     "ttl": "",
     "maxTtl": "",
+    "strict": "",
     "debateTimeout": "",
     "secrets": "",
     "secretsAllow": "",

@@ -171,3 +171,99 @@ def test_a_folder_is_what_is_in_it(local: Clone) -> None:
     assert agent.shell("touch docs/more.md") == ""
     local.write("src/deep/a.md", "other's\n")
     assert "other" in agent.shell("rm -rf src")
+
+
+# -- what names no file -------------------------------------------------------------------------
+SPREAD = (
+    "find . -name '*.py' -delete", "find src -type f -name api.py -exec rm {} +", "cd src && find . -delete",
+    "find . -name 'a*.py' -exec sed -i s/x/y/ {} ';'", r"find src -maxdepth 1 -name \*.py -exec git checkout -- {} \;",
+    "find . -path './src/*' -print0 | xargs -0 rm -f", "git ls-files src | xargs rm", "echo src/api.py | xargs rm -f",
+    "git diff --name-only | xargs git checkout --", "git ls-files -m | xargs -n 1 git restore",
+    "git grep -l person | xargs sed -i s/x/y/", "rsync -a ../other/ src/", "rsync -a --delete ../empty/ src",
+    "rsync -a --exclude docs ../other/api.py src/", "chmod +x src/api.py", "chmod -R 755 src",
+)  # fmt: skip
+SPREAD_FREE = (
+    "find . -name '*.pyc' -delete", "find docs -delete", "find . -name '*.py'", "find . -name '*.py' -exec cat {} +",
+    "find . -mtime +30 -delete", "find . -maxdepth 1 -name '*.py' -delete", "find . -type d -empty -delete",
+    "git ls-files docs | xargs rm", "git ls-files | xargs cat", "echo docs/guide.md | xargs rm", "ls | xargs echo",
+    "rsync -an ../other/ src/", "rsync -a src/ ../copy/", "rsync -a ../same/ src/", "rsync -a src/ host:/x/",
+    "rsync -a --exclude '*.py' ../other/ src/", "chmod 644 docs/guide.md", "chmod go-w src/api.py",
+)  # fmt: skip
+
+
+def test_what_names_no_file(held: Clone) -> None:
+    """Deletions by a search, by a copy of a folder, by a list: refused where a held file is among them."""
+    agent, beside = Agent(held), held.path.parent
+    for name, text in (("other", "another's\n"), ("same", "the person's\n"), ("empty", None)):
+        (beside / name).mkdir()
+        if text is not None:
+            (beside / name / "api.py").write_text(text)
+    for command in SPREAD:
+        assert "src/api.py is locked by" in agent.shell(command), command
+    for command in SPREAD_FREE:
+        assert agent.shell(command) == "", command
+    held.peer("unlock", "src/api.py")
+    for command in SPREAD:
+        assert agent.shell(command) == "", command
+
+
+# -- the gate itself ----------------------------------------------------------------------------
+OPENED = (
+    "rm .git/hooks/pre-commit", "rm -rf .git/hooks", "rm -f .git/hooks/*", "mv .git/hooks .git/off",
+    "chmod -x .git/hooks/*",
+    "chmod 644 .git/hooks/pre-push", "chmod a-x .git/hooks/pre-commit", "rm -r {repo}/.git/peer",
+    "cd .git && ls; rm -rf ../.git",
+    "echo '' > .git/hooks/pre-commit", "cp /dev/null .git/hooks/pre-commit", "ln -sf /bin/true .git/hooks/pre-commit",
+    'rm "$(git rev-parse --git-path hooks)/pre-commit"', "rm $(git rev-parse --git-dir)/hooks/pre-commit",
+    "git config core.hooksPath /dev/null", "git config --local core.hookspath ''",
+    "git -C {repo} config core.hooksPath x",
+    "git config --global core.hooksPath /x", "git peer uninstall", "git config --unset peer.strict",
+)  # fmt: skip
+CLOSED = (
+    "ls .git/hooks", "cat .git/hooks/pre-commit", "rm .git/hooks/commit-msg", "chmod +x .git/hooks/pre-commit",
+    "chmod 755 .git/hooks/pre-push", "echo 'make lint' >> .git/hooks/pre-commit", "cp .git/hooks/pre-commit /tmp/x",
+    "git config core.hooksPath", "git config --get core.hooksPath", "git config user.name x", "git peer status",
+    "rm .github/hooks/pre-commit", "rm -f .git/index.lock", "git config --list",
+)  # fmt: skip
+
+
+def test_the_gate_is_not_taken_away(held: Clone) -> None:
+    """While others hold something; what does not open it, and a clone where nobody holds anything, are free."""
+    agent = Agent(held)
+    for command in OPENED:
+        why = agent.shell(command.format(repo=held.path))
+        assert "src/api.py is locked by" in why, command
+    for command in CLOSED:
+        assert agent.shell(command) == "", command
+    held.peer("unlock", "src/api.py")
+    for command in OPENED:
+        assert agent.shell(command.format(repo=held.path)) == "", command
+
+
+def test_as_somebody_else(held: Clone) -> None:
+    """A name of the command's own would pass the gate as another's."""
+    agent = Agent(held)
+    held.git("add", "src/api.py")
+    for prefix in ("GIT_PEER_SESSION=person", "env GIT_PEER_SESSION=x", "export GIT_PEER_SESSION=x;"):
+        assert "src/api.py" in agent.shell(f"{prefix} git commit -m x"), prefix
+        assert agent.shell(f"{prefix} git status") == ""
+    assert agent.shell("GIT_PEER_DEBUG=1 git status") == ""
+    held.git("reset", "-q")
+    assert agent.shell("GIT_PEER_SESSION=x git commit -m x") == ""  # nothing of anybody's is staged
+
+
+def test_a_push_past_its_hook(held: Clone) -> None:
+    """To a branch that takes no change of what others hold; a draft, and what changes nothing held, are free."""
+    agent = Agent(held)
+    held.git("commit", "-q", "-am", "sneaked", "--no-verify", env={"GIT_PEER_SESSION": "x"})
+    held.git("remote", "add", "elsewhere", "../nowhere.git", check=False)
+    for command in (
+        "git push --no-verify", "git push --no-verify origin main", "git push --no-veri origin HEAD:main",
+        "git -c core.hooksPath=/dev/null push origin +main", "git push --no-verify --all",
+    ):  # fmt: skip
+        assert "src/api.py" in agent.shell(command), command
+    for command in (
+        "git push", "git push -n origin main", "git push --no-verify origin HEAD:draft", "git push --verify",
+        "git push --no-verify origin HEAD~1:main",
+    ):  # fmt: skip
+        assert agent.shell(command) == "", command

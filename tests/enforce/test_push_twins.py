@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Callable, Mapping
@@ -10,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.enforce.team import Member, Team
+from git_peer.ops.push import STAGE_OVER
+from tests.enforce.team import HELD, Member, Team
 from tests.enforce.test_push import server_hook
+from tests.servers import smart_http
 from tests.world import Clone, Result, start
 
 _OURS = re.compile(r"refs/(heads/peer/|peer/|notes/peer|remotes/origin/peer/)")
@@ -47,6 +50,7 @@ CASES = {
     "porcelain, refused": Case(("--porcelain", "origin", "topic"), AMENDED, status=1),
     "new branch": Case(("origin", "topic"), TOPIC),
     "upstream": Case(("-u", "origin", "topic"), TOPIC),
+    "upstream, dry": Case(("-n", "-u", "origin", "topic"), TOPIC),
     "upstream of what is up to date": Case(("-u", "origin", "topic", "main"), AWAY),
     "upstream of HEAD": Case(("-u", "origin", "HEAD"), (*TOPIC, "switch -q topic")),
     "upstream, long and short": Case(("--set-up", "origin", "topic"), TOPIC),
@@ -151,6 +155,11 @@ def _rows(result: Result) -> list[str]:
     return sorted(" ".join(line.split()) for line in lines if _ROW.fullmatch(line))
 
 
+def _upstreams(result: Result) -> list[str]:
+    """What is said of upstreams."""
+    return sorted(line for line in result.out.splitlines() if "set up to track" in line or "set upstream" in line)
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_twins(team: Team, name: str) -> None:
     case, alice, world = CASES[name], team.alice, team.world
@@ -173,6 +182,7 @@ def test_twins(team: Team, name: str) -> None:
         assert told.status == 1
     assert _state(alice.at, world.remote) == _state(twin, bare.at.path)
     assert _rows(ours) == _rows(told)
+    assert _upstreams(ours) == _upstreams(told)
     for word in ("Everything up-to-date", "Done"):
         assert (word in ours.out + ours.err) == (word in told.out + told.err), (ours, told)
     if case.status:
@@ -292,3 +302,29 @@ def test_submodules(team: Team) -> None:
     alice.peer("push")
     assert _refs(world.folder / "part.git")["refs/heads/main"] == new
     assert world.refs()["refs/heads/main"] == alice.at.head()
+
+
+def test_who_may_not_push_at_all(held: Team) -> None:
+    """A server that takes nothing from this user is told as that, not as a refusal of the log."""
+    alice = held.alice
+    alice.commit(HELD)
+    with smart_http(held.world.folder, writable=False) as server:
+        alice.git("remote", "set-url", "origin", f"{server.url}/remote.git")
+        error = alice.peer("push", "--json", status=1).json()["error"]
+    assert error["code"] == "rejected"
+    assert "403" in error["message"]
+    assert "coordination" not in error["message"] + error["hint"]
+    assert alice.holds() == {HELD}
+
+
+def test_several_branches_of_much_code(team: Team) -> None:
+    """All of it goes ahead, and nothing of that stays."""
+    alice = team.alice
+    for name in ("one", "two"):
+        alice.git("switch", "-q", "-c", name, "main")
+        alice.at.write(f"{name}.bin", os.urandom(STAGE_OVER))
+        alice.commit(f"{name}.bin")
+    alice.peer("push", "origin", "one", "two")
+    refs = team.world.refs()
+    assert {"refs/heads/one", "refs/heads/two"} <= refs.keys()
+    assert not [ref for ref in refs if "stage" in ref]

@@ -86,6 +86,7 @@ def test_the_holders_work_by_a_plain_push(held: Team, kind: str) -> None:
     """Known by its trailer, or by the holder's branch that the server has; else `git peer push` is the way."""
     install(held)
     alice, bob = held.alice, held.bob
+    bob.git("config", "log.follow", "true", cwd=str(held.world.remote))
     if kind == "trailer":
         alice.change(HELD)
         alice.git("commit", "-q", "-a", "-m", "x", "-m", "Peer-Session: alice")

@@ -79,8 +79,8 @@ def test_a_torn_clone_json(held: Team, content: str) -> None:
 def test_a_promise_is_an_error_while_it_is_not_kept(team: Team) -> None:
     bob, remote = team.bob, team.world.refs()
     bob.commit("docs/guide.md")
-    calls = (("lock", "src/api.py"), ("push",), ("sync",))
-    for name, args in zip(("strict", "sign", "requireSigned"), calls, strict=True):
+    calls = (("lock", "src/api.py"), ("push",))
+    for name, args in zip(("sign", "requireSigned"), calls, strict=True):
         bob.git("config", f"peer.{name}", "true")
         told = bob.peer(*args, "--json", status=1).json()["error"]
         assert (told["code"], told["message"]) == ("invalid", f"peer.{name}: this release does not have it")
@@ -89,10 +89,10 @@ def test_a_promise_is_an_error_while_it_is_not_kept(team: Team) -> None:
         assert f"peer.{name}" in Agent(bob.at).edit("src/api.py")
         bob.git("config", f"peer.{name}", "false")
     assert team.world.refs() == remote
-    (bob.at.path / ".git-peer.toml").write_text("strict = true\n")
+    (bob.at.path / ".git-peer.toml").write_text("sign = true\n")
     bob.peer("push")  # what git's settings say counts more
-    bob.git("config", "--unset", "peer.strict")
-    assert "peer.strict" in bob.peer("lock", "src/api.py", status=1).err
+    bob.git("config", "--unset", "peer.sign")
+    assert "peer.sign" in bob.peer("lock", "src/api.py", status=1).err
     bob.peer("status")
 
 

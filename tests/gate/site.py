@@ -14,6 +14,7 @@ from typing import Any
 
 from git_peer import layout
 from git_peer.core.target import glob as globs
+from git_peer.hooks.blocks import GATED
 
 ROOT = Path(__file__).resolve().parents[2]
 GATE = ROOT / "git_peer" / "hooks" / "gate_start.py"
@@ -101,7 +102,7 @@ class Site:
             "@PYTHON@": shlex.quote(python or str(recorder)), "@GATE@": shlex.quote(str(GATE)),
             "@GITPEER@": shlex.quote(str(cli)),
         }  # fmt: skip
-        for source in (ROOT / "hooks").iterdir():
+        for source in (ROOT / "hooks" / name for name in GATED):
             text = source.read_text()
             for word, value in words.items():
                 text = text.replace(word, value)

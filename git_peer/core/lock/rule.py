@@ -36,6 +36,12 @@ _LOCK: dict[str, type] = {"id": str, "target": dict, "mode": str, "sid": str, "s
 _FENCE: dict[str, type] = {"id": str, "target": dict, "token": int}
 _HOLDER: dict[str, type] = {"sid": str, "session": str, "token": int}
 _LOST: dict[str, type] = {"lock": str, "target": dict, "token": int}
+NEEDED, FREE = (
+    "peer-lock",
+    "peer-free",
+)  # git's attributes of a path: changed only under a lock; never locked nor refused
+_AT_ONCE = 1 << 16  # characters of paths that one git is asked about
+REQUIRED = "required"  # why: the path wants a lock of whoever changes it
 _ABOUT: dict[str, type] = {"id": str, "target": dict}
 _TARGET: dict[str, type] = {"kind": str}
 _DEBATE: dict[str, type] = {"id": str, "last": int}
@@ -103,6 +109,29 @@ def owns(me: Mapping[str, Any], session: Mapping[str, Any]) -> bool:
     return session.get("gitdir", "") == me["gitdir"] and (
         me["name"] is None or naming.bears(session["name"], me["name"], me["clone"], me["gitdir"])
     )
+
+
+# -- attributes ---------------------------------------------------------------------------------
+def asked(paths: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """The git commands that tell the attributes of paths, as the index has them."""
+    rest = list(paths)
+    while rest:
+        some, size = 0, 0
+        while some < len(rest) and (not some or size < _AT_ONCE):
+            size += len(rest[some]) + 1
+            some += 1
+        yield "check-attr", "--cached", "-z", NEEDED, FREE, "--", *rest[:some]
+        rest = rest[some:]
+
+
+def told(out: str) -> dict[str, set[str]]:
+    """Path → its attributes, by what one of those commands says."""
+    words = out.split("\0")
+    found: dict[str, set[str]] = {}
+    for path, name, value in zip(words[::3], words[1::3], words[2::3], strict=False):
+        if value not in ("unspecified", "unset"):
+            found.setdefault(path, set()).add(name)
+    return found
 
 
 # -- which records speak of a path ----------------------------------------------------------------
@@ -329,6 +358,43 @@ def _about(against: Record) -> Record:
     """The target of a lock that stands against something, or of what was lost; a dispute is never of lines."""
     found: Record = (against["lock"] or {}).get("target") or against.get("lost", {})
     return found
+
+
+def unheld(
+    reader: Reader,
+    paths: Iterable[str],
+    me: Mapping[str, Any],
+    clock: Clock,
+    tentative: Iterable[Mapping[str, Any]],
+) -> list[Record]:
+    """What stands against a change by `me` of paths that want a lock of whoever changes them; as judge() gives it."""
+    paths = list(dict.fromkeys(paths))
+    folds = folding(reader)
+    sessions = _Sessions(reader)
+    held: set[str] = set()
+
+    def weigh(path: str, lock: Record, holder: Record | None) -> None:
+        live = (
+            holder is not None
+            and lock.get("state") != "pending"
+            and clock.standing(holder, lock["ttl"]) != clocks.LAPSED
+        )
+        if live and holder is not None and owns(me, holder):
+            held.add(path)
+
+    for path, lock in concerning(reader, layout.T_LOCKS, paths, folds):
+        weigh(path, lock, sessions.run(checked(lock, _LOCK, f"lock {lock['id']}")))
+    for marker in tentative:
+        for lock in marker.get("locks", ()):
+            kind, where = place(checked(lock, _LOCK, "a tentative marker")["target"])
+            for path in paths:
+                if touches(kind, where, path, folds):
+                    weigh(path, lock, marker["session"])
+    return [
+        {"path": path, "why": REQUIRED, "lock": None, "session": None, "expires": 0}
+        for path in paths
+        if path not in held
+    ]
 
 
 def _fences(

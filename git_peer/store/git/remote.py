@@ -21,7 +21,7 @@ from git_peer.store.git.repo import common_of
 
 _WHOLE_HISTORY = "--depth=2147483647"  # git's own word for: no end
 # What git says itself of a push: it is told as our error, or by its refs.
-_OWN_WORDS = re.compile(rb"(?:error|fatal|hint|warning): |To |Everything up-to-date|branch '|\s*$| [-+=*! ] ")
+_OWN_WORDS = re.compile(rb"(?:error|fatal|hint): |To |Everything up-to-date|branch '|\s*$| [-+=*! ] ")
 _NOT_ASCII = re.compile(rb"\\(?:37777777([67][0-7]{2})|([23][0-7]{2}))")  # a byte as traces have it, signed or not
 
 
