@@ -26,6 +26,7 @@ _HOLE = "\0"  # what an f-string puts in
 
 def problem(said: str) -> str:
     """What is wrong with `git peer …` as a text has it; "" where nothing is."""
+    said = said.rstrip("\\")  # of a shell that quotes the mark behind it
     said = re.sub(r"\s(#|&&|\|\||>|;|\||→).*", "", said.replace("\\\n", " ")).strip(" .")
     try:
         words = shlex.split(said.replace("…", "").replace("'", '"') if said.count("'") % 2 else said)[2:]

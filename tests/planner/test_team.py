@@ -34,6 +34,7 @@ def test_questions_are_answered_by_another_clone(pair: tuple[Clone, Clone], api:
     assert "asks you" not in two.peer("status", "--json").out
     mine = two.peer("plan", "questions", "--for", "ben", "--json").json()["questions"]
     assert [q["text"] for q in mine] == ["Which database?", "By when?"]
+    two.peer("session", "start", as_="eve")
     assert [q["text"] for q in two.peer("plan", "questions", "--for", "eve", "--json").json()["questions"]] == [
         "By when?"
     ]
