@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ class Server:
     """The process that forks. It ends with this one, for then its socket closes."""
 
     def __init__(self, kind: str) -> None:
-        """`kind` is "light" or "whole"."""
+        """`kind` is "light", "whole" or "planner"."""
         self.at_start = _at_start(os.environ)
         self._asking = threading.Lock()  # tests start commands in threads; an ask is two messages
         self.control, theirs = socket.socketpair()
@@ -76,6 +77,8 @@ def server_for(argv: Sequence[str]) -> Server:
         elif not word.startswith("-"):
             command = word
             break
+    if command == "plan" and next(words, "") in ("new", "replan") and find_spec("anthropic"):
+        return server("planner")
     return server("light" if not command or command in server("light").light else "whole")
 
 

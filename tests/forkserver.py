@@ -1,9 +1,10 @@
 """Runs `python -P -m git_peer` as forks of a process that has everything imported: a twentieth of a start's price.
 
-Started with a Unix socket as its stdin and "whole" or "light", with or without pygit2. forked.py is the other side: it
-first gets a line, the JSON list of the commands that can do with "light". An ask is a length of eight bytes, sent with
-five descriptors (folder, stdin, stdout, stderr, report), and that much JSON: {"argv", "env", "umask"}. On `report` the
-fork writes a line with its process id as soon as it can take signals, and the server one with its exit status.
+Started with a Unix socket as its stdin and "whole" or "light", with or without pygit2, or "planner", with pygit2 and
+the planner's SDK. forked.py is the other side: it first gets a line, the JSON list of the commands that can do with
+"light". An ask is a length of eight bytes, sent with five descriptors (folder, stdin, stdout, stderr, report), and that
+much JSON: {"argv", "env", "umask"}. On `report` the fork writes a line with its process id as soon as it can take
+signals, and the server one with its exit status.
 
 A fork is a process as a fresh interpreter would be: of this server, which runs no command itself, it keeps nothing but
 modules; it begins as `-m` does, at runpy, and ends as the interpreter does: threads, atexit, buffers.
@@ -185,7 +186,9 @@ def serve(control: socket.socket) -> Ask | None:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # ^C ends whoever asks, and then this
-    preload(sys.argv[1] == "whole")
+    preload(sys.argv[1] != "light")
+    if sys.argv[1] == "planner":
+        importlib.import_module("anthropic")  # a second, which each of its commands would take
     gc.collect()
     gc.freeze()  # a fork that looks for garbage would copy all of this
     given = socket.socket(fileno=os.dup(0))
