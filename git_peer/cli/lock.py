@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import click
+import msgspec
 
 from git_peer.cli import _targets
 from git_peer.cli._output import Call, Reply, table
@@ -84,9 +85,11 @@ def lock_command(
 
         done = tentative.take(peer, wish)
         peer.warned += behind.of(peer, wanted)
+        done["builds_on"] = [one for one in peer.warned if one["code"] == "pending"]
         return Reply({**done, "guarantee": "tentative"}, _granted(done["locks"]), network=True, wrote=True)
     done = peer.take(wish)
     peer.warned += behind.of(peer, wanted)
+    done["builds_on"] = [one for one in peer.warned if one["code"] == "pending"]
     return Reply(done, _granted(done["locks"]), network=True, wrote=True)
 
 
@@ -126,6 +129,7 @@ def _changed(call: Call) -> list[str]:
 @click.option("--id", "ids", multiple=True, metavar="ID", help="The lock of this id; may be repeated.")
 @click.option("--force", is_flag=True, help="Break another's lock. A person's right; needs --reason.")
 @click.option("--reason", metavar="TEXT", help="Why it is broken; its holder reads it.")
+@click.option("--pending", is_flag=True, help="I am done: refuse nobody, and end when my branch's work has landed.")
 def unlock_command(
     call: Call,
     given: tuple[str, ...],
@@ -135,8 +139,15 @@ def unlock_command(
     ids: tuple[str, ...],
     force: bool,
     reason: str | None,
+    pending: bool,
 ) -> Reply:
-    """Give locks back: exact targets, as they were taken."""
+    """Give locks back: exact targets, as they were taken.
+
+    With --pending what your branch has changed and not landed waits for that: it refuses nobody, and whoever locks the
+    path next is told of your branch.
+    """
+    if pending and force:
+        raise PeerError("usage", "--force breaks another's lock; --pending is a word about one's own", "")
     if force and not reason:
         raise PeerError("usage", "--force wants --reason", "the holder is told why")
     texts = _targets.listed(given, source, nul)
@@ -152,14 +163,19 @@ def unlock_command(
     left = [t for t in wanted if targets.show(t) not in {view["target"] for view in dropped}]
     done: dict[str, Any] = {"released": []}
     if left or ids or everything:
-        done = peer.run(
-            commands.Release(
-                me=peer.me, targets=tuple(left), ids=ids, all=everything, force=given_text(reason) if force else None
-            )
+        wanted_by = commands.Release(
+            me=peer.me, targets=tuple(left), ids=ids, all=everything, force=given_text(reason) if force else None
         )
-    released = [*dropped, *done["released"]]
-    text = [f"Unlocked {view['target']}." for view in released] or "Nothing was locked."
-    return Reply({"released": released}, text, network=True, wrote=True)
+        if pending:
+            from git_peer.ops import unlanded
+
+            wanted_by = msgspec.structs.replace(wanted_by, pending=True, **unlanded.for_end(peer))
+        done = peer.run(wanted_by)
+    released, waiting = [*dropped, *done["released"]], done.get("pending", [])
+    text = [f"Unlocked {view['target']}." + (" Nothing of it is left to land." if pending else "") for view in released]
+    text += [f"{view['target']} is pending until {view['branch'] or 'its work'} has landed." for view in waiting]
+    data = {"released": released, **({"pending": waiting} if pending else {})}
+    return Reply(data, text or "Nothing was locked.", network=True, wrote=True)
 
 
 @command("locks")
@@ -172,12 +188,20 @@ def locks_command(call: Call, given: tuple[str, ...], source: str | None, nul: b
     peer = call.peer(once=True)
     among: list[Target] = _targets.parsed(peer.repo, _targets.listed(given, source, nul))
     found = peer.locks(among, mine)
-    rows = [
-        [v["target"], v["session"], v["mode"], v["state"] if v["live"] else "lapsed", v["expires_at"], v["reason"]]
-        for v in found
-    ]
+    rows = [[v["target"], v["session"], v["mode"], _standing(v), v["expires_at"], v["reason"]] for v in found]
     text = table(rows, ["TARGET", "SESSION", "MODE", "STATE", "UNTIL", "REASON"])
     return Reply({"locks": found}, text or "Nothing is locked.")
+
+
+def _standing(view: dict[str, Any]) -> str:
+    """What a lock's state is in words: of a pending one also where its work is, and how much of it has landed."""
+    if view["state"] != "pending":
+        return str(view["state"] if view["live"] else "lapsed")
+    landing = view.get("landing", {})
+    part = f", {landing['done']} of {landing['of']} landed" if landing.get("done") else ""
+    where = f" on {view['branch']}" if view["branch"] else ""
+    gone = ", its branch is gone" if landing.get("gone") else ""
+    return f"pending{where}{part}{gone}"
 
 
 @command("check")

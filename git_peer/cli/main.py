@@ -29,6 +29,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "unlock": ("lock", "Give locks back"),
     "locks": ("lock", "What is locked"),
     "check": ("lock", "Whether paths may be changed by this session"),
+    "verify": ("ci", "Whether a range of commits may land: for CI"),
+    "landed": ("ci", "End the locks whose work has landed: for CI"),
     "plan": ("plan", "The plan: show, check, import, export"),
     "phase": ("phase", "The phases of the plan, and their merge points"),
     "task": ("task", "The tasks of the plan: add, claim, hand in, accept"),

@@ -25,6 +25,7 @@ def sync_command(call: Call) -> Reply:
     noting.carry(peer)
     tentative.named(peer, done["lost"])
     lines = [f"{done['fetched']} new commits of the log, {done['pushed']} tentative commands pushed."]
+    lines += [f"The work of {one['session']} on {one['target']} has landed: unlocked." for one in done["landed"]]
     if done["lost"]:
         names = "; ".join(f"{loss['command']}: {loss['why']}" for loss in done["lost"])
         raise PeerError("lost", names, "lock something else, or ask the holder", **done)

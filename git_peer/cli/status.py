@@ -40,11 +40,20 @@ def status_command(call: Call) -> Reply:
     }
     where = f"{log.mode} log" + (f" on {peer.remote.name}" if peer.remote else "")
     lines = [f"{where}, height {log.height}; you are {peer.name}."]
-    lines.append(f"{len(live)} live session{'s' * (len(live) != 1)}, {len(held)} lock{'s' * (len(held) != 1)}.")
+    waiting = sum(view["state"] == "pending" for view in held)
+    pending = f", {waiting} of them pending" if waiting else ""
+    lines.append(
+        f"{len(live)} live session{'s' * (len(live) != 1)}, {len(held)} lock{'s' * (len(held) != 1)}{pending}."
+    )
     for view in held[:20]:
         mine = "yours" if view["session"] == peer.name else view["session"]
         why = f" ({view['reason']})" if view["reason"] else ""
-        lines.append(f"  {view['target']}  {mine}, until {view['expires_at']}{why}")
+        until = (
+            f"pending on {view['branch'] or 'its work'}"
+            if view["state"] == "pending"
+            else f"until {view['expires_at']}"
+        )
+        lines.append(f"  {view['target']}  {mine}, {until}{why}")
     if len(held) > 20:
         lines.append(f"  and {len(held) - 20} more: git peer locks")
     for task in working[:20]:

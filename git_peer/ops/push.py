@@ -15,6 +15,7 @@ from typing import Any
 from git_peer import layout
 from git_peer.core.errors import PeerError
 from git_peer.core.lock.landing import RefUpdate
+from git_peer.core.lock.record import Work
 from git_peer.core.rules import decide as commands
 from git_peer.hooks import watch
 from git_peer.ops import notes as noting
@@ -269,7 +270,21 @@ class Push:
             landed=landing[0].local if landing else "",
             atomic=together,
             keep=keep,
+            work=self._unlanded(updates, branch),
         )
+
+    def _unlanded(self, updates: Sequence[Update], landing: str) -> Work | None:
+        """What goes out on the branch that one is on, and does not land with it, as far as one's locks cover it."""
+        here = ("HEAD", f"refs/heads/{self.peer.me.branch}")
+        at = next(
+            (u for u in updates if u.local and u.local_ref in here and u.remote_ref.startswith("refs/heads/")), None
+        )
+        if at is None or at.remote_ref == landing:
+            return None
+        from git_peer.ops import unlanded
+
+        held = unlanded.mine(self.peer)
+        return unlanded.of(self.peer, held, at.local, at.remote_ref.removeprefix("refs/heads/"), True) if held else None
 
     def _dirty(self) -> list[str]:
         if self.peer.repo.top is None:

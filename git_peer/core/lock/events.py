@@ -8,7 +8,7 @@ from git_peer import layout
 from git_peer.core.errors import Malformed
 from git_peer.core.lock import fence as fences
 from git_peer.core.lock import record as locks
-from git_peer.core.lock.record import Lock
+from git_peer.core.lock.record import Lock, Work
 from git_peer.core.log.state import Event, State
 from git_peer.core.session import expiry
 from git_peer.core.session import record as sessions
@@ -38,6 +38,7 @@ class LockTake(Event, tag="lock.take", frozen=True, kw_only=True):
     task: str = ""
     head: str = ""
     blobs: dict[str, str] = msgspec.field(default_factory=dict)
+    onto: str = ""
 
     def apply(self, state: State, height: int, index: int) -> None:
         """A grant: nothing held by others stands against it."""
@@ -62,6 +63,7 @@ class LockTake(Event, tag="lock.take", frozen=True, kw_only=True):
             at=self.at,
             head=self.head,
             blobs=self.blobs,
+            onto=self.onto,
         )
         where = locks.place(lock.id, lock.target)
         if state.read(locks.pointer(self.by, self.id)) is not None:
@@ -102,7 +104,7 @@ class LockRenew(LockChange, tag="lock.renew", frozen=True, kw_only=True):
 
     def apply(self, state: State, height: int, index: int) -> None:
         """The owner's new terms; a change to exclusive needs that nobody stands against it."""
-        lock = _find(state, self.by, self.lock)
+        lock = find(state, self.by, self.lock)
         session = sessions.acting(state, self)
         if lock.sid != session.sid:
             raise Malformed(f"{self.by} does not hold {self.lock}")
@@ -132,7 +134,7 @@ class LockRelease(LockChange, tag="lock.release", frozen=True, kw_only=True):
     def apply(self, state: State, height: int, index: int) -> None:
         """The owner's word; a landing is noted at the fences of who lost the path before."""
         lock = owned(state, self, self.lock)
-        _remove(state, lock)
+        remove(state, lock)
         sessions.touch(state, self, height)
         if self.landed:
             fences.landed(state, lock.target, lock.sid, self.landed)
@@ -149,7 +151,7 @@ class LockExpire(LockChange, tag="lock.expire", frozen=True, kw_only=True):
 
     def apply(self, state: State, height: int, index: int) -> None:
         """The evidence must fit what the log knows of the holder."""
-        lock = _find(state, self.holder, self.lock)
+        lock = find(state, self.holder, self.lock)
         expiry.check(self.evidence, locks.holder_of(state, lock), lock.ttl, self, state)
         _lose(state, self, lock, height)
 
@@ -164,7 +166,7 @@ class LockPreempt(LockChange, tag="lock.preempt", frozen=True, kw_only=True):
 
     def apply(self, state: State, height: int, index: int) -> None:
         """Strictly higher, and within what the taker's kind may have."""
-        lock, actor = _find(state, self.holder, self.lock), sessions.acting(state, self)
+        lock, actor = find(state, self.holder, self.lock), sessions.acting(state, self)
         if not lock.priority < self.priority <= (AGENT_CEILING if actor.agent else PERSON_CEILING):
             raise Malformed(f"priority {self.priority} does not outrank {lock.priority}")
         _lose(state, self, lock, height)
@@ -180,11 +182,17 @@ class LockBreak(LockChange, tag="lock.break", frozen=True, kw_only=True):
     reason: str
 
     def apply(self, state: State, height: int, index: int) -> None:
-        """Force, by name."""
-        _lose(state, self, _find(state, self.holder, self.lock), height)
+        """Force, by name. Nobody loses what is pending: it was held no more."""
+        pending = locks.waiting(state, self.holder, self.lock)
+        if pending is not None:
+            remove(state, pending)
+            sessions.touch(state, self, height)
+        else:
+            _lose(state, self, find(state, self.holder, self.lock), height)
 
 
-def _find(state: State, holder: str, ident: str) -> Lock:
+def find(state: State, holder: str, ident: str) -> Lock:
+    """The lock `ident` that the session `holder` holds."""
     lock = locks.by_pointer(state, holder, ident)
     if lock is None:
         raise Malformed(f"{holder} holds no lock {ident}")
@@ -202,9 +210,25 @@ def owned(state: State, event: Event, ident: str) -> Lock:
                 lock = lock or locks.by_pointer(state, other, ident)
     if lock is None:
         lock = _of_finished_task(state, ident)
+    if lock is None:
+        lock = _pending(state, actor, ident)
+        if lock is not None:
+            return lock
     if lock is None or (lock.session == actor.name and lock.sid != actor.sid):
         raise Malformed(f"{event.by} owns no lock {ident}")
     return lock
+
+
+def _pending(state: State, actor: sessions.Session, ident: str) -> Lock | None:
+    """A pending lock that is the actor's: by its sid, or by where its session was and what it was called."""
+    for name in state.entries(layout.T_WAITING) or ():
+        lock = locks.waiting(state, name, ident)
+        if lock is None:
+            continue
+        there = lock.work is not None and (lock.work.clone, lock.work.gitdir) == (actor.clone, actor.gitdir)
+        if lock.sid == actor.sid or (there and (actor.default or actor.name == lock.session)):
+            return lock
+    return None
 
 
 class _Task(msgspec.Struct):
@@ -223,12 +247,28 @@ def _of_finished_task(state: State, ident: str) -> Lock | None:
     return None
 
 
-def _remove(state: State, lock: Lock) -> None:
-    state.delete(locks.place(lock.id, lock.target))
-    state.delete(locks.pointer(lock.session, lock.id))
+def remove(state: State, lock: Lock) -> None:
+    """Take a lock out of the tree, held or pending, with what is kept of its work."""
+    keep(state, lock.id, lock.work, None)
+    if lock.state == "pending":
+        state.delete(locks.place(lock.id, lock.target, layout.T_PENDING))
+        state.delete(locks.pointer(lock.session, lock.id, layout.T_WAITING))
+    else:
+        state.delete(locks.place(lock.id, lock.target))
+        state.delete(locks.pointer(lock.session, lock.id))
+
+
+def keep(state: State, ident: str, old: Work | None, new: Work | None) -> None:
+    """Have the tree keep the blobs by which a lock's work is told, in place of those of earlier work."""
+    wanted = new.blobs if new is not None else ()
+    for blob in old.blobs if old is not None else ():
+        if blob not in wanted:
+            state.delete(f"{layout.T_KEPT}/{ident}/{blob}")
+    for blob in wanted:
+        state.write(f"{layout.T_KEPT}/{ident}/{blob}", layout.Linked(blob.encode()))
 
 
 def _lose(state: State, event: Event, lock: Lock, height: int) -> None:
-    _remove(state, lock)
+    remove(state, lock)
     sessions.touch(state, event, height)
     fences.lost(state, lock.id, lock.target, lock.sid, lock.session, lock.token, event.at)

@@ -47,7 +47,8 @@ class Scene(msgspec.Struct, frozen=True):
     skew: int = 60
     ttl_agent: int = 1800
     ttl_person: int = 28800
-    ttl_max: int = 86400
+    ttl_max: int = 14 * 86400
+    pending_ttl: int = 14 * 86400
     agents_may_force: bool = False
     clock_trusted: bool = True  # False: more than five minutes off the others; steals by watching only
     seen: Mapping[str, Mapping[str, int]] = msgspec.field(default_factory=dict)
