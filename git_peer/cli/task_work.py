@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from git_peer.cli import _tasks
 from git_peer.cli._output import Call, Reply
@@ -79,8 +80,16 @@ def review(call: Call, ident: str, rev: str, note: str) -> Reply:
     from git_peer.ops import acceptance as accepting
 
     commit = accepting.commit(peer, rev)
-    done = peer.run(Move(me=peer.me, task=ident, status="review", note=given_text(note) or "", commit=commit))
-    return Reply(done, f"Handed in {_tasks.in_words(done['task'])} at {commit[:12]}.", network=True, wrote=True)
+    from git_peer.ops import unlanded
+
+    move = Move(me=peer.me, task=ident, status="review", note=given_text(note) or "", commit=commit)
+    done = peer.run(msgspec.structs.replace(move, **unlanded.for_end(peer)))
+    lines = [f"Handed in {_tasks.in_words(done['task'])} at {commit[:12]}.", *_waiting(done)]
+    return Reply(done, lines, network=True, wrote=True)
+
+
+def _waiting(done: dict[str, Any]) -> list[str]:
+    return [f"{one['target']} is pending until its work has landed." for one in done.get("pending", ())]
 
 
 @command("result")
@@ -124,8 +133,13 @@ def _mover(name: str, status: str, doc: str, needs_note: bool = False, force: bo
         peer = call.peer(writing=True)
         to = status or _reopened(_tasks.named(call, ident))
         why = _forced(force, reason)
-        done = peer.run(Move(me=peer.me, task=ident, status=to, note=given_text(note) or "", force=why))
-        return Reply(done, _tasks.in_words(done["task"]), network=True, wrote=True)
+        moved = Move(me=peer.me, task=ident, status=to, note=given_text(note) or "", force=why)
+        if to == "done":
+            from git_peer.ops import unlanded
+
+            moved = msgspec.structs.replace(moved, **unlanded.for_end(peer))
+        done = peer.run(moved)
+        return Reply(done, [_tasks.in_words(done["task"]), *_waiting(done)], network=True, wrote=True)
 
     run.__doc__ = doc
     decorated: Any = _note(run)

@@ -226,11 +226,12 @@ class Look:
         self._kept.setdefault(lock.id, {"work": key})
         self._kept[lock.id][ref] = {"tip": tip, "merged": merged, "tally": _plain(tally)}
         verdict = search.verdict(tally, lambda path: self.history.content(tip, path))
-        if merged and verdict.how not in (rule.LANDED, rule.OTHER):
-            verdict = self._of_merge(search, work, merged, tip)
-        elif merged:
-            verdict = verdict._replace(how=rule.LANDED)
-        return verdict
+        if not merged or verdict.how == rule.LANDED:
+            return verdict
+        whole = self._of_merge(search, work, merged, tip)
+        if verdict.how == rule.OTHER:  # the merge left it out, and another made the same
+            return verdict if whole.how == rule.BURIED else verdict._replace(how=rule.LANDED)
+        return whole
 
     def _start(self, lock: Lock, work: Work, tip: str) -> str:
         """Where the integration branch stood at the grant, or what it still has of that."""

@@ -112,6 +112,8 @@ def _told(
          rule.LANDED, "c2"),
         ([(NEW, False)], rule.OTHER, "c0"),  # another's, and it stands
         ([(NEW, False), (OLD, False)], rule.PENDING, ""),  # another's, who took it back
+        ([(NEW, False), (NEW.replace(b"line 1\n", b"line one\n"), False)], rule.OTHER, "c0"),  # built upon
+        ([(NEW, False), (NEW.replace(b"line two", b"line 2"), False)], rule.PARTLY, "c0"),
         ([(NEW, True), (OLD, False)], rule.LANDED, "c0"),  # ours, and somebody reverted it
         ([(NEW.replace(b"line two", b"line  two"), True)], rule.LOOK, "c0"),
         ([(NEW.replace(b"two\n", b"two\r\n").replace(b"nine\n", b"nine\r\n"), True)], rule.LOOK, "c0"),
@@ -167,8 +169,10 @@ def test_several_paths_that_cross_at_one_commit() -> None:
         search.follow(tally, steps)
         return search.verdict(tally, lambda path: old)  # all of it was reverted since
 
-    assert after(Step("c0", {"a": (old, new), "b": (old, other)})).how == rule.LANDED
-    assert after(Step("c0", {"a": (old, new)}), Step("c1", {"b": (old, other)})).how == rule.PENDING
+    back = Step("c2", {"a": (new, old), "b": (other, old)})
+    assert after(Step("c0", {"a": (old, new), "b": (old, other)}), back).how == rule.LANDED
+    assert after(Step("c0", {"a": (old, new)}), Step("c1", {"b": (old, other)})).how == rule.OTHER
+    assert after(Step("c0", {"a": (old, new)}), Step("c1", {"b": (old, other)}), back).how == rule.PENDING
 
 
 def test_a_file_that_moved() -> None:

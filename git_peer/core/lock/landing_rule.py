@@ -14,7 +14,7 @@ from git_peer.core.lock.push_rule import Content
 NOTHING = "nothing"  # the work comes to no change
 LANDED = "landed"
 CHANGED = "changed"  # merged by id, and its content is not what the merge alone would have made
-OTHER = "other"  # another's commit brought the same content, and it stands
+OTHER = "other"  # another's commit brought the same content, and nobody took it back
 LOOK = "look"  # something much like it has landed: its holder decides
 PARTLY = "partly"
 BURIED = "buried"  # merged by id, and the merge took nothing of it
@@ -78,6 +78,7 @@ class Hunk(NamedTuple):
     start: int = 0
     end: int = 0
     lines: Lines = ()
+    at: int = 0  # where they begin in the new text
 
 
 Tally = dict[str, list["Found | None"]]  # path → where each of its hunks landed
@@ -97,7 +98,7 @@ class Search:
         if before is None or after is None or old is None or new is None:
             return [Hunk("whole")]
         edits = self._texts.edits(before, after) if before[1] != after[1] else ()
-        found = [Hunk("lines", a, b, new[c:d]) for a, b, c, d in edits]
+        found = [Hunk("lines", a, b, new[c:d], c) for a, b, c, d in edits]
         return found if before[0] == after[0] else [Hunk("mode"), *found]
 
     def empty(self) -> Tally:
@@ -119,17 +120,23 @@ class Search:
             return False
         if hunk.kind == "mode":
             return there[0] == after[0]
-        text, base = self._texts.lines(there), self._texts.lines(before)
-        if text is None or base is None or not set(hunk.lines).issubset(text):
+        return self._adds_nothing(before, hunk.start, hunk.end, hunk.lines, there)
+
+    def _adds_nothing(self, old: Content, start: int, end: int, lines: Lines, there: Content) -> bool:
+        """Whether lines in place of [start, end) of a text, merged into another text of it, change nothing there.
+
+        A three-way merge of one hunk: it meets those changes of the other side that touch it, and is the same as they
+        are, or conflicts; where it meets none, it goes in.
+        """
+        text, base = self._texts.lines(there), self._texts.lines(old)
+        if text is None or base is None or not set(lines).issubset(text):
             return False
-        # A three-way merge of one hunk: it meets those changes of the other side that touch it, and is the same as
-        # they are, or conflicts; where it meets none, it goes in.
-        near = [one for one in self._texts.edits(before, there) if one[0] <= hunk.end and hunk.start <= one[1]]
+        near = [one for one in self._texts.edits(old, there) if one[0] <= end and start <= one[1]]
         if not near:
             return False
-        low, high = min(hunk.start, near[0][0]), max(hunk.end, near[-1][1])
+        low, high = min(start, near[0][0]), max(end, near[-1][1])
         stands = text[near[0][2] - (near[0][0] - low) : near[-1][3] + (high - near[-1][1])]
-        return stands == base[low : hunk.start] + hunk.lines + base[hunk.end : high]
+        return stands == base[low:start] + lines + base[end:high]
 
     # -- looking for it ---------------------------------------------------------------------------------
     def begin(self, tally: Tally, commit: str, there: Callable[[str], Content]) -> None:
@@ -143,6 +150,11 @@ class Search:
         """Note what each commit brings, oldest first."""
         for step in steps:
             touched = [path for path in self.paths if path in step.changes]
+            for path in touched:
+                for number, had in enumerate(tally[path]):
+                    unsigned = had is not None and not had.ours and not had.look
+                    if unsigned and self._is_gone(path, number, step.changes[path][1]):
+                        tally[path][number] = None
             came: dict[tuple[str, int], Found] = {}
             for path in touched:
                 before, after = step.changes[path]
@@ -188,6 +200,25 @@ class Search:
                 return True
         return False
 
+    def _is_gone(self, path: str, number: int, there: Content) -> bool:
+        """Whether what another brought was taken back; later work on top of it leaves its lines in place."""
+        if self.holds(path, number, there):
+            return False
+        before, after = self.paths[path]
+        hunk = self.hunks[path][number]
+        text, base = self._texts.lines(there), self._texts.lines(before)
+        if hunk.kind == "mode" or text is None or after is None:
+            return True
+        if there == before:
+            return True
+        if hunk.kind == "lines" and base is not None:
+            old = base[hunk.start : hunk.end]
+            if self._adds_nothing(after, hunk.at, hunk.at + len(hunk.lines), old, there):
+                return True
+        wanted = hunk.lines if hunk.kind == "lines" else self._texts.lines(after) or ()
+        distinct = {line for line in wanted if _is_distinct(line) and line not in (base or ())}
+        return not distinct.issubset(text) or (hunk.kind == "whole" and not distinct)
+
     def _is_distinct(self, content: Content) -> bool:
         lines = self._texts.lines(content)
         return lines is None or any(_is_distinct(line) for line in lines)
@@ -197,18 +228,14 @@ class Search:
         """What became of the work, by what was found and what stands there now."""
         if not self.paths:
             return Verdict(NOTHING)
-        every = [(path, number, one) for path, found in tally.items() for number, one in enumerate(found)]
-        done = [
-            (path, one)
-            for path, number, one in every
-            if one is not None and not one.look and (one.ours or self.holds(path, number, there(path)))
-        ]
+        every = [(path, one) for path, found in tally.items() for one in found]
+        done = [(path, one) for path, one in every if one is not None and not one.look]
         commit = done[-1][1].commit if done else ""
         if len(done) == len(every):
             gone = all(there(path) == one.before for path, one in done)
             ours = any(one.ours for _, one in done)
             return Verdict(LANDED if ours else OTHER, commit, len(done), len(every), reverted=ours and gone)
-        looks = [one for _, _, one in every if one is not None and one.look]
+        looks = [one for _, one in every if one is not None and one.look]
         if looks and len(looks) + len(done) == len(every):
             return Verdict(LOOK, looks[-1].commit, len(done), len(every))
         return Verdict(PARTLY if done else PENDING, commit, len(done), len(every))
