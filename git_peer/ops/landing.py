@@ -396,7 +396,10 @@ def settle(peer: Peer, patience: float, write: bool = True, deepen: bool = False
 
     `only`: on this integration branch.
     """
-    seen = Look(peer, patience, deepen, only).seen()
+    look = Look(peer, patience, deepen, only)
+    if only and not look.gates.lands(HEADS + only.removeprefix(HEADS)):
+        raise PeerError("not_found", f"{only} is no integration branch here", "peer.integration names them")
+    seen = look.seen()
     if not seen:
         return {"released": [], "waiting": [], "notices": []}
     state = peer.state

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import msgspec
 
 from git_peer.core.errors import PeerError
+from git_peer.core.lock import record as locks
 from git_peer.core.session import record as sessions
 from git_peer.core.session.record import Session
-from git_peer.ops import destination
+from git_peer.ops import destination, outgoing
 from git_peer.ops.destination import HEADS
+from git_peer.ops.makers import as_session
 from git_peer.ops.peer import Peer
 from git_peer.ops.span import Span
 from git_peer.store.git.history import History, Missing
 from git_peer.store.git.remote import run
 from git_peer.store.git.repo import Repo
 
+_FETCHED = 200  # commits that are asked for by their ids
 _DEEPER = (100, 1000, 0)  # commits by which a shallow clone is deepened, one after the other; 0: all the way
 
 
@@ -39,10 +41,31 @@ def judge(peer: Peer, home: Repo, revision: str, head_ref: str) -> list[dict[str
 
 
 def _whose(peer: Peer, head_ref: str) -> list[Session | None]:
-    """The sessions of a branch; [None] where no session is on it."""
+    """The sessions of a branch, by where they are, what they pushed, and the work under their locks; else [None]."""
     name = head_ref.removeprefix(HEADS)
-    found: list[Session | None] = [one for one in sessions.all_of(peer.state) if name and one.branch == name]
+    pushed = outgoing.pushed(peer) if name else {}
+    under = {lock.sid for lock in locks.all_of(peer.state) if lock.work is not None and lock.work.branch == name}
+    found: list[Session | None] = [
+        one
+        for one in sessions.all_of(peer.state)
+        if name and (one.branch == name or one.sid in under or HEADS + name in pushed.get(one.sid, {}))
+    ]
     return found or [None]
+
+
+def _tips(peer: Peer, history: History) -> dict[str, list[str]]:
+    """sid → the commits that a session is known to stand on: what it pushed, and the work under its locks.
+
+    They are fetched where they are not here: a merge or a squash of them is the holder's work.
+    """
+    found = {sid: list(refs.values()) for sid, refs in outgoing.pushed(peer).items()}
+    for lock in locks.all_of(peer.state):
+        if lock.work is not None:
+            found.setdefault(lock.sid, []).append(lock.work.commit)
+    missing = sorted({tip for tips in found.values() for tip in tips if not history.commit(tip)})
+    if missing:
+        _fetch(peer, missing[:_FETCHED])
+    return found
 
 
 def _judged(peer: Peer, old: str, new: str, head_ref: str, who: Session | None) -> list[dict[str, Any]]:
@@ -58,7 +81,15 @@ def _judged(peer: Peer, old: str, new: str, head_ref: str, who: Session | None) 
     try:
         history = History(peer.repo)
         span = Span(peer, history, old, new, local_ref=HEADS + head_ref.removeprefix(HEADS) if head_ref else "")
-        stands = span.judged(partial(span.look_closer, [old] if old else []))
+
+        def look() -> None:
+            span.look_closer([old] if old else [])
+            tips = _tips(peer, history)
+            for one in sessions.all_of(peer.state):
+                session = as_session(one)
+                span.stands_on(session, [tip for tip in tips.get(one.sid, ()) if not span.is_others(tip, session)])
+
+        stands = span.judged(look)
         return [{**peer.violation(raw), "how": raw["how"]} for raw in stands]
     finally:
         peer.me = own

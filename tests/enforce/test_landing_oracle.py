@@ -1,4 +1,4 @@
-"""Random histories of work on its way into main, against a model that knows every edit. `make landing-oracle` has more."""
+"""Random histories of work on its way into main, judged by a model that knows every edit (`make landing-oracle`)."""
 
 from __future__ import annotations
 
