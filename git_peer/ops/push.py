@@ -21,7 +21,7 @@ from git_peer.hooks import watch
 from git_peer.ops import notes as noting
 from git_peer.ops import outgoing
 from git_peer.ops import sync as tentative
-from git_peer.ops.destination import Place, place_of, same_place
+from git_peer.ops.destination import Gates, Place, place_of, same_place
 from git_peer.ops.outgoing import Update
 from git_peer.ops.peer import Peer
 from git_peer.publish import attempts
@@ -254,8 +254,8 @@ class Push:
         self.warnings = outgoing.refuse(self.peer, updates, self.to, forced=True)
 
     def _command(self, updates: Sequence[Update], keep: bool, together: bool) -> commands.Land:
-        branch = f"refs/heads/{self.peer.state.log.integration}"
-        landing = [u for u in updates if u.remote_ref == branch and u.local]
+        gates = Gates(self.peer, self.to)
+        landing = [u for u in updates if u.local and gates.lands(u.remote_ref)]
         changed: list[str] = []
         for update in landing:
             span = f"{update.remote}..{update.local}" if update.remote else update.local
@@ -270,16 +270,16 @@ class Push:
             landed=landing[0].local if landing else "",
             atomic=together,
             keep=keep,
-            work=self._unlanded(updates, branch),
+            work=self._unlanded(updates, gates),
         )
 
-    def _unlanded(self, updates: Sequence[Update], landing: str) -> Work | None:
+    def _unlanded(self, updates: Sequence[Update], gates: Gates) -> Work | None:
         """What goes out on the branch that one is on, and does not land with it, as far as one's locks cover it."""
         here = ("HEAD", f"refs/heads/{self.peer.me.branch}")
         at = next(
             (u for u in updates if u.local and u.local_ref in here and u.remote_ref.startswith("refs/heads/")), None
         )
-        if at is None or at.remote_ref == landing:
+        if at is None or gates.lands(at.remote_ref):
             return None
         from git_peer.ops import unlanded
 

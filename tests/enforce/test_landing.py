@@ -384,6 +384,60 @@ def test_a_work_tree_in_local_mode(local: Clone, squash: bool) -> None:
     assert ask(other, "whoami", as_="agent-1")["notices"] == []
 
 
+def test_several_integration_branches(team: Team, host: Host) -> None:
+    """Work lands on any of them, by a push or seen later; a push to any other branch warns and passes."""
+    for member in (team.alice, team.bob):
+        member.git("config", "peer.integration", "main release/*")
+    host.start()
+    host.at.git("push", "-q", "origin", "main:release/1")
+    team.alice.lock(HELD)
+    team.alice.at.write(HELD, WORK)
+    team.alice.at.commit("better", HELD)
+    synced(team.bob)
+    team.bob.sneaks(HELD)
+    team.bob.git("switch", "-q", "-c", "draft")
+    assert "is pushed, but this cannot land" in team.bob.git("push", "origin", "draft").err
+    for branch in ("main", "release/1"):
+        team.bob.refused("push", "origin", f"HEAD:{branch}")
+    answer = ask(team.alice.at, "push", "origin", "HEAD:release/1", as_="alice")
+    assert [one["target"] for one in answer["released"]] == [HELD]
+    team.alice.git("reset", "-q", "--hard", "origin/main")
+    pends(team.alice)
+    host.start()
+    host.at.git("checkout", "-q", "-B", "release/2", "origin/main")
+    host.at.git("merge", "-q", "--squash", "origin/feat/x")
+    host.at.git("commit", "-q", "-m", "feat/x", env=OTHERS)
+    host.at.git("push", "-q", "origin", "release/2")
+    assert len(synced(team.bob)["landed"]) == 1
+
+
+def test_a_task_that_is_handed_in(team: Team, host: Host) -> None:
+    """`task review` is its holder's word: the locks wait for the branch, and those without work stay."""
+    ident = ask(team.alice.at, "task", "add", "better", "--path", HELD, "--path", "docs/guide.md", as_="alice")
+    team.alice.git("switch", "-q", "-c", "feat/x")
+    ask(team.alice.at, "task", "claim", ident["task"]["id"], "--lock", as_="alice")
+    team.alice.at.write(HELD, WORK)
+    team.alice.at.commit("better", HELD)
+    team.alice.git("push", "-q", "origin", "feat/x")
+    answer = ask(team.alice.at, "task", "review", ident["task"]["id"], as_="alice")
+    assert [one["target"] for one in answer["pending"]] == [HELD]
+    assert sorted(locks(team.alice)) == [("docs/guide.md", "held"), (HELD, "pending")]
+    ask(team.bob.at, "task", "merge-point", ident["task"]["id"], as_="bob")
+    done = ask(team.bob.at, "task", "done", ident["task"]["id"], as_="bob")
+    assert [one["target"] for one in done["released"]] == ["docs/guide.md"]
+    host.squash("feat/x")
+    assert len(synced(team.bob)["landed"]) == 1
+    assert locks(team.bob) == NONE
+
+
+def test_a_commit_in_the_background_sees_it(team: Team, host: Host) -> None:
+    """The fetch that a commit on an old copy starts, and that a refusal waits for."""
+    pends(team.alice)
+    host.squash("feat/x")
+    team.bob.peer("hook", "refresh")
+    assert locks(team.bob) == NONE
+
+
 def test_bad_words(team: Team) -> None:
     """One clear error each."""
     refused(team.alice.at, "usage", "unlock", "--pending", as_="alice")

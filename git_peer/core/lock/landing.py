@@ -99,7 +99,9 @@ class Land(Command, tag="push", frozen=True, kw_only=True):
         changed, dirty = ([unpercent(path) for path in paths] for paths in (self.changed, self.dirty))
         done, going = ends(txn.state, changed, dirty, txn.session, self.me) if changed else ([], [])
         freed, kept = ([], done + going) if self.keep else (done, going)
-        awaited = tuple(lock.id for lock in kept if fences.awaits(txn.state, lock.target, lock.sid))
+        main = f"refs/heads/{txn.state.log.integration}"
+        there = any(one.ref == main and one.new for one in self.refs)  # who waits for it looks there
+        awaited = tuple(lock.id for lock in kept if there and fences.awaits(txn.state, lock.target, lock.sid))
         views = [locks.describe(txn.state, lock, txn.scene, "") for lock in freed]
         txn.emit(PushLand, refs=self.refs, atomic=self.atomic, kept=awaited)
         for lock in freed:
