@@ -12,7 +12,7 @@ ifneq ($(shell cat $(VENV)/.where 2>/dev/null),$(CURDIR))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint types check bench soak oracle lines clean
+.PHONY: help setup demo test test-all lint types check bench soak oracle landing-oracle lines clean
 
 help: ## what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -71,6 +71,10 @@ oracle: $(STAMP) ## random histories pushed, judged by git-peer and by a model (
 
 lines: $(STAMP) ## random edits of files, and whether locked lines are followed through them (CASES, SEED)
 	@PYTHONPATH="$(CURDIR)" $(BIN)/python -P -m tests.core.lines_oracle $(CASES) $(SEED)
+
+landing-oracle: HISTORIES = 10000
+landing-oracle: $(STAMP) ## random histories of work on its way into main, and whether it has landed (HISTORIES, SEED)
+	@PYTHONPATH="$(CURDIR)" $(BIN)/python -P -m tests.enforce.landing_oracle $(HISTORIES) $(SEED)
 
 clean: ## what is made here, .venv included
 	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -50,6 +50,7 @@ F_NOTED = "noted.json"  # how far the notes are complete
 F_REFUSALS = "refusals.jsonl"  # what was refused in this clone lately, an event a line, for those who watch it
 F_LOST = "lost.json"  # what was lost to the arbiter and has been named by no command yet
 D_WHO = "who"  # what the post-commit hook writes about a session, made ready
+F_LANDING = "landing.json"  # how far this clone has looked for each lock's work
 D_INBOX = "inbox"  # commands that wait for whoever has the kernel lock
 D_ATTEMPTS = "attempts"  # publishes whose end is not known yet
 D_HELD = "held"  # sid.json: what each session of this clone was told it holds
@@ -74,6 +75,9 @@ T_REQUIRED = "gate/required"
 T_NAMES = "names"  # locks on @name: no commit can touch one, so the gate does not read them
 T_WAITS = "waits"
 T_HELD = "held"  # held/<session>/<lock id>: the tree path of the lock's record
+T_PENDING = "pending/locks"  # locks that wait for their work to land; the gate does not read them
+T_WAITING = "pending/of"  # pending/of/<session>/<lock id>: the tree path of the pending lock's record
+T_KEPT = "pending/blobs"  # pending/blobs/<lock id>/<blob>: what its work is told by, which may be nowhere else
 T_PLAN = "plan.json"
 T_TASKS = "tasks"
 T_CONTRACTS = "contracts"
@@ -103,6 +107,10 @@ _HIDDEN = (
 
 
 _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
+
+
+class Linked(bytes):
+    """The id, in hex, of a blob of the code that stands in the log's tree as it is: nobody reads it as a record."""
 
 
 def to_bytes(path: str) -> bytes:

@@ -151,7 +151,9 @@ class _Hook:
         if self.peer.remote is not None:
             detached.start(os.environ, self.site.top, "session", "end")
             return Answer()
-        self.peer.run(commands.End(me=self.peer.me))
+        from git_peer.ops import unlanded
+
+        self.peer.run(commands.End(me=self.peer.me, **unlanded.for_end(self.peer)))
         self.peer.engine.told()
         return Answer()
 

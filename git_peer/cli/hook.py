@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 
@@ -77,4 +78,11 @@ def _pre_push(call: Call, rest: tuple[str, ...]) -> int:
 def _refresh(call: Call) -> int:
     """The fetch that a commit on a stale copy starts, and that a refusal waits for."""
     peer = call.peer()
-    return 0 if peer.refreshed(peer.settings.get("retryTimeout")) else 3
+    if not peer.refreshed(peer.settings.get("retryTimeout")):
+        return 3
+    from git_peer.ops import landing
+
+    if landing.is_due(peer) and landing.may_write(peer):
+        with contextlib.suppress(PeerError):  # for the next who looks
+            landing.settle(peer, destination.PATIENCE / 2)
+    return 0

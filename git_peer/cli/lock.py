@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 import click
+import msgspec
 
 from git_peer.cli import _targets
 from git_peer.cli._output import Call, Reply, table
@@ -94,9 +95,11 @@ def lock_command(
 
         done = tentative.take(peer, wish)
         peer.warned += _seen(peer, wanted)
+        done["builds_on"] = [one for one in peer.warned if one["code"] == "pending"]
         return Reply({**done, "guarantee": "tentative"}, _granted(done["locks"]), network=True, wrote=True)
     done = peer.take(wish)
     peer.warned += _seen(peer, wanted)
+    done["builds_on"] = [one for one in peer.warned if one["code"] == "pending"]
     return Reply(done, _granted(done["locks"]), network=True, wrote=True)
 
 
@@ -137,6 +140,7 @@ def _granted(views: list[dict[str, Any]]) -> list[str]:
 @click.option("--id", "ids", multiple=True, metavar="ID", help="The lock of this id; may be repeated.")
 @click.option("--force", is_flag=True, help="Break another's lock. A person's right; needs --reason.")
 @click.option("--reason", metavar="TEXT", help="Why it is broken; its holder reads it.")
+@click.option("--pending", is_flag=True, help="I am done: refuse nobody, and end when my branch's work has landed.")
 def unlock_command(
     call: Call,
     given: tuple[str, ...],
@@ -146,8 +150,15 @@ def unlock_command(
     ids: tuple[str, ...],
     force: bool,
     reason: str | None,
+    pending: bool,
 ) -> Reply:
-    """Give locks back: exact targets, as they were taken."""
+    """Give locks back: exact targets, as they were taken.
+
+    With --pending what your branch has changed and not landed waits for that: it refuses nobody, and whoever locks the
+    path next is told of your branch.
+    """
+    if pending and force:
+        raise PeerError("usage", "--force breaks another's lock; --pending is a word about one's own", "")
     if force and not reason:
         raise PeerError("usage", "--force wants --reason", "the holder is told why")
     texts = _targets.listed(given, source, nul)
@@ -167,15 +178,20 @@ def unlock_command(
     left = [t for t in wanted if targets.show(t) not in {view["target"] for view in dropped}]
     done: dict[str, Any] = {"released": []}
     if left or ids or everything:
-        done = peer.run(
-            commands.Release(
-                me=peer.me, targets=tuple(left), ids=ids, all=everything, force=given_text(reason) if force else None
-            )
+        wanted_by = commands.Release(
+            me=peer.me, targets=tuple(left), ids=ids, all=everything, force=given_text(reason) if force else None
         )
-    released = [*dropped, *done["released"]]
+        if pending:
+            from git_peer.ops import unlanded
+
+            wanted_by = msgspec.structs.replace(wanted_by, pending=True, **unlanded.for_end(peer))
+        done = peer.run(wanted_by)
+    released, waiting = [*dropped, *done["released"]], done.get("pending", [])
     peer.warned += peer.left_open(released)
-    text = [f"Unlocked {view['target']}." for view in released] or "Nothing was locked."
-    return Reply({"released": released}, text, network=True, wrote=True)
+    text = [f"Unlocked {view['target']}." + (" Nothing of it is left to land." if pending else "") for view in released]
+    text += [f"{view['target']} is pending until {view['branch'] or 'its work'} has landed." for view in waiting]
+    data = {"released": released, **({"pending": waiting} if pending else {})}
+    return Reply(data, text or "Nothing was locked.", network=True, wrote=True)
 
 
 @command("locks")
@@ -216,7 +232,7 @@ def locks_command(
             _where(v),
             v["session"],
             naming.where(v["session"], v["host"], v["worktree"]),
-            _state(v),
+            _standing(v),
             times.when(v["expires_at"]),
             v["id"][:8],
             v["reason"],
@@ -227,13 +243,6 @@ def locks_command(
     if many > len(found):
         text.append(f"and {many - len(found)} more: `git peer locks` lists all")
     return Reply({"locks": found, "total": many}, text or "Nothing is locked.")
-
-
-def _state(view: dict[str, Any]) -> str:
-    """How a lock stands: exclusive or shared while it is held, else what has become of it."""
-    if not view["live"]:
-        return "lapsed"
-    return str(view["mode"] if view["state"] == "held" else view["state"])
 
 
 def _by_id(views: list[dict[str, Any]], prefix: str) -> dict[str, Any]:
@@ -251,6 +260,17 @@ def _where(view: dict[str, Any]) -> str:
         return str(view["target"])
     rows = ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in here)
     return f"{view['target']} (here {rows})" if rows else f"{view['target']} (not here)"
+
+
+def _standing(view: dict[str, Any]) -> str:
+    """How a lock stands: its mode while it is held; of a pending one where its work is, and how much has landed."""
+    if view["state"] != "pending":
+        return str(view["mode"] if view["live"] else "lapsed")
+    landing = view.get("landing", {})
+    part = f", {landing['done']} of {landing['of']} landed" if landing.get("done") else ""
+    where = f" on {view['branch']}" if view["branch"] else ""
+    gone = ", its branch is gone" if landing.get("gone") else ""
+    return f"pending{where}{part}{gone}"
 
 
 @command("check")

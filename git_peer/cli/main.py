@@ -31,6 +31,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("lock", "Whether paths may be changed by this session"),
     "sections": ("sections", "The functions, classes, headings or keys of a file, and who has which"),
     "conflicts": ("conflicts", "What would collide, before anybody commits it"),
+    "verify": ("ci", "Whether a range of commits may land: for CI"),
+    "landed": ("ci", "End the locks whose work has landed: for CI"),
     "plan": ("plan", "The plan: show, check, import, export"),
     "phase": ("phase", "The phases of the plan, and their merge points"),
     "task": ("task", "The tasks of the plan: add, claim, hand in, accept"),

@@ -36,6 +36,7 @@ def sync_command(call: Call) -> Reply:
         wip.fetch(peer)
     tentative.named(peer, done["lost"])
     lines = [f"{count(done['fetched'], 'new commit')} of the log, {count(done['pushed'], 'tentative command')} pushed."]
+    lines += [f"The work of {one['session']} on {one['target']} has landed: unlocked." for one in done["landed"]]
     if done["lost"]:
         names = "; ".join(f"{loss['command']}: {loss['why']}" for loss in done["lost"])
         raise PeerError("lost", names, "lock something else, or ask the holder", **done)

@@ -113,13 +113,16 @@ def end(call: Call, name: str | None) -> Reply:
     tentative.drop(peer, [], True)
     # What it told while the remote did not answer; what others of the clone took stays for their own `sync`.
     lost = tentative.sync(peer)["lost"] if tentative.kept(peer) else []
-    done = peer.run(commands.End(me=peer.me, name=name or ""))
+    from git_peer.ops import unlanded
+
+    done = peer.run(commands.End(me=peer.me, name=name or "", **unlanded.for_end(peer, name or "")))
     tentative.drop(peer, [], True, done["ended"])
     tentative.named(peer, lost)
     from git_peer.ops import wip
 
     wip.forget(peer, done["ended"])
     text = [f"Session {done['ended']} ended, {count(len(done['released']), 'lock')} released."]
+    text += [f"{one['target']} is pending until its work has landed." for one in done.get("pending", ())]
     text += [f"Lost: {one['command']} of {one['session']}: {one['why']}" for one in lost]
     return Reply({**done, "lost": lost}, text, network=True, wrote=True)
 

@@ -88,7 +88,7 @@ def _need(notice: dict[str, Any]) -> str:
 
 def _lock(view: dict[str, Any], name: str = "") -> str:
     who = "" if view["session"] == name else f"{view['session']}{_where(view)}, "
-    state = f"{view['state']}, " if view["state"] != "held" else ""
+    state = f"pending on {view['branch'] or 'its work'}, " if view["state"] == "pending" else ""
     why = f": {view['reason']}" if view["reason"] else ""
     return f"{view['target']}  {who}{state}{times.lapse(view['expires_at'], view['live'])}{why}"
 

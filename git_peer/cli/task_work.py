@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from git_peer.cli import _tasks
 from git_peer.cli._output import Call, Reply
@@ -84,8 +85,13 @@ def review(call: Call, ident: str, rev: str, note: str) -> Reply:
     commit = peer.repo.commit(rev)
     done = reviews.hand_in(peer, ident, commit, given_text(note) or "")
     lines = [f"Handed in {_tasks.in_words(done['task'])} at {commit[:12]}."]
+    lines += _waiting(done)
     lines += [f"Pushed to {one['ref'].removeprefix('refs/heads/')}." for one in done["pushed"]]
     return Reply(done, lines, network=True, wrote=True)
+
+
+def _waiting(done: dict[str, Any]) -> list[str]:
+    return [f"{one['target']} is pending until its work has landed." for one in done.get("pending", ())]
 
 
 @command("result")
@@ -129,12 +135,17 @@ def _mover(name: str, status: str, doc: str, needs_note: bool = False, force: bo
         peer = call.peer(writing=True)
         to = status or _reopened(_tasks.named(call, ident))
         why = _forced(force, reason)
-        done = peer.run(Move(me=peer.me, task=ident, status=to, note=given_text(note) or "", force=why))
+        moved = Move(me=peer.me, task=ident, status=to, note=given_text(note) or "", force=why)
+        if to == "done":
+            from git_peer.ops import unlanded
+
+            moved = msgspec.structs.replace(moved, **unlanded.for_end(peer))
+        done = peer.run(moved)
         if to == "done":
             from git_peer.ops import reviews
 
             reviews.warn_of_unlanded(peer, done["task"]["id"])
-        return Reply(done, _tasks.in_words(done["task"]), network=True, wrote=True)
+        return Reply(done, [_tasks.in_words(done["task"]), *_waiting(done)], network=True, wrote=True)
 
     run.__doc__ = doc
     decorated: Any = _note(run)

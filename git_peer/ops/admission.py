@@ -29,7 +29,7 @@ _OF_ME = ("agent", "doing", "capabilities")  # what else is known of a run is no
 # Fields that hold ids, hashes, percent-encoded paths or words of a fixed list.
 _NO_TEXT = frozenset(
     "ident commit blobs deltas changed dirty works refs landed ids avoid status mode head debate seen saw delta"
-    " supersedes".split()
+    " supersedes onto work".split()
 )
 _OUTPUT = frozenset({"output"})  # what a command said: its result has to stand, so the secret alone is taken out
 _ONE_LINE = frozenset({"reason", "force", "doing", "agent", "capabilities"})

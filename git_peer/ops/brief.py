@@ -104,7 +104,12 @@ def _mine(peer: Peer) -> Iterator[str]:
         if task.status in (*tasks.WORKED_ON, "todo"):
             what = "kept for you" if task.status == "todo" else f"{task.status}, {task.progress} %"
             yield f"task {_named(task)} ({what})"
-    held = peer.locks(mine=True)
+    views = peer.locks(mine=True)
+    held = [view for view in views if view["state"] != "pending"]
+    for view in [view for view in views if view["state"] == "pending"][:8]:
+        landing = view.get("landing", {})
+        part = f", {landing['done']} of {landing['of']} landed" if landing.get("done") else ""
+        yield f"waits to land: {text.word(view['target'], 80)} on {text.word(view['branch'] or '?', 60)}{part}"
     if held:
         more = f" and {len(held) - 8} more" if len(held) > 8 else ""
         yield f"locked: {', '.join(_marked(one['target'], one['live'], 80) for one in held[:8])}{more}"

@@ -246,7 +246,7 @@ class _There:
     def _branches(self, session: Session) -> list[str]:
         """The refs of the branches that a session is on, or has pushed to."""
         if self._pushed is None:
-            self._pushed = _pushed(self.peer)
+            self._pushed = pushed(self.peer)
         refs = {f"{HEADS}{session.branch}": "", **self._pushed.get(session.sid, {})}
         return [ref for ref in refs if ref != HEADS and not self.gates.lands(ref)]
 
@@ -304,7 +304,7 @@ def _stands(peer: Peer, there: _There, update: Update, gated: bool) -> list[dict
     return span.judged(look)
 
 
-def _pushed(peer: Peer) -> dict[str, dict[str, str]]:
+def pushed(peer: Peer) -> dict[str, dict[str, str]]:
     """sid → branch's ref → the commit that this session pushed there last, by the newest landings in the log.
 
     A branch that it only said to be on has "".

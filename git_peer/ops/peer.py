@@ -38,6 +38,7 @@ from git_peer.core.target.target import Target
 from git_peer.publish import snapshot
 from git_peer.publish.engine import Engine, Options, Publish
 from git_peer.publish.snapshot import World
+from git_peer.store import files
 from git_peer.store.clone import runs, times
 from git_peer.store.clone.clone import Clone
 from git_peer.store.git import work
@@ -145,6 +146,7 @@ class Peer:
         else:
             found = list(locks.all_of(state))
         views = [locks.describe(state, lock, scene, "") for lock in found]
+        views += self._pending_views(state, wanted, mine, scene)
         views.extend(self._tentative_views(wanted, mine, state, scene))
         unique = {view["id"]: view for view in views}
         return sorted(unique.values(), key=lambda view: (view["kind"] == "name", view["path"], view["id"]))
@@ -153,6 +155,17 @@ class Peer:
         """Whether two targets meet, lines followed from one version of their file to the other."""
         on = targets.carried(held, asked, self.engine.world.scene.carry)
         return targets.meet(held, asked, on, self.state.log.folds)
+
+    def _pending_views(self, state: State, wanted: list[Target], mine: bool, scene: Scene) -> Iterator[dict[str, Any]]:
+        """The locks that wait for their work to land, with what of it has: all, those on a target, or one's own."""
+        if not any(state.entries(layout.T_PENDING) or ()):
+            return
+        known = files.read_json(self.clone.folder / layout.F_LANDING)
+        every = (lock for target in wanted for lock in locks.pending_over(state, target)) if wanted else None
+        for lock in every if every is not None else locks.pending(state):
+            if not mine or locks.is_ones(state, self.session(), self.me, lock):
+                landing = known.get(lock.id, {}).get("verdict")
+                yield locks.describe(state, lock, scene, "") | ({"landing": landing} if landing else {})
 
     def _tentative_views(
         self, wanted: list[Target], mine: bool, state: State, scene: Scene
@@ -610,9 +623,10 @@ class Peer:
         return {"acquired": False, "would_acquire": True, "locks": []}
 
     def with_blobs(self, wish: Wish) -> Wish:
-        """`wish` with the blobs that its files have at HEAD, for the lock's record."""
+        """`wish` with the blobs that its files have at HEAD, for the lock's record, and what they are to land on."""
         blobs = {t.path: self.repo.blob_at_head(t.real) for t in wish.targets if t.kind == "file"}
-        return msgspec.structs.replace(wish, blobs={path: blob for path, blob in blobs.items() if blob})
+        onto = work.integration(self.repo.handle, self.state.log.integration, self.remote.name if self.remote else "")
+        return msgspec.structs.replace(wish, blobs={path: blob for path, blob in blobs.items() if blob}, onto=onto)
 
     def tentative_conflict(self, wish: Wish) -> PeerError | None:
         """Tentative locks of this clone's other sessions stand against a grant as others' locks do."""

@@ -15,13 +15,14 @@ from typing import Any, NamedTuple
 from git_peer import layout
 from git_peer.core.errors import PeerError
 from git_peer.core.lock.landing import RefUpdate
+from git_peer.core.lock.record import Work
 from git_peer.core.rules import decide as commands
 from git_peer.core.text import count
 from git_peer.hooks import watch
 from git_peer.ops import notes as noting
 from git_peer.ops import outgoing
 from git_peer.ops import sync as tentative
-from git_peer.ops.destination import Place, bring, environment, place_of, same_place, top_of
+from git_peer.ops.destination import Gates, Place, bring, environment, place_of, same_place, top_of
 from git_peer.ops.outgoing import Update
 from git_peer.ops.peer import Peer
 from git_peer.ops.push_options import Options
@@ -340,8 +341,8 @@ class Push:
         self.warnings = outgoing.refuse(self.peer, updates, self.to, forced=True)
 
     def _command(self, updates: Sequence[Update], keep: bool, together: bool) -> commands.Land:
-        branch = f"refs/heads/{self.peer.state.log.integration}"
-        landing = [u for u in updates if u.remote_ref == branch and u.local]
+        gates = Gates(self.peer, self.to)
+        landing = [u for u in updates if u.local and gates.lands(u.remote_ref)]
         changed: list[str] = []
         for update in landing:
             span = f"{update.remote}..{update.local}" if update.remote else update.local
@@ -356,7 +357,21 @@ class Push:
             landed=landing[0].local if landing else "",
             atomic=together,
             keep=keep,
+            work=self._unlanded(updates, gates),
         )
+
+    def _unlanded(self, updates: Sequence[Update], gates: Gates) -> Work | None:
+        """What goes out on the branch that one is on, and does not land with it, as far as one's locks cover it."""
+        here = ("HEAD", f"refs/heads/{self.peer.me.branch}")
+        at = next(
+            (u for u in updates if u.local and u.local_ref in here and u.remote_ref.startswith("refs/heads/")), None
+        )
+        if at is None or gates.lands(at.remote_ref):
+            return None
+        from git_peer.ops import unlanded
+
+        held = unlanded.mine(self.peer)
+        return unlanded.of(self.peer, held, at.local, at.remote_ref.removeprefix("refs/heads/"), True) if held else None
 
     def _together(self, updates: Sequence[Update], command: commands.Land) -> dict[str, Any]:
         peer = self.peer

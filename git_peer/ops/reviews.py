@@ -16,9 +16,11 @@ from git_peer.ops.peer import Peer
 
 
 def hand_in(peer: Peer, ident: str, commit: str, note: str) -> dict[str, Any]:
-    """Hand one's task in at a commit, which goes to the task's branch on the remote: {task, released, pushed}."""
+    """Hand one's task in at a commit, which goes to its branch on the remote: {task, released, pending?, pushed}."""
+    from git_peer.ops import unlanded  # who only reads what waits has nothing to land
+
     peer.writable()
-    command = Move(me=peer.me, task=ident, status="review", note=note, commit=commit)
+    command = Move(me=peer.me, task=ident, status="review", note=note, commit=commit, **unlanded.for_end(peer))
     pushed: list[dict[str, Any]] = []
     granted = _would_do(peer, command)
     if granted:  # first, so that whoever hears of it finds it there

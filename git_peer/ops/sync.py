@@ -229,7 +229,24 @@ def sync(peer: Peer) -> dict[str, Any]:
         with peer.clone.changing_tentative(patience):
             for name in names:
                 _finish(peer, name)
-    return {"fetched": peer.engine.fetched, "pushed": pushed, "landed": [], "lost": _unnamed(peer)}
+    return {"fetched": peer.engine.fetched, "pushed": pushed, "landed": _landed(peer), "lost": _unnamed(peer)}
+
+
+def _landed(peer: Peer) -> list[dict[str, Any]]:
+    """Locks that end because their work has landed; where the code's remote does not tell, none."""
+    from git_peer.ops import landing
+
+    if not landing.is_due(peer):
+        return []
+    try:
+        found = landing.settle(peer, peer.settings.get("retryTimeout"), write=landing.may_write(peer))
+    except PeerError as why:
+        if why.status == 1 and why.code not in ("not_allowed", "rejected", "failed"):
+            raise
+        peer.warned.append({"code": "landing", "message": f"what has landed cannot be told: {why.message}"})
+        return []
+    peer.warned += found["notices"]
+    return found["released"] if landing.may_write(peer) else []
 
 
 def settle(peer: Peer) -> None:

@@ -67,6 +67,7 @@ class Parts:
             ttl_agent=ttl or 1800,
             ttl_person=ttl or 28800,
             ttl_max=self.settings.get("maxTtl"),
+            pending_ttl=self.settings.get("pendingTtl"),
             agents_may_force=self.settings.get("agentsMayForce"),
             carry=self._carry,
         )

@@ -155,7 +155,7 @@ def _target(first: int, last: int, blob: str = OLD) -> dict[str, Any]:
         ({"target": _target(40, 41, NEW), "maps": {"HELD": [[1, 2], [3, 4]]}}, "no range"),
         ({"target": _target(40, 41, NEW), "maps": {"nobody": [[1, 2]]}}, "on no lines"),
         ({"target": _target(40, 41, NEW), "maps": {"../x": [[1, 2]]}}, "cannot have"),
-        ({"target": {"kind": "file", "path": "g"}}, "for lines"),
+        ({"target": {"kind": "file", "path": "g"}, "maps": {"HELD": [[1, 2]]}}, "for lines"),
         ({"target": {"kind": "lines", "path": "g", "lines": [1, 2]}}, "for lines"),
         ({"target": {"kind": "section", "path": "g", "section": "x"}}, "for lines"),
         ({"target": {"kind": "section", "path": "g", "spans": [[1, 2]]}}, "no version"),

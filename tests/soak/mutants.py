@@ -130,7 +130,7 @@ def _old_evidence() -> None:
         return Evidence(how="wall", height=lock.token >> locks.TOKEN_SHIFT, at=lock.at)
 
     def apply(self: LockExpire, state: State, height: int, index: int) -> None:
-        locking._lose(state, self, locking._find(state, self.holder, self.lock), height)
+        locking._lose(state, self, locking.find(state, self.holder, self.lock), height)
 
     taking.lapse = lapse
     LockExpire.apply = apply  # type: ignore[method-assign]

@@ -9,23 +9,23 @@ import msgspec
 from git_peer.core import text
 from git_peer.core.errors import PeerError
 from git_peer.core.lock import fence as fences
+from git_peer.core.lock import landing
 from git_peer.core.lock import queue as waits
 from git_peer.core.lock import record as locks
 from git_peer.core.lock.events import (
     AGENT_CEILING,
     PERSON_CEILING,
     LockBreak,
-    LockExpire,
     LockPreempt,
     LockRelease,
     LockRenew,
     LockTake,
     named,
 )
-from git_peer.core.lock.record import Lock
+from git_peer.core.lock.record import Lock, Work
 from git_peer.core.log.command import Answer, Command, Me, Scene
 from git_peer.core.log.state import Record, State
-from git_peer.core.log.txn import MAX_BATCH, Txn, too_large
+from git_peer.core.log.txn import MAX_BATCH, Txn, too_large, too_new
 from git_peer.core.session import expiry, naming
 from git_peer.core.session import record as sessions
 from git_peer.core.session.expiry import Evidence
@@ -37,7 +37,7 @@ AGENT_PRIORITY, PERSON_PRIORITY = 3, 8  # what a lock has unasked: both may be o
 
 
 class Wish(Record, frozen=True, kw_only=True):
-    """What `lock` asks for. `blobs`: path → blob at HEAD."""
+    """What `lock` asks for. `blobs`: path → blob at HEAD; `onto`: the integration branch as it is known here."""
 
     targets: tuple[Target, ...]
     mode: str = "exclusive"
@@ -48,6 +48,7 @@ class Wish(Record, frozen=True, kw_only=True):
     preempt: bool = False
     wait: int | None = None  # seconds to wait for it
     blobs: dict[str, str] = msgspec.field(default_factory=dict)
+    onto: str = ""
 
 
 class Take(Command, tag="lock", frozen=True, kw_only=True):
@@ -96,29 +97,57 @@ class Unwait(Command, tag="unwait", frozen=True, kw_only=True):
 
 
 class Release(Command, tag="unlock", frozen=True, kw_only=True):
-    """Give locks back: exact targets, ids, or all of one's own. `force` is the reason for breaking another's."""
+    """Give locks back: exact targets, ids, or all of one's own. `force` is the reason for breaking another's.
+
+    `pending`: those with `work` that has not landed wait for that, and refuse nobody meanwhile.
+    """
 
     targets: tuple[Target, ...] = ()
     ids: tuple[str, ...] = ()
     all: bool = False
     force: str | None = None
+    pending: bool = False
+    work: Work | None = None
 
     def decide(self, txn: Txn) -> Answer:
         """One's own session need not have started: a person gives back what an agent held, or breaks another's."""
         session = sessions.find(txn.state, self.me)
         chosen = self._chosen(txn.state, session, txn.scene)
         views = [locks.describe(txn.state, lock, txn.scene, "") for lock in chosen]
+        if self.pending:
+            return self._pend(txn, chosen)
         if chosen:
             release(txn, chosen, self.force)
         return lambda after, scene: {"released": views}
 
+    def _pend(self, txn: Txn, chosen: list[Lock]) -> Answer:
+        """What has work that can land waits for that; the others are given back."""
+        if txn.state.log.format < landing.LockPend.came:
+            raise too_new(landing.LockPend.kind(), txn.state.log.format)
+        views = {lock.id: locks.describe(txn.state, lock, txn.scene, "") for lock in chosen}
+        waits_for = [lock.id for lock in chosen if lock.state == "pending"]  # as before
+        held = [lock for lock in chosen if lock.state == "held"]
+        done = release(txn, held, work=self.work, hand_over=True) if held else []
+        named = [*waits_for, *done]
+
+        def answer(after: State, scene: Scene) -> dict[str, Any]:
+            there = [lock for lock in locks.pending(after) if lock.id in named]
+            released = [view for ident, view in views.items() if ident not in named]
+            return {"released": released, "pending": [locks.describe(after, lock, scene, "") for lock in there]}
+
+        return answer
+
     def _chosen(self, state: State, session: Session | None, scene: Scene) -> list[Lock]:
         if self.all:
-            return [] if session is None else list(locks.held_by(state, session.name))
+            if session is None:
+                return []
+            own = [] if self.pending else [one for one in locks.pending(state) if one.sid == session.sid]
+            return [*locks.held_by(state, session.name), *own]
         chosen = [locks.by_id(state, ident) for ident in self.ids]
         for target in self.targets:
             there = [lock for lock in locks.near(state, target) if lock.target == target]
-            own = [lock for lock in there if _owns(state, session, self.me, lock) or lock.sid in scene.left]
+            there += [lock for lock in locks.pending_over(state, target) if lock.target == target]
+            own = [lock for lock in there if locks.is_ones(state, session, self.me, lock) or lock.sid in scene.left]
             if not there:
                 raise _no_such(state, target)
             if not own and self.force is None:
@@ -130,11 +159,6 @@ class Release(Command, tag="unlock", frozen=True, kw_only=True):
                 )
             chosen.extend(own or there)
         return list({lock.id: lock for lock in chosen}.values())
-
-
-def _owns(state: State, session: Session | None, me: Me, lock: Lock) -> bool:
-    holder = locks.holder_of(state, lock)
-    return holder is not None and sessions.owns(session, me, holder)
 
 
 def _no_such(state: State, target: Target) -> PeerError:
@@ -194,7 +218,7 @@ def take(txn: Txn, grant: Grant) -> list[str]:
     for lock, evidence in grant.ends.values():
         end: dict[str, Any] = {"lock": lock.id, "holder": lock.session, "paths": named(lock, ended)}
         if evidence is not None:
-            txn.emit(LockExpire, **end, evidence=evidence)
+            landing.lapsed(txn, lock, evidence, ended)
         else:
             txn.emit(LockPreempt, **end, priority=grant.priority)
     ids = []
@@ -210,6 +234,9 @@ def take(txn: Txn, grant: Grant) -> list[str]:
 
 
 def _take(txn: Txn, target: Target, grant: Grant) -> str:
+    for lock in list(locks.pending_over(txn.state, target)):
+        if targets.contains(target, lock.target) and locks.is_ones(txn.state, txn.session, txn.me, lock):
+            txn.emit(LockRelease, lock=lock.id)  # its work goes on under the new one
     wish, path = grant.wish, target.path if target.kind == "file" else ""
     granted = txn.emit(
         LockTake,
@@ -223,6 +250,7 @@ def _take(txn: Txn, target: Target, grant: Grant) -> str:
         task=wish.task or "",
         head=txn.me.head,
         blobs={path: wish.blobs[path]} if path in wish.blobs else {},
+        onto=wish.onto,
     )
     return granted.id
 
@@ -368,29 +396,40 @@ def _wait(txn: Txn, wish: Wish, place: waits.Wait | None, why: PeerError) -> Ans
 
 
 # -- giving back --------------------------------------------------------------------------------
-def release(txn: Txn, chosen: list[Lock], force: str | None = None) -> None:
-    """End the chosen locks: one's own by release, another's by force with its reason, or because its lease ran out."""
+def release(
+    txn: Txn, chosen: list[Lock], force: str | None = None, work: Work | None = None, hand_over: bool = False
+) -> list[str]:
+    """End the chosen locks: one's own by release, another's by force with its reason, or because its lease ran out.
+
+    With `hand_over` those of one's own that cover some of `work`, or of what is on record, become pending: their ids.
+    """
     session = txn.begin()
+    handed = []
     for lock in chosen:
-        if locks.by_pointer(txn.state, lock.session, lock.id) is None:
+        there = locks.by_pointer(txn.state, lock.session, lock.id) or locks.waiting(txn.state, lock.session, lock.id)
+        if there is None:
             txn.opens()  # the session's beginning swept it: that it ended was asked for
-        elif _owns(txn.state, session, txn.me, lock):
-            txn.emit(LockRelease, lock=lock.id, paths=named(lock, chosen))
+        elif locks.is_ones(txn.state, session, txn.me, there):
+            if hand_over and there.state == "held":
+                handed += [lock.id] if landing.hand_over(txn, there, work) else []
+            else:
+                txn.emit(LockRelease, lock=lock.id, paths=named(lock, chosen))
         elif force is not None:
             sessions.may_force(session, txn.me, txn.scene, "break another's lock")
             txn.emit(LockBreak, lock=lock.id, holder=lock.session, reason=force, paths=named(lock, chosen))
-        elif not expire(txn, lock):
+        elif there.state == "pending" or not expire(txn, lock):
             raise PeerError(
                 "not_yours",
                 f"{targets.show(lock.target)} is locked by {lock.session}, not by {session.name}",
                 f"ask {lock.session} to unlock it",
                 lock=locks.describe(txn.state, lock, txn.scene, ""),
             )
+    return handed
 
 
 def expire(txn: Txn, lock: Lock) -> bool:
     """End a lock whose lease ran out; whether it did."""
     evidence = lapse(txn.state, lock, txn.scene)
     if evidence is not None:
-        txn.emit(LockExpire, lock=lock.id, holder=lock.session, evidence=evidence, paths=named(lock, [lock]))
+        landing.lapsed(txn, lock, evidence)
     return evidence is not None

@@ -10,7 +10,7 @@ from git_peer import layout
 from git_peer.core.errors import Malformed
 from git_peer.core.lock import fence as fences
 from git_peer.core.lock import record as locks
-from git_peer.core.lock.record import Lock
+from git_peer.core.lock.record import Lock, Work
 from git_peer.core.log.state import Event, State
 from git_peer.core.session import expiry
 from git_peer.core.session import record as sessions
@@ -32,7 +32,7 @@ class LockTake(Event, tag="lock.take", frozen=True, kw_only=True):
         "priority": 5,
     }
     part = "grant"
-    since = {"maps": 2}
+    since = {"maps": 2, "onto": 2}
 
     target: Target
     mode: str
@@ -43,6 +43,7 @@ class LockTake(Event, tag="lock.take", frozen=True, kw_only=True):
     head: str = ""
     blobs: dict[str, str] = msgspec.field(default_factory=dict)
     maps: dict[str, Spans] = msgspec.field(default_factory=dict)
+    onto: str = ""
 
     def apply(self, state: State, height: int, index: int) -> None:
         """A grant: nothing held by others stands against it."""
@@ -69,6 +70,7 @@ class LockTake(Event, tag="lock.take", frozen=True, kw_only=True):
             head=self.head,
             blobs=self.blobs,
             maps=self.maps,
+            onto=self.onto,
         )
         where = locks.place(lock.id, lock.target)
         if state.read(locks.pointer(self.by, self.id)) is not None:
@@ -80,10 +82,10 @@ class LockTake(Event, tag="lock.take", frozen=True, kw_only=True):
 
     def _of_lines(self, state: State) -> locks.Meets | None:
         """Version 2: a grant of lines, with what was found of other lines of that file. How locks are compared."""
-        if self.v == 1:
+        if self.v == 1 or (self.target.kind not in ("lines", "section") and not self.maps):
             return None
         if not (self.target.region and self.target.blob):
-            raise Malformed("lock.take of version 2 is for lines of a blob")
+            raise Malformed("maps are for lines of a blob, and lines want one")
         others = {lock.id for lock in locks.near(state, self.target) if targets.of_one_file(lock.target, self.target)}
         others |= fences.of_lines(state, self.target).keys()
         for ident, spans in self.maps.items():
@@ -140,7 +142,7 @@ class LockRenew(LockChange, tag="lock.renew", frozen=True, kw_only=True):
 
     def apply(self, state: State, height: int, index: int) -> None:
         """The owner's new terms; a change to exclusive needs that nobody stands against it."""
-        lock = _find(state, self.by, self.lock)
+        lock = find(state, self.by, self.lock)
         session = sessions.acting(state, self)
         if lock.sid != session.sid:
             raise Malformed(f"{self.by} does not hold {self.lock}")
@@ -178,7 +180,7 @@ class LockRelease(LockEnd, tag="lock.release", frozen=True, kw_only=True):
     def apply(self, state: State, height: int, index: int) -> None:
         """The owner's word; a landing is noted at the fences of who lost the path before."""
         lock = owned(state, self, self.lock)
-        _remove(state, self, lock)
+        remove(state, lock, self)
         sessions.touch(state, self, height)
         if self.landed:
             fences.landed(state, lock.target, lock.sid, self.landed)
@@ -198,7 +200,7 @@ class LockExpire(LockEnd, tag="lock.expire", frozen=True, kw_only=True):
 
     def apply(self, state: State, height: int, index: int) -> None:
         """The evidence must fit what the log knows of the holder."""
-        lock = _find(state, self.holder, self.lock)
+        lock = find(state, self.holder, self.lock)
         expiry.check(self.evidence, locks.holder_of(state, lock), lock.ttl, self, state)
         _lose(state, self, lock, height)
 
@@ -216,7 +218,7 @@ class LockPreempt(LockEnd, tag="lock.preempt", frozen=True, kw_only=True):
 
     def apply(self, state: State, height: int, index: int) -> None:
         """Strictly higher, and within what the taker's kind may have."""
-        lock, actor = _find(state, self.holder, self.lock), sessions.acting(state, self)
+        lock, actor = find(state, self.holder, self.lock), sessions.acting(state, self)
         if not lock.priority < self.priority <= (AGENT_CEILING if actor.agent else PERSON_CEILING):
             raise Malformed(f"priority {self.priority} does not outrank {lock.priority}")
         _lose(state, self, lock, height)
@@ -235,8 +237,13 @@ class LockBreak(LockEnd, tag="lock.break", frozen=True, kw_only=True):
     reason: str
 
     def apply(self, state: State, height: int, index: int) -> None:
-        """Force, by name."""
-        _lose(state, self, _find(state, self.holder, self.lock), height)
+        """Force, by name. Nobody loses what is pending: it was held no more."""
+        pending = locks.waiting(state, self.holder, self.lock)
+        if pending is not None:
+            remove(state, pending, self)
+            sessions.touch(state, self, height)
+        else:
+            _lose(state, self, find(state, self.holder, self.lock), height)
 
     def says(self) -> str:
         return f"broke {self.holder}'s lock{self.on}"
@@ -247,7 +254,8 @@ def named(lock: Lock, among: Iterable[Lock]) -> tuple[Target, ...]:
     return (lock.target,) if sum(len(one.target.path) + 60 for one in among) <= MOST else ()
 
 
-def _find(state: State, holder: str, ident: str) -> Lock:
+def find(state: State, holder: str, ident: str) -> Lock:
+    """The lock `ident` that the session `holder` holds."""
     lock = locks.by_pointer(state, holder, ident)
     if lock is None:
         raise Malformed(f"{holder} holds no lock {ident}")
@@ -265,9 +273,25 @@ def owned(state: State, event: Event, ident: str) -> Lock:
                 lock = lock or locks.by_pointer(state, other, ident)
     if lock is None:
         lock = _of_finished_task(state, ident)
+    if lock is None:
+        lock = _pending(state, actor, ident)
+        if lock is not None:
+            return lock
     if lock is None or (lock.session == actor.name and lock.sid != actor.sid):
         raise Malformed(f"{event.by} owns no lock {ident}")
     return lock
+
+
+def _pending(state: State, actor: sessions.Session, ident: str) -> Lock | None:
+    """A pending lock that is the actor's: by its sid, or by where its session was and what it was called."""
+    for name in state.entries(layout.T_WAITING) or ():
+        lock = locks.waiting(state, name, ident)
+        if lock is None:
+            continue
+        there = lock.work is not None and (lock.work.clone, lock.work.gitdir) == (actor.clone, actor.gitdir)
+        if lock.sid == actor.sid or (there and (actor.default or actor.name == lock.session)):
+            return lock
+    return None
 
 
 class _Task(msgspec.Struct):
@@ -286,14 +310,30 @@ def _of_finished_task(state: State, ident: str) -> Lock | None:
     return None
 
 
-def _remove(state: State, event: LockEnd, lock: Lock) -> None:
-    if event.paths not in ((), (lock.target,)):
+def remove(state: State, lock: Lock, event: LockEnd | None = None) -> None:
+    """Take a lock out of the tree, held or pending, with what is kept of its work; `event` may say what was locked."""
+    if event is not None and event.paths not in ((), (lock.target,)):
         raise Malformed(f"lock {lock.id} is on {targets.show(lock.target)}")
-    state.delete(locks.place(lock.id, lock.target))
-    state.delete(locks.pointer(lock.session, lock.id))
+    keep(state, lock.id, lock.work, None)
+    if lock.state == "pending":
+        state.delete(locks.place(lock.id, lock.target, layout.T_PENDING))
+        state.delete(locks.pointer(lock.session, lock.id, layout.T_WAITING))
+    else:
+        state.delete(locks.place(lock.id, lock.target))
+        state.delete(locks.pointer(lock.session, lock.id))
+
+
+def keep(state: State, ident: str, old: Work | None, new: Work | None) -> None:
+    """Have the tree keep the blobs by which a lock's work is told, in place of those of earlier work."""
+    wanted = new.blobs if new is not None else ()
+    for blob in old.blobs if old is not None else ():
+        if blob not in wanted:
+            state.delete(f"{layout.T_KEPT}/{ident}/{blob}")
+    for blob in wanted:
+        state.write(f"{layout.T_KEPT}/{ident}/{blob}", layout.Linked(blob.encode()))
 
 
 def _lose(state: State, event: LockEnd, lock: Lock, height: int) -> None:
-    _remove(state, event, lock)
+    remove(state, lock, event)
     sessions.touch(state, event, height)
     fences.lost(state, lock.id, lock.target, lock.sid, lock.session, lock.token, event.at)

@@ -1,4 +1,7 @@
-"""Landings: which code reached which refs, and which locks that releases."""
+"""Landings: which code reached which refs, which locks that releases, and what of them waits for its work to land.
+
+A pending lock is one whose holder is done, and whose work has not landed. It refuses nobody.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,13 @@ from git_peer.core.errors import Malformed
 from git_peer.core.lock import events as locking
 from git_peer.core.lock import fence as fences
 from git_peer.core.lock import record as locks
-from git_peer.core.lock.record import Lock
+from git_peer.core.lock.record import Lock, Work
 from git_peer.core.log.command import Answer, Command, Me
-from git_peer.core.log.state import Event, State
-from git_peer.core.log.txn import Txn
+from git_peer.core.log.state import Event, State, encode
+from git_peer.core.log.txn import MAX_EVENT, Txn
+from git_peer.core.session import expiry
 from git_peer.core.session import record as sessions
+from git_peer.core.session.expiry import Evidence
 from git_peer.core.session.record import Session
 from git_peer.core.target import target as targets
 from git_peer.core.target.glob import covers
@@ -23,6 +28,7 @@ from git_peer.core.target.target import Target
 from git_peer.layout import unpercent
 
 SUMMARY = 16 * 1024  # bytes of what a landing says of its paths
+HOWS = ("landed", "changed", "other", "nothing", "abandoned")  # how a lock ends without its owner's word
 
 
 class RefUpdate(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
@@ -87,11 +93,15 @@ def ends(
     def touches(lock: Lock, among: list[str]) -> bool:
         return any(covers(lock.target.kind, lock.target.real, path, folds) for path in among)
 
-    owners = [s for s in sessions.all_of(state) if sessions.owns(session, me, s)]
-    held = [lock for owner in owners for lock in locks.held_by(state, owner.name) if lock.sid == owner.sid]
-    met = [lock for lock in held if touches(lock, paths)]
+    met = [lock for lock in owned(state, session, me) if touches(lock, paths)]
     done = [lock for lock in met if not touches(lock, unfinished)]
     return done, [lock for lock in met if lock not in done]
+
+
+def owned(state: State, session: Session, me: Me) -> list[Lock]:
+    """The locks that are held by who acts, or by an agent of its own."""
+    owners = [s for s in sessions.all_of(state) if sessions.owns(session, me, s)]
+    return [lock for owner in owners for lock in locks.held_by(state, owner.name) if lock.sid == owner.sid]
 
 
 class Land(Command, tag="push", frozen=True, kw_only=True):
@@ -103,15 +113,175 @@ class Land(Command, tag="push", frozen=True, kw_only=True):
     landed: str = ""  # the commit that the integration branch comes to stand on
     atomic: bool = True
     keep: bool = False  # release nothing
+    work: Work | None = None  # what the branch has that does not land with this
 
     def decide(self, txn: Txn) -> Answer:
         """The landing, and the releases that it brings; a kept lock of which others wait for the work is named."""
         changed, dirty = ([unpercent(path) for path in paths] for paths in (self.changed, self.dirty))
         done, going = ends(txn.state, changed, dirty, txn.session, self.me) if changed else ([], [])
         freed, kept = ([], done + going) if self.keep else (done, going)
-        awaited = tuple(lock.id for lock in kept if fences.awaits(txn.state, lock.target, lock.sid))
+        main = f"refs/heads/{txn.state.log.integration}"
+        there = any(one.ref == main and one.new for one in self.refs)  # who waits for it looks there
+        awaited = tuple(lock.id for lock in kept if there and fences.awaits(txn.state, lock.target, lock.sid))
         views = [locks.describe(txn.state, lock, txn.scene, "") for lock in freed]
         txn.emit(PushLand, refs=self.refs, atomic=self.atomic, kept=awaited, paths=summary(changed))
         for lock in freed:
             txn.emit(locking.LockRelease, lock=lock.id, landed=self.landed, paths=locking.named(lock, freed))
+        if self.work is not None:
+            for lock in owned(txn.state, txn.session, self.me):
+                record(txn, lock, self.work)
         return lambda after, scene: {"released": views}
+
+
+# -- locks that wait for their work to land ------------------------------------------------------
+class LockWork(locking.LockChange, tag="lock.work", frozen=True, kw_only=True):
+    """What a lock's holder has changed and not landed yet: its own word; of a pending lock anybody's who looked."""
+
+    came = 2
+    example = {"lock": "k", "work": {"commit": "1a"}, "v": 2}
+
+    work: Work
+    holder: str = ""  # of a pending lock
+
+    def says(self) -> str:
+        whose = f" of {self.holder}" if self.holder else ""
+        return f"noted the work{whose} under {self.named}, on {self.work.branch or self.work.commit[:12]}"
+
+    def apply(self, state: State, height: int, index: int) -> None:
+        """It replaces what was known before."""
+        if self.holder:
+            lock = _waiting(state, self.holder, self.lock)
+            where = locks.place(lock.id, lock.target, layout.T_PENDING)
+        else:
+            lock = locking.owned(state, self, self.lock)
+            if lock.state != "held":
+                raise Malformed(f"{self.by} holds no lock {self.lock}")
+            where = locks.place(lock.id, lock.target)
+        locking.keep(state, lock.id, lock.work, self.work)
+        state.put(where, msgspec.structs.replace(lock, work=self.work))
+        if self.sid:
+            sessions.touch(state, self, height)
+
+
+class LockPend(locking.LockChange, tag="lock.pend", frozen=True, kw_only=True):
+    """A lock becomes pending: its owner's word, or its lease ran out, with the evidence, and its work is known."""
+
+    came = 2
+    example = {"lock": "k", "holder": "b", "work": {"commit": "1a"}, "v": 2}
+
+    holder: str
+    work: Work | None = None  # none: what is on record
+    evidence: Evidence | None = None
+
+    def apply(self, state: State, height: int, index: int) -> None:
+        """Nobody is refused by it any more. Whose lease ran out is fenced, as by lock.expire."""
+        if self.evidence is None:
+            lock = locking.owned(state, self, self.lock)
+        else:
+            lock = locking.find(state, self.holder, self.lock)
+            expiry.check(self.evidence, locks.holder_of(state, lock), lock.ttl, self, state)
+        work = self.work or lock.work
+        if lock.state != "held" or lock.session != self.holder or work is None or lock.target.kind == "name":
+            raise Malformed(f"{self.lock} has no work that could land")
+        locking.remove(state, lock)
+        locking.keep(state, lock.id, None, work)
+        where = locks.place(lock.id, lock.target, layout.T_PENDING)
+        state.put(where, msgspec.structs.replace(lock, state="pending", work=work, since=self.at))
+        state.write(locks.pointer(lock.session, lock.id, layout.T_WAITING), where.encode())
+        sessions.touch(state, self, height)
+        if self.evidence is not None:
+            fences.lost(state, lock.id, lock.target, lock.sid, lock.session, lock.token, self.at)
+
+    def says(self) -> str:
+        on = f" on {self.work.branch}" if self.work is not None and self.work.branch else ""
+        whose = "" if self.holder == self.by else f"{self.holder}'s lapsed "
+        return f"left {whose}{self.named} pending until its work{on} has landed"
+
+
+class LockLand(locking.LockChange, tag="lock.land", frozen=True, kw_only=True):
+    """A lock ends because its work has landed, by `commit`; or there is nothing to land, or its time is over.
+
+    Anybody may see that of a pending lock; of one that is held its own clone, `clone`, which knows its work tree.
+    """
+
+    came = 2
+    example = {"lock": "k", "holder": "b", "how": "landed", "commit": "1a", "v": 2}
+
+    holder: str
+    how: str
+    commit: str = ""
+    clone: str = ""
+
+    def apply(self, state: State, height: int, index: int) -> None:
+        """It goes; who lost the path before may go on from the commit."""
+        if self.how not in HOWS:
+            raise Malformed(f"{self.how!r} ends no lock")
+        lock = locks.waiting(state, self.holder, self.lock)
+        if lock is None:
+            lock = locking.find(state, self.holder, self.lock)
+            holder = locks.holder_of(state, lock)
+            if not self.clone or not self.commit or holder is None or holder.clone != self.clone:
+                raise Malformed(f"{self.holder} still holds {self.lock}")
+        locking.remove(state, lock)
+        if self.commit:
+            fences.landed(state, lock.target, lock.sid, self.commit)
+        if self.sid:
+            sessions.touch(state, self, height)
+
+    def says(self) -> str:
+        ends = {"nothing": "has nothing left to land", "abandoned": "was abandoned"}
+        what = ends.get(self.how) or f"has landed{f' as {self.commit[:12]}' if self.commit else ''}"
+        return f"saw that the work of {self.holder} under {self.named} {what}"
+
+
+def _waiting(state: State, holder: str, ident: str) -> Lock:
+    lock = locks.waiting(state, holder, ident)
+    if lock is None:
+        raise Malformed(f"{holder} has no pending lock {ident}")
+    return lock
+
+
+# -- deciding -------------------------------------------------------------------------------------
+def of_lock(state: State, lock: Lock, work: Work | None) -> Work | None:
+    """The part of some work that a lock covers; None where it covers none of it."""
+    if work is None or lock.target.kind == "name":
+        return None
+    folds, target = state.log.folds, lock.target
+    paths = {
+        path: both for path, both in work.paths.items() if covers(target.kind, target.real, unpercent(path), folds)
+    }
+    if not paths:
+        return None
+    wanted = {side.partition(" ")[2] for both in paths.values() for side in both}
+    found = msgspec.structs.replace(work, paths=paths, blobs=tuple(one for one in work.blobs if one in wanted))
+    if len(encode(found)) > MAX_EVENT - 4096:  # then its commits tell, to who has them
+        return msgspec.structs.replace(found, paths={}, blobs=())
+    return found
+
+
+def hand_over(txn: Txn, lock: Lock, work: Work | None) -> bool:
+    """Let a lock of one's own go: it waits for its work to land, if there is any; whether it does."""
+    part = of_lock(txn.state, lock, work) if txn.state.log.format >= LockPend.came else None
+    if part is None and lock.work is not None and (work is None or lock.work.branch != work.branch):
+        part = lock.work  # of another branch than the one that its holder stands on now
+    if part is None:
+        txn.emit(locking.LockRelease, lock=lock.id, paths=locking.named(lock, [lock]))
+        return False
+    txn.emit(LockPend, lock=lock.id, holder=lock.session, work=None if part == lock.work else part)
+    return True
+
+
+def lapsed(txn: Txn, lock: Lock, evidence: Evidence, among: Iterable[Lock] = ()) -> None:
+    """End a lock whose lease ran out; what is known of its work makes it pending. `among`: those that end with it."""
+    if lock.work is None:
+        paths = locking.named(lock, among or [lock])
+        txn.emit(locking.LockExpire, lock=lock.id, holder=lock.session, evidence=evidence, paths=paths)
+    else:
+        txn.emit(LockPend, lock=lock.id, holder=lock.session, evidence=evidence)
+
+
+def record(txn: Txn, lock: Lock, work: Work | None) -> None:
+    """Note the work under a lock of one's own that goes on, where that is news."""
+    part = of_lock(txn.state, lock, work) if txn.state.log.format >= LockWork.came else None
+    if part is not None and (lock.work is None or lock.work.commit != part.commit or lock.work.pushed != part.pushed):
+        txn.emit(LockWork, lock=lock.id, work=part)

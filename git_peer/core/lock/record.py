@@ -10,8 +10,8 @@ import msgspec
 
 from git_peer import layout
 from git_peer.core.errors import PeerError
-from git_peer.core.log.command import Scene
-from git_peer.core.log.state import Kept, State, decode
+from git_peer.core.log.command import Me, Scene
+from git_peer.core.log.state import Kept, Record, State, decode
 from git_peer.core.session import record as sessions
 from git_peer.core.session.record import Session
 from git_peer.core.target import target as targets
@@ -21,6 +21,27 @@ from git_peer.core.target.target import Spans, Target
 TOKEN_SHIFT = 20  # a fencing token is the height, shifted, and the event's index below it
 MODES = ("exclusive", "shared")
 OF_LINES = 2  # the format of a log from which on lines of one file are compared
+
+
+class Work(Record, frozen=True, kw_only=True):
+    """What a holder's branch has that has not landed: `commit`, on `base`.
+
+    `paths` is percent-encoded path → what stands there before and after it, "MODE ID" or "" for nothing; of so many
+    that they do not go into an event there are none. `blobs` are those of them that are kept in the log's tree.
+    """
+
+    commit: str
+    base: str = ""
+    branch: str = ""
+    pushed: bool = False  # the branch was on the remote then
+    authors: tuple[str, ...] = ()  # e-mail addresses
+    clone: str = ""
+    gitdir: str = ""
+    host: str = ""
+    worktree: str = ""
+    at: int = 0
+    paths: dict[str, tuple[str, str]] = msgspec.field(default_factory=dict)
+    blobs: tuple[str, ...] = ()
 
 
 class Lock(Kept, frozen=True, kw_only=True):
@@ -42,6 +63,9 @@ class Lock(Kept, frozen=True, kw_only=True):
     blobs: dict[str, str] = msgspec.field(default_factory=dict)
     # Of lines: id of another lock or fence on lines of the file → what had come of those on this one's blob.
     maps: dict[str, Spans] = msgspec.field(default_factory=dict)
+    onto: str = ""  # the integration branch as its holder knew it at the grant
+    work: Work | None = None
+    since: int = 0  # when it became pending
 
 
 # -- reading ------------------------------------------------------------------------------------
@@ -50,20 +74,29 @@ def root_of(target: Target) -> str:
     return layout.T_NAMES if target.kind == "name" else layout.T_LOCKS
 
 
-def place(lock_id: str, target: Target) -> str:
-    """The tree path of a lock's record."""
-    return layout.record(root_of(target), targets.root_path(target), lock_id)
+def place(lock_id: str, target: Target, root: str = "") -> str:
+    """The tree path of a lock's record; below another root that of a pending one."""
+    return layout.record(root or root_of(target), targets.root_path(target), lock_id)
 
 
-def pointer(session: str, lock_id: str) -> str:
+def pointer(session: str, lock_id: str, root: str = layout.T_HELD) -> str:
     """The tree path of the index entry that leads from a session to its lock's record."""
-    return f"{layout.T_HELD}/{session}/{lock_id}"
+    return f"{root}/{session}/{lock_id}"
 
 
 def holder_of(state: State, lock: Lock) -> Session | None:
     """The session that holds a lock; None where it is gone."""
     session = sessions.get(state, lock.session)
     return session if session is not None and session.sid == lock.sid else None
+
+
+def is_ones(state: State, session: Session | None, me: Me, lock: Lock) -> bool:
+    """Whether a lock is one's own. A pending one may have outlived its session: then it goes by where that was."""
+    holder = holder_of(state, lock)
+    if holder is not None or lock.work is None or lock.state == "held":
+        return holder is not None and sessions.owns(session, me, holder)
+    there = (lock.work.clone, lock.work.gitdir) == (me.clone, me.gitdir)
+    return there and (sessions.name_for(state, me) == lock.session or (me.name is None and me.person))
 
 
 def is_live(state: State, lock: Lock, scene: Scene) -> bool:
@@ -87,21 +120,46 @@ def held_by(state: State, name: str) -> Iterator[Lock]:
             yield lock
 
 
+def pending(state: State) -> Iterator[Lock]:
+    """Every pending lock."""
+    for _, raw in state.walk(layout.T_PENDING):
+        yield decode(raw, Lock)
+
+
+def pending_over(state: State, target: Target) -> Iterator[Lock]:
+    """The pending locks whose target overlaps `target`."""
+    folds = state.log.folds
+    for _, raw in trie.near(state, layout.T_PENDING, targets.root_path(target), folds):
+        lock = _read(raw)
+        if targets.overlap(lock.target, target, folds):
+            yield lock
+
+
 def by_pointer(state: State, name: str, ident: str) -> Lock | None:
-    """The lock `ident` of the session `name`."""
-    where = state.read(pointer(name, ident))
+    """The lock `ident` that the session `name` holds."""
+    return _pointed(state, pointer(name, ident))
+
+
+def waiting(state: State, name: str, ident: str) -> Lock | None:
+    """The pending lock `ident` of the session `name`, which may be over."""
+    return _pointed(state, pointer(name, ident, layout.T_WAITING))
+
+
+def _pointed(state: State, path: str) -> Lock | None:
+    where = state.read(path)
     return None if where is None else state.get(where.decode(), Lock)
 
 
 def by_id(state: State, prefix: str) -> Lock:
     """The one lock whose id begins with `prefix`."""
     named = [
-        (name, ident)
-        for name in state.entries(layout.T_HELD) or ()
-        for ident in state.entries(f"{layout.T_HELD}/{name}") or ()
+        pointer(name, ident, root)
+        for root in (layout.T_HELD, layout.T_WAITING)
+        for name in state.entries(root) or ()
+        for ident in state.entries(f"{root}/{name}") or ()
         if ident.startswith(prefix)
     ]
-    lock = by_pointer(state, *named[0]) if len(named) == 1 else None
+    lock = _pointed(state, named[0]) if len(named) == 1 else None
     if lock is None:
         many = "more than one lock's id begins" if named else "no lock's id begins"
         raise PeerError("not_found", f"{many} with {prefix}", "`git peer locks` lists them")
@@ -179,9 +237,11 @@ def ends(state: State, lock: Lock, scene: Scene) -> int:
 
 def describe(state: State, lock: Lock, scene: Scene, guarantee: str) -> dict[str, Any]:
     """A lock as the command contract's L."""
-    session = holder_of(state, lock)
+    session, work = holder_of(state, lock), lock.work or Work(commit="")
     until = ends(state, lock, scene)
-    target = lock.target
+    target, is_pending = lock.target, lock.state == "pending"
+    if is_pending:  # it refuses nobody, and waits for so long
+        until = lock.since + scene.pending_ttl
     view: dict[str, Any] = {
         "id": lock.id,
         "target": targets.show(target),
@@ -191,20 +251,20 @@ def describe(state: State, lock: Lock, scene: Scene, guarantee: str) -> dict[str
         "state": lock.state,
         "session": lock.session,
         "sid": lock.sid,
-        "host": session.host if session else "",
-        "branch": session.branch if session else "",
-        "worktree": session.worktree if session else "",
+        "host": work.host or (session.host if session else ""),
+        "branch": work.branch or (session.branch if session else ""),
+        "worktree": work.worktree or (session.worktree if session else ""),
         "reason": lock.reason,
         "priority": lock.priority,
         "token": lock.token or None,
         "ttl": lock.ttl,
         "acquired_at": rfc3339(lock.at),
         "expires_at": rfc3339(until),
-        "live": session is not None and session.sid not in scene.left and scene.now <= until,
+        "live": is_pending or (session is not None and session.sid not in scene.left and scene.now <= until),
         "guarantee": guarantee
         or ("tentative" if not lock.token else "local" if state.log.mode == "local" else "remote"),
     }
-    optional = {
+    optional: dict[str, Any] = {
         "path_encoding": target.encoding,
         "lines": target.lines,
         "section": target.section,
@@ -213,5 +273,21 @@ def describe(state: State, lock: Lock, scene: Scene, guarantee: str) -> dict[str
         "task": lock.task,
         "head": lock.head,
     }
+    if lock.work is not None:
+        optional["work"] = describe_work(lock.work)
+    if is_pending:
+        optional["pending_since"] = rfc3339(lock.since)
     view.update({key: value for key, value in optional.items() if value})
     return view
+
+
+def describe_work(work: Work) -> dict[str, Any]:
+    """Unlanded work as JSON has it."""
+    return {
+        "commit": work.commit,
+        "branch": work.branch,
+        "pushed": work.pushed,
+        "authors": list(work.authors),
+        "paths": sorted(work.paths),
+        "at": rfc3339(work.at),
+    }

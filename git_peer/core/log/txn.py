@@ -78,7 +78,7 @@ class Txn:
         event = kind(id=ident, at=self.scene.now, by=session.name, sid=session.sid, **fields)
         version = max(event.v, event.least())
         if version > self.state.log.format:
-            raise _too_new(kind.kind(), self.state.log.format)
+            raise too_new(kind.kind(), self.state.log.format)
         if version > event.v:
             event = msgspec.structs.replace(event, v=version)
         self.fold(event)
@@ -111,7 +111,8 @@ def _refusal(why: Malformed) -> PeerError:
     return refusal
 
 
-def _too_new(kind: str, form: int) -> PeerError:
+def too_new(kind: str, form: int) -> PeerError:
+    """The refusal of what logs of an older format, `form`, do not have."""
     return PeerError(
         "unsupported",
         f"the log has format {form}, which has no {kind} of this sort",

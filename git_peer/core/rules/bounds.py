@@ -30,6 +30,8 @@ REF = 4096  # bytes of a ref's or a branch's name
 _OBJECT = re.compile("(?:[0-9a-f]{40}|[0-9a-f]{64})")
 _CONTROL = re.compile("[\0-\x1f\x7f]")
 
+_STANDS = re.compile("(?:[0-7]{6} (?:[0-9a-f]{40}|[0-9a-f]{64}))?")  # what stands at a path, or nothing
+
 Rule = Callable[[Any], bool]
 
 
@@ -53,6 +55,10 @@ def _object(value: object) -> bool:
     return isinstance(value, str) and _OBJECT.fullmatch(value) is not None
 
 
+def _stands(value: object) -> bool:
+    return isinstance(value, str) and _STANDS.fullmatch(value) is not None
+
+
 def _ref(value: object) -> bool:
     return (
         isinstance(value, str)
@@ -73,6 +79,9 @@ def _never(value: object) -> bool:
 _LEASE, _PRIORITY = _up_to(LEASE, 1), _up_to(PRIORITY)
 _EVERY: dict[str, Rule] = {"id": _ident, "by": _name, "sid": _ident, "at": _up_to(LAST_SECOND), "v": _up_to(NUMBER, 1)}
 _OF_LOCK: dict[str, Rule] = {"lock": _ident, "holder": _name}
+_OF_WORK: dict[str, Rule] = {
+    "commit": _object, "base": _object, "branch": _ref, "clone": _clone, "paths": _stands, "blobs": _object,
+}  # fmt: skip
 
 # Kind → field → what each of its values has to be. A field with a default may also have that. What is not here is text
 # of any kind, a number of 0 to NUMBER, or a target.
@@ -86,7 +95,17 @@ _RULES: dict[str, dict[str, Rule]] = {
     "session.renew": {"branch": _ref, "head": _object},
     "session.end": {"name": _name, "ended": _ident},
     "session.lapse": {"name": _name, "lapsed": _ident},
-    "lock.take": {"ttl": _LEASE, "priority": _PRIORITY, "head": _object, "blobs": _object, "maps": _ident},
+    "lock.take": {
+        "ttl": _LEASE,
+        "priority": _PRIORITY,
+        "head": _object,
+        "blobs": _object,
+        "maps": _ident,
+        "onto": _object,
+    },
+    "lock.work": {**_OF_LOCK, **_OF_WORK},
+    "lock.pend": {**_OF_LOCK, **_OF_WORK},
+    "lock.land": {**_OF_LOCK, "commit": _object, "clone": _clone},
     "lock.renew": {"lock": _ident, "ttl": _LEASE, "priority": _PRIORITY},
     "lock.release": {"lock": _ident, "landed": _object},
     "lock.expire": _OF_LOCK,

@@ -9,8 +9,10 @@ from git_peer.core.debate import decide as debating
 from git_peer.core.delta import decide as telling
 from git_peer.core.errors import PeerError
 from git_peer.core.lock import decide as locking
+from git_peer.core.lock import landing
 from git_peer.core.lock import record as locks
-from git_peer.core.lock.events import LockBreak, LockExpire, named
+from git_peer.core.lock.events import LockBreak, named
+from git_peer.core.lock.record import Work
 from git_peer.core.log.command import Answer, Command
 from git_peer.core.log.txn import Txn
 from git_peer.core.plan.task import claim as claiming
@@ -45,7 +47,7 @@ def begin(txn: Txn) -> None:
         if txn.me.takeover:
             txn.emit(LockBreak, **end, reason="taken over")
         else:
-            txn.emit(LockExpire, **end, evidence=_GONE)
+            landing.lapsed(txn, lock, _GONE, left)
     for task in list(tasks.claimed_by(txn.state, session.name)):
         if task.status == "in_progress":
             txn.emit(TaskLapse, task=task.id, evidence=_GONE)
@@ -77,9 +79,10 @@ def _sweep(txn: Txn) -> None:
 
 
 class End(Command, tag="session-end", frozen=True, kw_only=True):
-    """End a session and give back what it holds; no name: one's own."""
+    """End a session and give back what it holds; no name: one's own. What has `work` that has not landed waits."""
 
     name: str = ""
+    work: Work | None = None
 
     def decide(self, txn: Txn) -> Answer:
         """Its own run ends it, or its person, whose session may begin with that."""
@@ -100,7 +103,7 @@ class End(Command, tag="session-end", frozen=True, kw_only=True):
             return lambda after, scene: {"ended": ended.name, "released": []}
         held = list(locks.held_by(txn.state, ended.name))
         views = [locks.describe(txn.state, lock, txn.scene, "") for lock in held]
-        locking.release(txn, held)
+        handed = locking.release(txn, held, work=self.work, hand_over=True)
         for task in list(tasks.claimed_by(txn.state, ended.name)):
             if task.status == "in_progress" and task.sid == ended.sid and left:
                 txn.emit(TaskLapse, task=task.id, evidence=Evidence(how="left", height=ended.height, at=ended.at))
@@ -109,4 +112,6 @@ class End(Command, tag="session-end", frozen=True, kw_only=True):
             elif task.status == "in_progress":  # of an earlier run of that name, sent back from review
                 txn.emit(TaskLapse, task=task.id, evidence=_GONE)
         txn.emit(SessionEnd, name=ended.name, ended=ended.sid, left=left)
-        return lambda after, scene: {"ended": ended.name, "released": views}
+        released = [view for view in views if view["id"] not in handed]
+        waiting = [view | {"state": "pending"} for view in views if view["id"] in handed]
+        return lambda after, scene: {"ended": ended.name, "released": released, "pending": waiting}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from git_peer.core.lock import events as locking
+from git_peer.core.lock import landing
 from git_peer.core.lock import record as locks
 from git_peer.core.log.state import State
 from git_peer.core.session import record as sessions
@@ -23,7 +24,7 @@ def published(chain: Chain, clone: Clone, base: str | None, tip: str) -> None:
     for event in events:
         if isinstance(event, sessions.SessionEnd):
             clone.forget(event.ended)
-        elif isinstance(event, locking.LockRelease):
+        elif isinstance(event, (locking.LockRelease, landing.LockPend, landing.LockLand)):
             released = True
     if released:  # perhaps by a person, of what an agent of the same work tree held
         for session in sessions.all_of(state):

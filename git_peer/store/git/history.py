@@ -25,7 +25,7 @@ from git_peer.store.git.repo import Repo
 
 EMPTY = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  # the empty tree, which git knows without having it
 MOST = 200  # three-way merges of one push; what is beyond them counts as a conflict
-_RAW = ("-r", "--raw", "-z", "--no-renames", "--no-abbrev", "--ignore-submodules=none", "--no-relative")
+RAW = ("-r", "--raw", "-z", "--no-renames", "--no-abbrev", "--ignore-submodules=none", "--no-relative")
 _FILE = "100"  # how the modes of plain files begin
 
 
@@ -135,14 +135,14 @@ class History:
     # -- what differs ---------------------------------------------------------------------------------
     def changed(self, old: str, new: str) -> dict[str, tuple[Content, Content]]:
         """Path → what stands there in `old` and in `new`, where that differs."""
-        out = self._git(["diff-tree", *_RAW, old or EMPTY, new or EMPTY, "--"])
-        return {path: (before, after) for _, path, before, after in _rows(out)}
+        out = self._git(["diff-tree", *RAW, old or EMPTY, new or EMPTY, "--"])
+        return {path: (before, after) for _, path, before, after in raw_rows(out)}
 
     def touches(self, commits: Collection[str]) -> Iterator[tuple[str, str, Content, Content]]:
         """(commit, path, before, after) of all that commits change, of a merge against each of its parents."""
         if commits:
             ids = "".join(f"{commit}\n" for commit in commits).encode()
-            yield from _rows(self._git(["diff-tree", "--stdin", "-m", "--root", *_RAW], ids))
+            yield from raw_rows(self._git(["diff-tree", "--stdin", "-m", "--root", *RAW], ids))
 
     def content(self, commit: str, path: str) -> Content:
         """What stands at a path: of files, links and submodules; None for a folder, too."""
@@ -153,10 +153,10 @@ class History:
         except (KeyError, ValueError, pygit2.GitError):
             pass
         # Fetched by git, where it is one of those clones.
-        ran = self._run(["diff-tree", *_RAW, EMPTY, commit, "--"])
+        ran = self._run(["diff-tree", *RAW, EMPTY, commit, "--"])
         if ran.status:
             raise Missing(f"{commit}:{path}")
-        return next((after for _, name, _, after in _rows(ran.out) if name == path), None)
+        return next((after for _, name, _, after in raw_rows(ran.out) if name == path), None)
 
     def _content(self, commit: str, path: str) -> Content:
         if commit not in self._trees:
@@ -209,10 +209,10 @@ class History:
         tree, *conflicts = ran.out.split("\0")
         if ran.status not in (0, 1) or len(tree) < 40:
             return None  # git before 2.38, or objects that are missing
-        differs = self._run(["diff-tree", *_RAW, ours, tree, "--"], env=env)
+        differs = self._run(["diff-tree", *RAW, ours, tree, "--"], env=env)
         if differs.status:
             return None
-        return {path: after for _, path, _, after in _rows(differs.out)}, frozenset(filter(None, conflicts))
+        return {path: after for _, path, _, after in raw_rows(differs.out)}, frozenset(filter(None, conflicts))
 
     def _as_a_tree(self, path: str, base: Content, ours: Content, theirs: Content) -> set[Content]:
         """By `git merge-tree`, on commits that have nothing but this file: with its attributes and merge drivers."""
@@ -272,7 +272,7 @@ def _quoted(path: str) -> str:
     return '"' + path.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _rows(out: str) -> Iterator[tuple[str, str, Content, Content]]:
+def raw_rows(out: str) -> Iterator[tuple[str, str, Content, Content]]:
     """(commit or "", path, before, after) of each row that diff-tree prints with --raw -z."""
     commit = ""
     words = iter(out.split("\0"))

@@ -154,7 +154,9 @@ class TreeWriter:
                 made = None if ident is None else (_TREE, name, bytes.fromhex(ident))
             else:
                 made = None
-                if child is not None:
+                if isinstance(child, layout.Linked):
+                    made = (_BLOB, name, bytes.fromhex(child.decode()))
+                elif child is not None:
                     made = (_BLOB, name, bytes.fromhex(self._object(durable.BLOB, child)))
             if made is None:
                 entries.pop(name, None)

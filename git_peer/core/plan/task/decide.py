@@ -6,8 +6,10 @@ from typing import Any
 
 from git_peer.core.errors import PeerError
 from git_peer.core.lock import decide as locking
+from git_peer.core.lock import landing
 from git_peer.core.lock import record as locks
 from git_peer.core.lock.events import LockRelease, named
+from git_peer.core.lock.record import Work
 from git_peer.core.log.command import Answer, Command, Scene
 from git_peer.core.log.state import State
 from git_peer.core.log.txn import Txn
@@ -19,7 +21,10 @@ from git_peer.core.session import record as sessions
 
 
 class Move(Command, tag="task-move", frozen=True, kw_only=True):
-    """Another status for a task; `commit` is what is handed in for review, for any other move what was seen of it."""
+    """Another status for a task; `commit` is what is handed in for review, for any other move what was seen of it.
+
+    `work` is what the branch of who hands it in has that has not landed: locks that cover some of it wait for that.
+    """
 
     stateful = True
 
@@ -28,6 +33,7 @@ class Move(Command, tag="task-move", frozen=True, kw_only=True):
     note: str = ""
     commit: str = ""
     force: str | None = None
+    work: Work | None = None
 
     def decide(self, txn: Txn) -> Answer:
         """By the status machine; locks that were taken for a task end with it."""
@@ -56,13 +62,23 @@ class Move(Command, tag="task-move", frozen=True, kw_only=True):
                 force=self.force or "",
             )
             self._keep_result(txn, member)
-        views = [locks.describe(txn.state, lock, txn.scene, "") for lock in freed.values()]
+        if self.status == "review":
+            held = its_locks(txn.state, task)
+            freed = {lock.id: lock for lock in held if landing.of_lock(txn.state, lock, self.work) is not None}
+        views = {ident: locks.describe(txn.state, lock, txn.scene, "") for ident, lock in freed.items()}
+        handed = set()
         for lock in freed.values():
-            if self.status in OVER:
+            if self.status in ("review", "done"):
+                handed |= {lock.id} if landing.hand_over(txn, lock, self.work) else set()
+            elif self.status in OVER:
                 txn.emit(LockRelease, lock=lock.id, paths=named(lock, freed.values()))
             else:
                 locking.release(txn, [lock], self.force)
-        return _shown(task.id, views)
+        return _shown(
+            task.id,
+            [view for ident, view in views.items() if ident not in handed],
+            [view | {"state": "pending"} for ident, view in views.items() if ident in handed],
+        )
 
     def _keep_result(self, txn: Txn, task: Task) -> None:
         """What was said of a commit holds for it: a move that sends a task back forgets it, so it is recorded again."""
@@ -162,11 +178,11 @@ class Record(Command, tag="task-result", frozen=True, kw_only=True):
         return _shown(task.id, [])
 
 
-def _shown(ident: str, freed: list[dict[str, Any]]) -> Answer:
+def _shown(ident: str, freed: list[dict[str, Any]], pending: list[dict[str, Any]] | None = None) -> Answer:
     def answer(after: State, scene: Scene) -> dict[str, Any]:
         task = tasks.get(after, ident)
         assert task is not None
-        return {"task": tasks.describe(task), "released": freed}
+        return {"task": tasks.describe(task), "released": freed, **({"pending": pending} if pending else {})}
 
     return answer
 
