@@ -334,7 +334,7 @@ class _Look:
             return
         if not sections.tool:
             return
-        both = [name for name in _touched(sections, ours) if name and name in _touched(sections, theirs)]
+        both = in_both(sections, ours, theirs)
         both += [name for name in self._added_by_both(clash, ours, theirs, sections) if name not in both]
         if both:
             clash.kind, clash.sections = "section", both
@@ -438,9 +438,16 @@ class _Look:
         }  # fmt: skip
 
 
-def _touched(sections: Sections, hunks: Iterable[Hunk]) -> list[str]:
-    """The sections that changes are in."""
-    return list(dict.fromkeys(name for one in hunks for name in sections.at(one.first + 1, one.end)))
+def in_both(sections: Sections, ours: Iterable[Hunk], theirs: Iterable[Hunk]) -> list[str]:
+    """The sections that both changed and should be looked at, though git merges them.
+
+    Prose under one heading, and what a file or a class has outside its sections, is too large to mean anything.
+    """
+    large = {label for label, one in zip(sections.labels, sections.found, strict=True) if one.kind == "heading"}
+    mine, yours = (
+        dict.fromkeys(name for one in some for name in sections.at(one.first + 1, one.end)) for some in (ours, theirs)
+    )
+    return [name for name in mine if name in yours and name in sections.labels and name not in large]
 
 
 def _slashes(path: str) -> list[int]:

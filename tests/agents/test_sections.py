@@ -59,7 +59,10 @@ def test_two_agents_in_one_file(local: Clone) -> None:
     one, two, three = (Agent(local, name) for name in ("s1", "s2", "s3"))
     assert edit(one, "return a", "return a + 1", apply=True) == ""
     assert one.locks() == {"src/store.py::Store.get": "local"}
-    assert edit(two, "return 3", "return 33", apply=True) == ""
+    given = {"file_path": str(local.path / "src/store.py"), "old_string": "return 3", "new_string": "return 33"}
+    told = two.call("pre-edit", tool_name="Edit", tool_input=given)
+    assert f"{one.name} has src/store.py::Store.get" in str(told)
+    local.write("src/store.py", local.read("src/store.py").replace("return 3", "return 33"))
     assert two.locks() == {"src/store.py::tail": "local"}
     why = edit(three, "a = 1", "a = 2")
     assert one.name in why
