@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from git_peer.core.session.record import Session
     from git_peer.ops.peer import Peer
 
+_PARTS = 3  # targets that one suggested command names
 _PATIENCE = 5.0  # seconds for a question to git
 _AT_ONCE = 4  # work trees that git looks at side by side
 _TEXT = (FileMode.BLOB, FileMode.BLOB_EXECUTABLE)
@@ -420,11 +421,14 @@ class _Look:
         spelled = _shell(targets.show(target))
         talk = f"git peer push-delta --type discovery --path {spelled} --to {theirs.who} --summary TEXT"
         held = [one for one in self.peer.locks([target]) if one["live"] and one["state"] == "held"]
-        if any(one["session"] == theirs.who for one in held):
-            return [f"git peer lock {spelled} --wait 10m", talk]
+        others = [str(one["target"]) for one in held if one["session"] == theirs.who]
+        if others:
+            return [f"git peer lock {' '.join(map(_shell, others[:_PARTS]))} --wait 10m", talk]
         if any(one["session"] == self.peer.name for one in held):
             return [talk]
-        return [f"git peer lock {spelled}", talk]
+        parts = [targets.show(targets.of_path("section", clash.path, section=name)) for name in clash.sections]
+        wanted = " ".join(map(_shell, parts)) if 0 < len(parts) <= _PARTS else spelled
+        return [f"git peer lock {wanted}", talk]
 
     def side(self, side: Side) -> dict[str, Any]:
         """A side as the contract tells it: who, where, and how many files it has changed."""

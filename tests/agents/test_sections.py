@@ -66,7 +66,8 @@ def test_two_agents_in_one_file(local: Clone) -> None:
     assert two.locks() == {"src/store.py::tail": "local"}
     why = edit(three, "a = 1", "a = 2")
     assert one.name in why
-    assert "Store.get" in why
+    assert "`git peer lock 'src/store.py::Store.get' --wait 10m`" in why
+    assert "`git peer sections 'src/store.py'`" in why
     assert "tail" not in why
     assert edit(three, "return 2", "return 22") == ""
     assert three.locks() == {"src/store.py::Store.put": "local"}
