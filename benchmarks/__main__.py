@@ -16,6 +16,7 @@ from pathlib import Path
 from benchmarks import (
     agents,
     committing,
+    conflicts,
     duplicate_work,
     history,
     landing,
@@ -76,6 +77,8 @@ def main() -> int:
     """Measure what was asked for; 1 where a target was missed."""
     if sys.argv[1:2] == ["duplicate_work"]:  # of another kind: simulated time, a table and options of its own
         return duplicate_work.main(sys.argv[2:])
+    if sys.argv[1:2] == ["conflicts"]:  # goes through a repository's merges
+        return conflicts.main(sys.argv[2:])
     if sys.argv[1:2] == ["solve"]:  # measures a model, which has to be there
         return solve.main(sys.argv[2:])
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="What git-peer costs, beside floors.")

@@ -376,6 +376,10 @@ class _Hook:
         from git_peer.ops import behind
 
         late = behind.of(self.peer, taken)
+        if any(target.blob for target in taken):
+            from git_peer.ops import lines
+
+            late += lines.beside(self.peer, taken)
         if late:
             self._keep(late=[*self.notes.get("late", ()), *late][-wording.SHOWN :])
 

@@ -68,12 +68,17 @@ def refused(peer: Peer, found: Sequence[Mapping[str, Any]], fresh: bool, command
     if sharing:
         lines.append(f"Tell your user: {sharing}.")
     if first is not None:
-        path = text.argument(str(first["path"]))
+        lock = first.get("lock") or {}
+        part = bool(lock.get("blob"))  # of a file whose rest is free
+        path = text.argument(str(lock["path"] if part else first["path"]))
+        turn = text.argument(str(lock["target"])) if part else path
         lines.append(
             "Nothing was changed. To ask for it: "
             f"`git peer push-delta --type blocker --to {_holder(first)} --path {path} "
-            f'--summary "why you need it"`; to wait in turn: `git peer lock {path} --wait 10m`.'
+            f'--summary "why you need it"`; to wait in turn: `git peer lock {turn} --wait 10m`.'
         )
+        if part:
+            lines.append(f"The rest of that file may be edited: `git peer sections {path}` lists its parts.")
     if "fenced" in whys:
         lines.append("Merge what has landed since, then take it again: `git peer lock PATH`.")
     if "disputed" in whys:

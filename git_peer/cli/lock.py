@@ -104,7 +104,7 @@ def lock_command(
 
 
 def _seen(peer: Peer, wanted: list[Target]) -> list[dict[str, Any]]:
-    """What is to be said of targets: that they have changed elsewhere, or that there is nothing of that name yet."""
+    """What is to be said of targets: changed elsewhere, nothing of that name here, parts of a file that others have."""
     from git_peer.ops import behind
 
     found, top = behind.of(peer, wanted), peer.repo.top
@@ -113,6 +113,10 @@ def _seen(peer: Peer, wanted: list[Target]) -> list[dict[str, Any]]:
         from git_peer.ops import absent
 
         found += absent.of(peer, wanted)
+    if any(target.blob for target in wanted):
+        from git_peer.ops import lines
+
+        found += lines.beside(peer, wanted)
     return found
 
 

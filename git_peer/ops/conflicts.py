@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from git_peer.core.session.record import Session
     from git_peer.ops.peer import Peer
 
+_PARTS = 3  # targets that one suggested command names
 _PATIENCE = 5.0  # seconds for a question to git
 _AT_ONCE = 4  # work trees that git looks at side by side
 _TEXT = (FileMode.BLOB, FileMode.BLOB_EXECUTABLE)
@@ -334,7 +335,7 @@ class _Look:
             return
         if not sections.tool:
             return
-        both = [name for name in _touched(sections, ours) if name and name in _touched(sections, theirs)]
+        both = in_both(sections, ours, theirs)
         both += [name for name in self._added_by_both(clash, ours, theirs, sections) if name not in both]
         if both:
             clash.kind, clash.sections = "section", both
@@ -420,11 +421,14 @@ class _Look:
         spelled = _shell(targets.show(target))
         talk = f"git peer push-delta --type discovery --path {spelled} --to {theirs.who} --summary TEXT"
         held = [one for one in self.peer.locks([target]) if one["live"] and one["state"] == "held"]
-        if any(one["session"] == theirs.who for one in held):
-            return [f"git peer lock {spelled} --wait 10m", talk]
+        others = [str(one["target"]) for one in held if one["session"] == theirs.who]
+        if others:
+            return [f"git peer lock {' '.join(map(_shell, others[:_PARTS]))} --wait 10m", talk]
         if any(one["session"] == self.peer.name for one in held):
             return [talk]
-        return [f"git peer lock {spelled}", talk]
+        parts = [targets.show(targets.of_path("section", clash.path, section=name)) for name in clash.sections]
+        wanted = " ".join(map(_shell, parts)) if 0 < len(parts) <= _PARTS else spelled
+        return [f"git peer lock {wanted}", talk]
 
     def side(self, side: Side) -> dict[str, Any]:
         """A side as the contract tells it: who, where, and how many files it has changed."""
@@ -438,9 +442,16 @@ class _Look:
         }  # fmt: skip
 
 
-def _touched(sections: Sections, hunks: Iterable[Hunk]) -> list[str]:
-    """The sections that changes are in."""
-    return list(dict.fromkeys(name for one in hunks for name in sections.at(one.first + 1, one.end)))
+def in_both(sections: Sections, ours: Iterable[Hunk], theirs: Iterable[Hunk]) -> list[str]:
+    """The sections that both changed and should be looked at, though git merges them.
+
+    Prose under one heading, and what a file or a class has outside its sections, is too large to mean anything.
+    """
+    large = {label for label, one in zip(sections.labels, sections.found, strict=True) if one.kind == "heading"}
+    mine, yours = (
+        dict.fromkeys(name for one in some for name in sections.at(one.first + 1, one.end)) for some in (ours, theirs)
+    )
+    return [name for name in mine if name in yours and name in sections.labels and name not in large]
 
 
 def _slashes(path: str) -> list[int]:

@@ -243,6 +243,28 @@ def mine(peer: Peer, path: str) -> list[dict[str, Any]]:
     return [one for one in held if one.get("blob") and one["session"] == peer.name]
 
 
+def beside(peer: Peer, taken: Iterable[Target]) -> list[dict[str, Any]]:
+    """A notice of each file of which others have other parts than were taken: at a border git may not merge."""
+    found = []
+    for path in dict.fromkeys(one.path for one in taken if one.blob):
+        target = next(one for one in taken if one.path == path)
+        whole = [targets.of_path("file", target.real)]
+        near, own = peer.locks(whole), {view["id"] for view in peer.locks(whole, mine=True)}
+        others = [one for one in near if one.get("blob") and one["id"] not in own and one["live"]]
+        if others:
+            who = ", ".join(f"{one['session']} has {one['target']}" for one in others[:3])
+            more = f", and {len(others) - 3} more" if len(others) > 3 else ""
+            found.append(
+                {
+                    "code": "beside",
+                    "message": f"{who}{more}: what is put in directly beside that may conflict with it",
+                    "target": targets.show(target),
+                    "hint": "`git peer conflicts --mine` tells what does",
+                }
+            )
+    return found
+
+
 def is_new(now: bytes, version: Version, spans: Spans) -> bool:
     """Whether no line of these has ever been committed."""
     return ranges.image(_eol(now), _eol(version.raw), spans) == ()

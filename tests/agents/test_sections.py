@@ -59,11 +59,15 @@ def test_two_agents_in_one_file(local: Clone) -> None:
     one, two, three = (Agent(local, name) for name in ("s1", "s2", "s3"))
     assert edit(one, "return a", "return a + 1", apply=True) == ""
     assert one.locks() == {"src/store.py::Store.get": "local"}
-    assert edit(two, "return 3", "return 33", apply=True) == ""
+    given = {"file_path": str(local.path / "src/store.py"), "old_string": "return 3", "new_string": "return 33"}
+    told = two.call("pre-edit", tool_name="Edit", tool_input=given)
+    assert f"{one.name} has src/store.py::Store.get" in str(told)
+    local.write("src/store.py", local.read("src/store.py").replace("return 3", "return 33"))
     assert two.locks() == {"src/store.py::tail": "local"}
     why = edit(three, "a = 1", "a = 2")
     assert one.name in why
-    assert "Store.get" in why
+    assert "`git peer lock 'src/store.py::Store.get' --wait 10m`" in why
+    assert "`git peer sections 'src/store.py'`" in why
     assert "tail" not in why
     assert edit(three, "return 2", "return 22") == ""
     assert three.locks() == {"src/store.py::Store.put": "local"}

@@ -125,7 +125,7 @@ def test_what_is_told(two: tuple[Clone, Clone]) -> None:
     answer = ask(abe, "conflicts", "--diff", as_="abe")
     one = answer["conflicts"][0]
     assert one["since"].endswith("Z")
-    assert one["next"][0] == "git peer lock s.py"
+    assert one["next"][0] == "git peer lock s.py::Store.get"
     assert [row["session"] for row in one["diffs"]] == ["zoe"]
     assert "+        a = 12" in one["diffs"][0]["diff"]
     assert "return 33" not in one["diffs"][0]["diff"]

@@ -77,7 +77,9 @@ def test_all_or_nothing_and_who_has_what(clone: Clone) -> None:
         assert "Store.get" in refused(clone, "locked", "lock", target, as_="abe")["error"]["message"]
     refused(clone, "locked", "lock", "src/s.py::tail", "src/s.py::Store.get", as_="abe")
     assert held(ask(clone, "locks")) == [("src/s.py::Store.get", "zoe")]
-    lock(clone, "tail", "Store.put", as_="abe")
+    answer = ask(clone, "lock", "src/s.py::tail", "src/s.py::Store.put", as_="abe")
+    said = [notice["message"] for notice in answer["notices"] if notice["code"] == "beside"]
+    assert said == ["zoe has src/s.py::Store.get: what is put in directly beside that may conflict with it"]
     rows = {
         row["name"]: [one["session"] for one in row["locks"]] for row in ask(clone, "sections", "src/s.py")["sections"]
     }

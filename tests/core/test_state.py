@@ -33,3 +33,13 @@ def _walk(state: State, folder: str) -> list[tuple[str, bytes]]:
         raw = state.read(path)
         found.extend([(path, raw)] if raw is not None else _walk(state, path) if not name.endswith(".json") else [])
     return found
+
+
+def test_a_file_whose_name_ends_like_a_record() -> None:
+    """The locks of package.json lie in a folder called so."""
+    blobs = {
+        "gate/locks/=package.json/@1.json": b"a",
+        "gate/locks/=x/@2.json": b"b",
+        "gate/locks/=d.json/=e/@3.json": b"c",
+    }
+    assert sorted(State(DictReader(blobs)).walk("gate/locks")) == sorted(blobs.items())

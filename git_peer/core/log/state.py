@@ -244,11 +244,10 @@ class State:
         todo = [root]
         while todo:  # no recursion: a tree may be deeper than Python's stack
             path = todo.pop()
-            if path.endswith(".json") and path != root:
-                raw = self.read(path)
-                if raw is not None:
-                    yield path, raw
-            else:
+            raw = self.read(path) if path.endswith(".json") and path != root else None
+            if raw is not None:
+                yield path, raw
+            else:  # also `=x.json`, which has the locks of a file of that name
                 todo += [f"{path}/{name}" for name in sorted(self.entries(path) or (), reverse=True)]
 
 
