@@ -135,7 +135,8 @@ def _resolved(peer: Peer, home: Repo, name: str) -> str:
         _fetch(peer, [name])
         found = name if History(peer.repo).commit(name) else ""
     if not found or name.startswith("-"):
-        raise PeerError("usage", f"not a revision or range: {name}", "as `git rev-list` takes it: main..topic")
+        hint = home.near_revision(name, "as `git rev-list` takes it: main..topic")
+        raise PeerError("usage", f"not a revision or range: {name}", hint)
     return found
 
 
