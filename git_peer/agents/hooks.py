@@ -24,7 +24,6 @@ from git_peer.core.rules import decide as commands
 from git_peer.core.session import record as sessions
 from git_peer.core.target import target as targets
 from git_peer.core.target.target import Target
-from git_peer.ops import marks
 from git_peer.ops.peer import Peer, shown_path
 from git_peer.ops.wiring import Parts
 from git_peer.store.clone import runs
@@ -212,7 +211,7 @@ class _Hook:
             if apart:
                 return Answer(deny=wording.apart(apart))
         if not found and self.peer.settings.get("autoLock") != "off" and self._may_lock:
-            free = self.peer.marked(real, verdict.FREE) if self._are_marked else set()
+            free = self.peer.marked(real, verdict.FREE) if self.peer.has_marks else set()
             mine = [target for target in wanted if target.real not in free and not self._has(target)]
             fresh = [part for target in mine for part in self._parts(target)]
             found = self._settled(lambda: self._take(fresh))
@@ -287,11 +286,6 @@ class _Hook:
                 text, changes = lines.text_of(self.peer, target.real), self._pairs(target.real)
                 memory.note_part(self.site, self.name, target.real, ids, text, changes, spans)
                 self.notes = memory.of(self.site, self.name)
-
-    @property
-    def _are_marked(self) -> bool:
-        """Whether any path may be nobody's to lock."""
-        return marks.are_there(self.peer)
 
     def _settled(self, ask: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
         """What stands against a change, by `ask`; asked again on a log that was fetched before it counts."""

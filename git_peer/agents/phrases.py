@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from git_peer.core import text
 from git_peer.core.lock import fence as fences
 from git_peer.core.session import naming
-from git_peer.ops import marks
 from git_peer.store.clone import times
 
 if TYPE_CHECKING:
@@ -64,6 +63,8 @@ def refused(peer: Peer, found: Sequence[Mapping[str, Any]], fresh: bool, command
             "use a work tree of your own: `git worktree add ../NAME BRANCH`."
         )
     first = next((one for one in found if one["why"] == "locked"), None)
+    from git_peer.ops import marks  # only a refusal looks
+
     sharing = marks.sharing(str(first["path"])) if first is not None else ""
     if sharing:
         lines.append(f"Tell your user: {sharing}.")

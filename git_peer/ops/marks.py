@@ -10,11 +10,6 @@ from git_peer.hooks import gate
 from git_peer.ops.peer import Peer
 
 
-def are_there(peer: Peer) -> bool:
-    """Whether any path may have an attribute of ours."""
-    return gate.are_marked(str(peer.repo.common), str(peer.repo.top or "."))
-
-
 def sharing(path: str) -> str:
     """What there is to do about a path that many commits touch; "" for any other."""
     return gate.sharing(path) if gate.is_busy(path) else ""

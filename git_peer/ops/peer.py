@@ -251,6 +251,13 @@ class Peer:
         wanted = [path for path in paths if path in needed]
         return verdict.unheld(self.state, wanted, me, self.clock, list(self.clone.tentative().values()))
 
+    @property
+    def has_marks(self) -> bool:
+        """Whether any path may have an attribute of ours."""
+        from git_peer.hooks import gate
+
+        return gate.are_marked(str(self.repo.common), str(self.repo.top or "."))
+
     def marked(self, paths: Iterable[str], attribute: str) -> set[str]:
         """Those of the paths, from the top, that have an attribute of ours in the index."""
         given = list(dict.fromkeys(paths))
