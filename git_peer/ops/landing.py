@@ -221,7 +221,8 @@ class Look:
             start, tally, merged = self._start(lock, work, tip), search.empty(), ""
             search.begin(tally, start, lambda path: self.history.content(start, path))
         span = self.span(start, tip)
-        search.follow(tally, (Step(one.commit, one.changes, _is_ours(one, lock, work)) for one in span))
+        near = (one for one in span if search.concerns(one.changes.keys(), one.objects))
+        search.follow(tally, (Step(one.commit, one.changes, _is_ours(one, lock, work)) for one in near))
         merged = merged or (self._bringing(start, tip, span).get(work.commit, "") if span else "")
         self._kept.setdefault(lock.id, {"work": key})
         self._kept[lock.id][ref] = {"tip": tip, "merged": merged, "tally": _plain(tally)}
