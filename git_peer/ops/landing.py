@@ -103,12 +103,17 @@ class Look:
                 continue
             own = [one for one in locks.held_by(peer.state, session.name) if one.sid == session.sid and one.onto]
             tip = self._here(session.branch) if own else ""
+            changed: dict[str, dict[str, tuple[Content, Content]]] = {}  # by what it is compared with
             for lock in own if tip else ():
                 try:
                     base = next(iter(self.history.bases(tip, lock.onto)), "")
-                    paths = unlanded.between(peer, self.history, base, tip, unlanded.covering(peer, [lock]))
+                    if base not in changed:
+                        every = unlanded.covering(peer, own)
+                        changed[base] = unlanded.between(peer, self.history, base, tip, every)
                 except PeerError:
                     continue
+                covered = unlanded.covering(peer, [lock])
+                paths = {path: both for path, both in changed[base].items() if covered(path)}
                 if base and paths and not _dirty(peer, session, paths):
                     work = unlanded.made(peer, paths, tip, base, session.branch, False, keep=False, of=session)
                     found.append((lock, work))
