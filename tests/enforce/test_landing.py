@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.agents.calling import Agent, context
 from tests.cli.asking import ask, refused
 from tests.enforce.team import HELD, Member, Team
 from tests.world import Clone, World
@@ -500,6 +501,38 @@ def test_where_nothing_can_land(team: Team) -> None:
     team.alice.git("branch", "-q", "-D", "main")
     refused(team.alice.at, "not_found", "unlock", "--pending", HELD, as_="alice")
     assert locks(team.alice) == [(HELD, "held")]
+
+
+def test_all_look_at_once(team: Team, host: Host) -> None:
+    """Sessions and a job: all see it, and it is recorded once."""
+    pends(team.alice)
+    host.squash("feat/x")
+    job = host.at
+    running = [
+        *(
+            member.at.start_peer("--json", "sync", as_=member.name)
+            for member in (team.alice, team.bob)
+            for _ in range(2)
+        ),
+        *(job.start_peer("--json", "landed") for _ in range(2)),
+    ]
+    for one in running:
+        one.finish(0)
+    synced(team.bob)
+    events = team.bob.peer("log", "--json", "--kind", "lock.land").objects()
+    assert [one["how"] for one in events] == ["other"]
+    assert ask(team.bob.at, "fsck")["problems"] == []
+
+
+def test_an_agent_is_told(team: Team) -> None:
+    """Its model hears of the branch at its first edit of the path."""
+    pends(team.alice)
+    synced(team.bob)
+    agent = Agent(team.bob.at, kind="claude-code")
+    agent.call("session-start")
+    given = {"file_path": str(team.bob.at.path / HELD)}
+    heard = context(agent.call("pre-edit", tool_name="Edit", tool_input=given))
+    assert f"{HELD} builds on feat/x?" in heard
 
 
 def test_bad_words(team: Team) -> None:
