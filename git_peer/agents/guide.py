@@ -21,6 +21,7 @@ commits and pushes of a file that another has locked are refused.
 `git peer debate start --delta ID --topic "…" --position "…"` |
 | you get on with a task; it is finished | `git peer task progress ID 40`; commit, then `git peer task review ID` |
 | you land your work | `git peer push` instead of `git push`: what has landed is unlocked |
+| your branch waits for review | push it, then `git peer unlock --pending --all`: the locks end when it has landed |
 | you stop for good | commit or undo, then `git peer session end` |
 
 - A refusal names the holder and what is free instead. Never work around one: no `--no-verify`, no `--force`, no copy of

@@ -57,7 +57,7 @@ def landed_command(call: Call, branch: str) -> Reply:
     """
     from git_peer.ops import landing, visit
 
-    with visit.visiting(call.parts()) as peer:
+    with visit.visiting(call.parts(), writing=True) as peer:
         patience = peer.settings.get("retryTimeout")
         recorded, why = landing.may_write(peer), ""
         try:

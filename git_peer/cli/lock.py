@@ -188,7 +188,7 @@ def unlock_command(
         if pending:
             from git_peer.ops import unlanded
 
-            wanted_by = msgspec.structs.replace(wanted_by, pending=True, **unlanded.for_end(peer))
+            wanted_by = msgspec.structs.replace(wanted_by, pending=True, **unlanded.for_word(peer))
         done = peer.run(wanted_by)
     released, waiting = [*dropped, *done["released"]], done.get("pending", [])
     peer.warned += peer.left_open(released)

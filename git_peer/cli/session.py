@@ -122,7 +122,8 @@ def end(call: Call, name: str | None) -> Reply:
 
     wip.forget(peer, done["ended"])
     text = [f"Session {done['ended']} ended, {count(len(done['released']), 'lock')} released."]
-    text += [f"{one['target']} is pending until its work has landed." for one in done.get("pending", ())]
+    waiting = sorted(one["target"] for one in done.get("pending", ()))
+    text += [f"{one} is pending until its work has landed." for one in waiting]
     text += [f"Lost: {one['command']} of {one['session']}: {one['why']}" for one in lost]
     return Reply({**done, "lost": lost}, text, network=True, wrote=True)
 

@@ -38,6 +38,7 @@ from git_peer.store.git.landing import Commit, Mainline
 from git_peer.store.git.remote import run
 from git_peer.store.git.repo import Repo
 
+_NAMED = 500  # paths that a command line takes
 _DEEPER = (100, 1000, 0)  # commits by which a shallow clone is deepened, one after the other; 0: all the way
 
 
@@ -102,12 +103,17 @@ class Look:
                 continue
             own = [one for one in locks.held_by(peer.state, session.name) if one.sid == session.sid and one.onto]
             tip = self._here(session.branch) if own else ""
+            changed: dict[str, dict[str, tuple[Content, Content]]] = {}  # by what it is compared with
             for lock in own if tip else ():
                 try:
                     base = next(iter(self.history.bases(tip, lock.onto)), "")
-                    paths = unlanded.between(peer, self.history, base, tip, unlanded.covering(peer, [lock]))
+                    if base not in changed:
+                        every = unlanded.covering(peer, own)
+                        changed[base] = unlanded.between(peer, self.history, base, tip, every)
                 except PeerError:
                     continue
+                covered = unlanded.covering(peer, [lock])
+                paths = {path: both for path, both in changed[base].items() if covered(path)}
                 if base and paths and not _dirty(peer, session, paths):
                     work = unlanded.made(peer, paths, tip, base, session.branch, False, keep=False, of=session)
                     found.append((lock, work))
@@ -213,15 +219,16 @@ class Look:
         if not search.paths:
             return Verdict(rule.NOTHING)
         key = f"{work.commit} {work.base}"
-        known = self._memory.get(lock.id, {})
-        had = known.get(ref, {}) if known.get("work") == key else {}
+        known = self._memory.get(lock.id)
+        had = _noted(known, key, ref)
         if had and (had["tip"] == tip or self.history.comes_after(tip, had["tip"])):
             start, tally, merged = had["tip"], _tally(had["tally"], search), had["merged"]
         else:  # the first look, or the branch was rewritten: from the beginning
             start, tally, merged = self._start(lock, work, tip), search.empty(), ""
             search.begin(tally, start, lambda path: self.history.content(start, path))
         span = self.span(start, tip)
-        search.follow(tally, (Step(one.commit, one.changes, _is_ours(one, lock, work)) for one in span))
+        near = (one for one in span if search.concerns(one.changes.keys(), one.objects))
+        search.follow(tally, (Step(one.commit, one.changes, _is_ours(one, lock, work)) for one in near))
         merged = merged or (self._bringing(start, tip, span).get(work.commit, "") if span else "")
         self._kept.setdefault(lock.id, {"work": key})
         self._kept[lock.id][ref] = {"tip": tip, "merged": merged, "tally": _plain(tally)}
@@ -330,6 +337,14 @@ def _is_ours(one: Commit, lock: Lock, work: Work) -> bool:
     return one.author in work.authors
 
 
+def _noted(known: Any, work: str, ref: str) -> dict[str, Any]:
+    """What an earlier look noted of some work on a branch; nothing where that is not whole."""
+    had = known.get(ref) if isinstance(known, dict) and known.get("work") == work else None
+    kinds = {"tip": str, "merged": str, "tally": dict}
+    whole = isinstance(had, dict) and all(isinstance(had.get(name), kind) for name, kind in kinds.items())
+    return had if had is not None and whole else {}
+
+
 def _plain(tally: Tally) -> dict[str, list[Any]]:
     return {
         layout.percent(path): [
@@ -341,12 +356,16 @@ def _plain(tally: Tally) -> dict[str, list[Any]]:
 
 def _tally(raw: Mapping[str, list[Any]], search: Search) -> Tally:
     """What a look noted, for the next one; nothing where the work is not what it was."""
-    read: Tally = {
-        unpercent(path): [
-            None if one is None else Found(one[0], one[1], unlanded.content(one[2]), one[3]) for one in found
-        ]
-        for path, found in raw.items()
-    }
+    try:
+        read: Tally = {
+            unpercent(path): [
+                None if one is None else Found(str(one[0]), bool(one[1]), unlanded.content(one[2]), bool(one[3]))
+                for one in found
+            ]
+            for path, found in raw.items()
+        }
+    except (TypeError, ValueError, IndexError, KeyError, AttributeError):
+        return search.empty()
     fresh = search.empty()
     same = {path: len(found) for path, found in read.items()} == {path: len(found) for path, found in fresh.items()}
     return read if same else fresh
@@ -355,7 +374,7 @@ def _tally(raw: Mapping[str, list[Any]], search: Search) -> Tally:
 def _dirty(peer: Peer, session: sessions.Session, paths: Iterable[str]) -> bool:
     """Whether the work tree of a session of this clone has uncommitted change under these paths."""
     gitdir = peer.repo.common / session.gitdir if session.gitdir else peer.repo.common
-    args = ["status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", "--pathspec-from-file=-"]
+    args = ["status", "--porcelain", "-z", "--no-renames", "--untracked-files=all"]
     where: dict[str, str] = {}
     if session.gitdir:
         try:
@@ -369,7 +388,8 @@ def _dirty(peer: Peer, session: sessions.Session, paths: Iterable[str]) -> bool:
         return False
     where["GIT_OPTIONAL_LOCKS"] = "0"
     wanted = [f":(literal,top){path}" for path in paths]
-    ran = run([*args[:-1], "--", *wanted], gitdir, 10, where)
+    few = ["--", *wanted] if len(wanted) <= _NAMED else []  # of many any change in the work tree counts
+    ran = run([*args, *few], gitdir, 10, where)
     return bool(ran.status) or bool(ran.out)
 
 

@@ -132,6 +132,19 @@ def for_end(peer: Peer, name: str = "") -> dict[str, Any]:
     return {"work": found} if found is not None else {}
 
 
+def for_word(peer: Peer) -> dict[str, Any]:
+    """The same for who says that locks are to wait; PeerError where what they wait for cannot be told."""
+    found = for_end(peer)
+    if found or not peer.repo.head or all(lock.work is not None for lock in mine(peer)):
+        return found
+    if not known_tip(peer):
+        names = ", ".join(landing(peer).landing)
+        hint = "`git config peer.integration BRANCH` names it; `git peer unlock` gives the lock back at once"
+        raise PeerError("not_found", f"there is no branch that work could land on: {names}", hint)
+    hint = "in a shallow clone `git fetch --unshallow` brings it; `git peer unlock` gives the lock back at once"
+    raise PeerError("unavailable", "what your branch has in common with the integration branch is not here", hint)
+
+
 def _is_out(peer: Peer, commit: str) -> bool:
     """Whether a commit has been pushed, as this clone knows: nothing else of the code is put into the log."""
     remote = landing(peer).code

@@ -32,10 +32,10 @@ _NOT_TAKEN = ("core.bare", "core.worktree", "core.hookspath", "core.repositoryfo
 
 
 @contextmanager
-def visiting(parts: Parts) -> Iterator[Peer]:
+def visiting(parts: Parts, writing: bool = False) -> Iterator[Peer]:
     """A Peer on the newest log: of this clone where it is set up, else of a visit that ends with this."""
     if parts.clone.is_set_up:
-        peer = parts.peer(writing=True)
+        peer = parts.peer(writing=writing)
         if peer.remote is not None:
             patience = peer.settings.get("retryTimeout")
             with peer.clone.writing(patience):

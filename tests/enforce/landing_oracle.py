@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import random
+import subprocess
 import sys
 import tempfile
 import time
@@ -356,7 +357,7 @@ def _weigh(found: Found, model: Model, number: int, answers: Sequence[Verdict]) 
         ends = one.how in rule.ENDS
         # The same content by another ends it at a look while it stands; and so does work that comes to nothing.
         allowed = whole or (one.how == rule.OTHER and "same" in model.flags) or one.how == rule.NOTHING
-        if ends and not allowed:
+        if ends and not allowed and not (one.how == rule.OTHER and _is_there(model)):
             found.early.append(story)
             break
     found.ended += once.how in rule.ENDS
@@ -366,6 +367,23 @@ def _weigh(found: Found, model: Model, number: int, answers: Sequence[Verdict]) 
     # What was there for a while only may be seen by who looked then.
     if "gone" not in model.flags and len({one.how in rule.ENDS for one in answers}) > 1:
         found.apart.append(story)
+
+
+def _is_there(model: Model) -> bool:
+    """Whether git finds nothing to merge of the work in what main has: dull lines of others may be just the same."""
+    tree = model.git[model.main[-1]].peel(pygit2.Tree)
+    with tempfile.TemporaryDirectory(prefix="git-peer-oracle-") as folder:
+        for path, old in model.base.items():
+            ours = tree[path].peel(pygit2.Blob).data
+            sides = {"ours": ours, "base": model.text(old), "theirs": model.text(model.files[path])}
+            for name, text in sides.items():
+                (Path(folder) / name).write_bytes(text)
+            ran = subprocess.run(
+                ["git", "merge-file", "-p", "-q", *sides], cwd=folder, capture_output=True, check=False
+            )
+            if ran.returncode or ran.stdout != ours:
+                return False
+    return True
 
 
 def main(words: Sequence[str]) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.agents.calling import Agent, context
 from tests.cli.asking import ask, refused
 from tests.enforce.team import HELD, Member, Team
 from tests.world import Clone, World
@@ -436,6 +437,102 @@ def test_a_commit_in_the_background_sees_it(team: Team, host: Host) -> None:
     host.squash("feat/x")
     team.bob.peer("hook", "refresh")
     assert locks(team.bob) == NONE
+
+
+NAMES = ("with space/ä.txt", "line\nbreak", 'quo"te%41', "caf\udce9")  # the last is no UTF-8
+
+
+def test_names_of_every_kind(team: Team, host: Host) -> None:
+    """Many of them under one lock on a folder, which is too much for one event: the commits tell then."""
+    team.alice.git("switch", "-q", "-c", "feat/x")
+    team.alice.lock(":(top)")
+    for name in NAMES:
+        team.alice.at.write(name, f"{name}\n".encode("utf-8", "surrogateescape"))
+    team.alice.git("add", "-A")
+    team.alice.git("commit", "-qm", "names")
+    team.alice.peer("push", "origin", "feat/x")
+    team.alice.peer("unlock", "--pending", "--all")
+    assert synced(team.bob)["landed"] == []
+    host.squash("feat/x")
+    assert len(synced(team.bob)["landed"]) == 1
+    team.alice.git("switch", "-q", "-c", "feat/many")
+    team.alice.lock("many/")
+    for number in range(500):
+        team.alice.at.write(f"many/{number}-{'x' * 60}.txt", f"{number}\n")
+    team.alice.git("add", "-A")
+    team.alice.git("commit", "-qm", "many")
+    team.alice.peer("push", "origin", "feat/many")
+    team.alice.peer("unlock", "--pending", "--all")
+    assert synced(team.bob)["landed"] == []
+    host.squash("feat/many")
+    host.delete("feat/many")
+    assert len(synced(team.bob)["landed"]) == 1
+
+
+def test_work_on_main_itself(team: Team) -> None:
+    """Committed on main and pushed by plain git: it lands by its own commits."""
+    team.alice.lock(HELD)
+    team.alice.at.write(HELD, WORK)
+    team.alice.git("commit", "-qam", "better")
+    team.alice.peer("unlock", "--pending", HELD)
+    assert synced(team.bob)["landed"] == []
+    team.alice.git("push", "-q", "origin", "main")
+    assert [one["how"] for one in synced(team.bob)["landed"]] == ["landed"]
+
+
+def test_what_a_look_noted_may_be_damaged(team: Team, host: Host) -> None:
+    """It is looked at anew then."""
+    pends(team.alice)
+    synced(team.bob)
+    notes = team.bob.at.common / "peer" / "landing.json"
+    for text in ("{", "[]", notes.read_text().replace("tally", "t"), notes.read_text().replace("null", "3")):
+        notes.write_text(text)
+        assert synced(team.bob)["landed"] == []
+    notes.unlink()
+    host.squash("feat/x")
+    assert len(synced(team.bob)["landed"]) == 1
+
+
+def test_where_nothing_can_land(team: Team) -> None:
+    """No integration branch is known: said, and the lock stays."""
+    team.alice.git("switch", "-q", "-c", "feat/x")
+    team.alice.lock(HELD)
+    team.alice.git("update-ref", "-d", "refs/remotes/origin/main")
+    team.alice.git("branch", "-q", "-D", "main")
+    refused(team.alice.at, "not_found", "unlock", "--pending", HELD, as_="alice")
+    assert locks(team.alice) == [(HELD, "held")]
+
+
+def test_all_look_at_once(team: Team, host: Host) -> None:
+    """Sessions and a job: all see it, and it is recorded once."""
+    pends(team.alice)
+    host.squash("feat/x")
+    job = host.at
+    running = [
+        *(
+            member.at.start_peer("--json", "sync", as_=member.name)
+            for member in (team.alice, team.bob)
+            for _ in range(2)
+        ),
+        *(job.start_peer("--json", "landed") for _ in range(2)),
+    ]
+    for one in running:
+        one.finish(0)
+    synced(team.bob)
+    events = team.bob.peer("log", "--json", "--kind", "lock.land").objects()
+    assert [one["how"] for one in events] == ["other"]
+    assert ask(team.bob.at, "fsck")["problems"] == []
+
+
+def test_an_agent_is_told(team: Team) -> None:
+    """Its model hears of the branch at its first edit of the path."""
+    pends(team.alice)
+    synced(team.bob)
+    agent = Agent(team.bob.at, kind="claude-code")
+    agent.call("session-start")
+    given = {"file_path": str(team.bob.at.path / HELD)}
+    heard = context(agent.call("pre-edit", tool_name="Edit", tool_input=given))
+    assert f"{HELD} builds on feat/x?" in heard
 
 
 def test_bad_words(team: Team) -> None:

@@ -7,6 +7,7 @@ commits of the integration branch and a way to the texts. docs/decisions/0031-la
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple, Protocol
 
 from git_peer.core.lock.push_rule import Content
@@ -92,6 +93,8 @@ class Search:
         self._texts = texts
         self.hunks = {path: self._hunks(*both) for path, both in self.paths.items()}
         self._holds: dict[tuple[str, int, Content], bool] = {}
+        # By these a file is known that has moved.
+        self._wanted = {after[1] for _, after in self.paths.values() if after is not None and self._is_distinct(after)}
 
     def _hunks(self, before: Content, after: Content) -> list[Hunk]:
         old, new = self._texts.lines(before), self._texts.lines(after)
@@ -100,6 +103,10 @@ class Search:
         edits = self._texts.edits(before, after) if before[1] != after[1] else ()
         found = [Hunk("lines", a, b, new[c:d], c) for a, b, c, d in edits]
         return found if before[0] == after[0] else [Hunk("mode"), *found]
+
+    def concerns(self, paths: AbstractSet[str], objects: AbstractSet[str]) -> bool:
+        """Whether a commit that changes these paths, to these objects, can have anything of the work."""
+        return not (self.paths.keys().isdisjoint(paths) and self._wanted.isdisjoint(objects))
 
     def empty(self) -> Tally:
         """Nothing has landed."""
@@ -178,7 +185,7 @@ class Search:
         before, after = self.paths[path]
         hunk = self.hunks[path][number]
         if after is not None and path not in step.changes:
-            return self._is_distinct(after) and any(
+            return after[1] in self._wanted and any(
                 new is not None and new[1] == after[1] and (old is None or old[1] != after[1])
                 for other, (old, new) in step.changes.items()
                 if other not in self.paths

@@ -27,6 +27,7 @@ class Commit(NamedTuple):
     sessions: tuple[str, ...]  # that its trailers name
     message: str
     changes: dict[str, tuple[Content, Content]]
+    objects: frozenset[str]  # that it comes to
 
 
 class Mainline(History):
@@ -49,7 +50,9 @@ class Mainline(History):
         for chunk in ran.out.split(begin)[1:]:
             commit, parents, author, sessions, message, rows = chunk.split(end)
             changes = {path: (before, after) for _, path, before, after in raw_rows(rows.lstrip("\0\n"))}
-            found.append(Commit(commit, tuple(parents.split()), author, tuple(sessions.split()), message, changes))
+            objects = frozenset(after[1] for _, after in changes.values() if after is not None)
+            named = tuple(sessions.split())
+            found.append(Commit(commit, tuple(parents.split()), author, named, message, changes, objects))
         return found[::-1]
 
     def brought(self, start: str, tip: str, span: Sequence[Commit]) -> dict[str, str]:
