@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from git_peer import layout
 from git_peer.core import text
@@ -10,6 +11,7 @@ from git_peer.core.debate import record as debates
 from git_peer.core.delta import record as deltas
 from git_peer.core.plan import questions
 from git_peer.core.plan.task import record as tasks
+from git_peer.core.target.glob import covers
 from git_peer.ops.peer import Peer
 
 PATIENCE = 1.0  # seconds for git to tell what is uncommitted
@@ -49,8 +51,8 @@ def of(peer: Peer) -> list[Debt]:
     ]
     found += [
         Debt(f"dirty:{path}", f"commit {text.word(path, 200)}, which you have changed under your lock, "
-             f"or give it back: `git peer unlock {text.argument(path)}`")
-        for path in _uncommitted(peer)
+             f"or give it back: `git peer unlock {' '.join(map(text.argument, given))}`")
+        for path, given in _uncommitted(peer).items()
     ]  # fmt: skip
     found += [
         Debt(f"task:{task.id}", f"task {task.id} ({text.quoted(task.title, 60)}) is in progress: `git peer task review "
@@ -61,14 +63,17 @@ def of(peer: Peer) -> list[Debt]:
     return found
 
 
-def _uncommitted(peer: Peer) -> list[str]:
-    """The changed paths that this session's locks cover."""
-    held = [view for view in peer.locks(mine=True) if view["kind"] in ("file", "dir", "glob")][:MOST]
+def _uncommitted(peer: Peer) -> dict[str, list[str]]:
+    """The changed paths that this session's locks cover, each with the targets of these."""
+    held = [(view, _path(view)) for view in peer.locks(mine=True) if view["kind"] != "name"][:MOST]
     if not held or peer.repo.top is None:
-        return []
-    specs = [
-        f":(top,{'glob' if view['kind'] == 'glob' else 'literal'})"
-        + (layout.unpercent(view["path"]) if view.get("path_encoding") else view["path"])
-        for view in held
-    ]
-    return peer.repo.changed(specs, PATIENCE)
+        return {}
+    specs = [f":(top,{'glob' if view['kind'] == 'glob' else 'literal'}){path}" for view, path in held]
+    return {
+        changed: [view["target"] for view, path in held if covers(view["kind"], path, changed, peer.state.log.folds)]
+        for changed in peer.repo.changed(specs, PATIENCE)
+    }
+
+
+def _path(view: Mapping[str, Any]) -> str:
+    return str(layout.unpercent(view["path"]) if view.get("path_encoding") else view["path"])

@@ -109,7 +109,8 @@ def _seen(peer: Peer, wanted: list[Target]) -> list[dict[str, Any]]:
 
     found, top = behind.of(peer, wanted), peer.repo.top
     paths = [one.real for one in wanted if one.kind != "name"]
-    if top is not None and not all(os.path.lexists(os.fsencode(top / path)) for path in paths):
+    # What is told to have changed elsewhere is no typo.
+    if top is not None and not found and not all(os.path.lexists(os.fsencode(top / path)) for path in paths):
         from git_peer.ops import absent
 
         found += absent.of(peer, wanted)

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from git_peer import __version__
-from git_peer.cli._output import Call, Reply
+from git_peer.cli._output import Call, Reply, remark
 from git_peer.core.errors import Malformed, PeerError
 
 # command → (module, what it does); imported only when it is called, for `git peer --help` lists them all
@@ -231,7 +231,11 @@ def cli(ctx: click.Context, as_name: str | None, as_json: bool, quiet: bool, lit
     if ctx.invoked_subcommand is None:
         helps = cli.get_command(ctx, "help")
         assert helps is not None
-        return ctx.invoke(helps, as_name=None, as_json=False, quiet=False, names=())
+        status = ctx.invoke(helps, as_name=None, as_json=False, quiet=False, names=())
+        step = _first_step()
+        if step:
+            remark(["", step])
+        return status
     return None
 
 

@@ -90,7 +90,8 @@ class Child:
 
     def end(self) -> tuple[bytes, int]:
         """(the rest of its stdout, its exit status)."""
-        rest = self.out.read()
+        with self.out:
+            rest = self.out.read()
         return rest, os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
 
 
@@ -335,7 +336,7 @@ def _read(path: str) -> bytes | None:
     try:
         with open(path, "rb") as file:
             return file.read()
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return None
 
 

@@ -246,8 +246,10 @@ class Push:
             text = f"submodules have commits that no remote of theirs has: {paths}"
             return PeerError("rejected", text, "push them first, or with it: --recurse-submodules=on-demand")
         unknown = self._no_remote()
-        if unknown is not None or "does not appear to be a git repository" in low:
-            return unknown or PeerError("not_found", first, "`git remote -v` lists the remotes")
+        if unknown is not None:
+            return unknown
+        if "does not appear to be a git repository" in low and not self._is_named:
+            return PeerError("not_found", first, "`git remote -v` lists the remotes")
         if ran.timed_out or any(word in low for word in _NETWORK):
             return PeerError("unreachable", first, "check the network and try again")
         if "remote ref does not exist" in low:
@@ -261,10 +263,15 @@ class Push:
             hint = f"say what to push, as `git push` takes it: git peer push {self.remote} {branch}"
         return PeerError("usage", first.rstrip("."), hint)
 
+    @property
+    def _is_named(self) -> bool:
+        """Whether a remote of that name is configured: it was there, and may come back."""
+        return self.remote in self.peer.repo.git.remotes.names()
+
     def _no_remote(self) -> PeerError | None:
         """What is wrong with a remote's name; None where it is one, or is no name but an address."""
         names = [name for name in self.peer.repo.git.remotes.names() if name]
-        if self.remote in names or not self.remote.isidentifier() or (self.peer.repo.gitdir / self.remote).exists():
+        if self._is_named or not self.remote.isidentifier() or (self.peer.repo.gitdir / self.remote).exists():
             return None
         from git_peer.core import near
 

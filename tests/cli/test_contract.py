@@ -214,7 +214,10 @@ def test_push_that_is_behind(pair: tuple[Clone, Clone]) -> None:
     one.commit("ours")
     told = refused(one, "rejected", "push", as_="zoe")
     assert told["pull"] == [theirs]
-    error, hint = complaint(one.peer("push", as_="zoe", status=1))
+    result = one.peer("push", as_="zoe", status=1)
+    *table, error, hint = result.err.splitlines()
+    assert table[1:] == [" ! [rejected]        main -> main (non-fast-forward)"], result
+    assert (error[:7], hint[:6], result.out) == ("error: ", "hint: ", "")
     assert "1 commit" in error
     assert "git pull" in hint
 

@@ -136,7 +136,8 @@ def test_five_rounds(local: Clone) -> None:
 def test_nobody_speaks(pair: tuple[Clone, Clone]) -> None:
     """At `idle_at` it is escalated for the gate, the push, agents and every reader; the next writer records it."""
     one, two = pair
-    ask(two, "session", "start", as_="cleo")
+    for name in ("cleo", "ana"):
+        ask(two, "session", "start", as_=name)
     goes_on = start(one, "--path", "docs/")
     one.git("config", "peer.debateTimeout", "1s")
     debate = start(one, "--with", "ana", "--path", "src/")

@@ -163,7 +163,7 @@ def test_who_is_told(pair: tuple[Clone, Clone]) -> None:
 
 def test_superseding(pair: tuple[Clone, Clone]) -> None:
     one, two = pair
-    start(one, "bob")
+    start(two, "bob")
     first = told(one, "--to", "bob")
     second = told(one, "--to", "bob", "--supersedes", first[:6])
     ask(two, "sync")
@@ -263,7 +263,8 @@ def test_one_cannot_answer_oneself(local: Clone) -> None:
 def test_without_the_remote(pair: tuple[Clone, Clone], world: World) -> None:
     """News and answers need no arbiter: they are kept, and `sync` sends them, once."""
     one, two = pair
-    start(one, "ana", "bob")
+    start(one, "ana")
+    start(two, "bob")
     earlier = told(two, "--to", "ana", as_="bob")
     ask(one, "sync")
     world.remote.rename(world.folder / "away.git")

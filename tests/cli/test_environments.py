@@ -58,7 +58,7 @@ def test_from_outside(pair: tuple[Clone, Clone], world: World, relative: bool) -
     ask(two, "sync")
     refused(two, "locked", "lock", "src/")
     peer("sync")
-    assert "Pushed" in peer("push", "origin", "main")
+    assert "main -> main" in peer("push", "origin", "main")
     assert ask(one, "locks")["locks"] == []
 
 

@@ -362,8 +362,8 @@ def test_every_face(attacked: Here, monkeypatch: pytest.MonkeyPatch) -> None:
 ROOT = Path(git_peer.__file__).parent
 # What writes to a terminal or to whoever started it: the edges of the faces, and children that answer in JSON.
 WRITERS = {
-    "cli/_output.py", "cli/man.py", "hooks/gate.py", "agents/quick.py", "agents/wake.py", "runner/inside.py",
-    "runner/syntax.py", "adapters/docker.py",
+    "cli/_output.py", "cli/man.py", "hooks/gate.py", "hooks/server.py", "agents/quick.py", "agents/wake.py",
+    "runner/inside.py", "runner/syntax.py", "adapters/docker.py",
 }  # fmt: skip
 # Faces that make text of several lines: each line is an entry of a list until text.page() joins them.
 FACES = [*sorted((ROOT / "cli").glob("*.py")), ROOT / "agents/phrases.py", ROOT / "agents/owed.py",

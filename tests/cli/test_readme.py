@@ -17,6 +17,8 @@ _PROMPT = re.compile(r"^([a-z0-9-]+)\$ (.*)$")
 EDITS = {"Tidy up": ("src/auth.py", "src/cart.py"), "Tidy login": (), "New token format": ("src/auth.py",)}
 VOLATILE = (
     (r"(?m)until [^)\n]*?(?=\)|, as |\.$)", "until TIME"),
+    (r"lapses in [^)]*\)", "lapses TIME"),
+    (r", at [^\s:]+:", ", at HOST:"),
     (r"id [0-9a-f]{16}", "id ID"),
     (r"\[main [0-9a-f]{7,}\]", "[main ID]"),
     (r"'[^' ]*\.git'", "'REMOTE'"),

@@ -59,7 +59,7 @@ def test_reviewed_in_a_fresh_clone(handed: Clone, world: World) -> None:
     told = ask(fresh, "brief", as_="bob")["brief"]
     assert "Waits for your review:" in told
     said = fresh.peer("status", as_="bob").out
-    (look,) = re.findall(r"to see it: git fetch (\S+) (\S+) && git show (\S+)", said)
+    (look,) = re.findall(r"see it: git fetch (\S+) (\S+) && git show (\w+)", said)
     assert f"git fetch {look[0]} {look[1]} && git show {look[2]}" in told
     (waits,) = ask(fresh, "status", as_="bob")["reviews"]
     assert waits["branch"] == look[1]

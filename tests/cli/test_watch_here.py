@@ -97,6 +97,7 @@ def test_a_plan_that_is_changed_as_a_whole(local: Clone) -> None:
 def test_deltas_after_one_that_has_settled(local: Clone) -> None:
     """It has left the tree, and what came after it is still what came after it."""
     ids = []
+    ask(local, "session", "start", as_="ben")
     for name in ("one", "two", "three"):
         done = ask(local, "push-delta", "--type", "decision", "--summary", name, "--to", "ben", as_="ana")
         ids.append(done["delta"]["id"])

@@ -159,6 +159,7 @@ def test_note_of_an_answer(team: Team, local: bool) -> None:
     alice, bob = team.alice, team.bob
     if local:
         bob = Member(alice.at.worktree("beside"), "bob")
+    bob.peer("session", "start")
     push = ("push-delta", "--type", "discovery", "--to", "bob", "--json", "--summary")
     noted, bare = (str(alice.peer(*push, said).json()["delta"]["id"]) for said in ("ports move", "never mind"))
     bob.peer("ack", noted, "--note", "fine by me")

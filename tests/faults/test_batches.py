@@ -154,7 +154,7 @@ def test_the_wait_is_shown(world: World, forks: Forks) -> None:
     """A command of over a second says what it waits for: other writers of its clone."""
     clone = prepare(world, forks, "local")
     with held_up(clone):
-        waiting = clone.start_peer("lock", "a.py", as_="a")
+        waiting = clone.start_peer("lock", "README.md", as_="a")
         time.sleep(4)
     answer = waiting.finish(0)
     assert answer.err.splitlines() == ["waiting for the other writers of this clone"]
@@ -182,9 +182,9 @@ def test_the_wait_is_shown_across_clones(world: World, forks: Forks) -> None:
     """Another clone wins every race for some seconds: that is said, once, and in the end one's turn comes."""
     first, second = prepare(world, forks, "remote"), world.clone("b")
     forks.peer(second, "init", "--no-hooks")
-    script = (sys.executable, "-P", "-c", RACED, str(second.path), "--as", "a", "lock", "a.py")
+    script = (sys.executable, "-P", "-c", RACED, str(second.path), "--as", "a", "lock", "README.md")
     answer = start(script, first.path).finish(0)
     (line,) = answer.err.splitlines()
     assert line.startswith("waiting for origin: others are writing too"), answer
-    assert held(forks, first)["a.py"] == "a"
+    assert held(forks, first)["README.md"] == "a"
     sound(forks, first, second)

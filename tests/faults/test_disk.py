@@ -268,12 +268,12 @@ def test_a_loss_on_a_read_only_disk(world: World, forks: Forks, disk: Disk) -> N
     forks.peer(witness, "lock", "keep.py", "--preempt", "--priority", "10", as_="urgent")
     forks.peer(clone, "sync")
     disk.mount("remount,ro")
-    answers = [forks.peer(clone, "lock", "a.py", "--json", as_="keeper", status=1) for _ in range(2)]
+    answers = [forks.peer(clone, "lock", "README.md", "--json", as_="keeper", status=1) for _ in range(2)]
     disk.mount("remount,rw")
-    answers.append(forks.peer(clone, "lock", "a.py", "--json", as_="keeper"))
+    answers.append(forks.peer(clone, "lock", "README.md", "--json", as_="keeper"))
     for answer in answers:
         assert [notice["code"] for notice in answer.json()["notices"]] == ["lost"], answer
-    assert forks.peer(clone, "lock", "a.py", "--json", as_="keeper").json()["notices"] == []
+    assert forks.peer(clone, "lock", "README.md", "--json", as_="keeper").json()["notices"] == []
 
 
 def test_not_set_up_and_read_only(world: World, forks: Forks, disk: Disk) -> None:

@@ -39,7 +39,7 @@ def test_a_refused_writer_has_been_told(robbed: Clone, forks: Forks) -> None:
 
 def test_its_person_is_told_too(robbed: Clone, forks: Forks) -> None:
     """The unnamed person of the work tree is told once, and the session that lost it all the same."""
-    seen = [forks.peer(robbed, "lock", f"p{n}.py", "--json").json()["notices"] for n in range(2)]
+    seen = [forks.peer(robbed, "lock", path, "--json").json()["notices"] for path in ("README.md", "docs/guide.md")]
     assert [[notice["target"] for notice in notices] for notices in seen] == [["a.py"], []]
     assert told(forks, robbed, "lock", "b.py") == ["a.py"]
     assert told(forks, robbed, "lock", "c.py") == []

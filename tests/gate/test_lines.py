@@ -65,7 +65,7 @@ def test_a_refusal_says_which_lines(site: Site) -> None:
     site.write("f", text(l12="x\n"))
     site.git("add", "-A")
     told = site.refused("commit", "-qm", "x")
-    assert told.startswith("error: f is locked by claude-a (exclusive on lines 10-20, until ")
+    assert told.startswith("error: f is locked by claude-a (exclusive on lines 10-20, lapses in ")
     assert "leave those lines as they are" in told
 
 

@@ -204,7 +204,7 @@ def test_only_a_push_runs(held: Team) -> None:
 def test_no_hooks_means_none(world: World) -> None:
     clone = world.clone("a")
     clone.peer("init", "--local", "--no-hooks")
-    assert clone.peer("lock", "x", "--json").json()["notices"] == []
+    assert clone.peer("lock", "README.md", "--json").json()["notices"] == []
     assert list((clone.common / "hooks").iterdir()) == []
 
 

@@ -235,6 +235,8 @@ def test_what_the_command_line_can(clone: Clone, world: World) -> None:
         assert {key: edited["task"][key] for key in ("title", "paths", "priority", "description")} == {
             "title": "Two", "paths": [], "priority": 9, "description": "",
         }  # fmt: skip
+        assert "never was" in (await call(session, "assign_task", task="t1", session="bob"))["refused"]
+        clone.peer("session", "start", "bob")
         assert (await call(session, "assign_task", task="t1", session="bob"))["task"]["assignee"] == "bob"
         assert (await call(session, "assign_task", task="t1"))["task"]["assignee"] is None
         assert len((await call(session, "split_task", task="t1", titles=["a", "b"]))["task"]["children"]) == 2

@@ -23,10 +23,11 @@ def kind(request: pytest.FixtureRequest) -> Kind:
     return found
 
 
-def set_up(world: World, kind: Kind) -> Clone:
-    """A clone in local mode, set up for an agent."""
+def set_up(world: World, kind: Kind, locks: str = "file") -> Clone:
+    """A clone in local mode, set up for an agent; `locks`: what its hooks take before an edit."""
     one = world.clone("one")
     one.peer("init", "--local")
+    one.git("config", "peer.autoLock", locks)
     one.peer("agent", "install", kind.install)
     return one
 
@@ -108,8 +109,9 @@ def test_a_holder_that_has_lost_its_lock_is_refused(world: World, clients: Clien
     assert "return" in clone.read(PATH)
 
 
-def test_stopping_with_work_undone_is_asked_about_once(world: World, clients: Clients, kind: Kind) -> None:
-    clone = set_up(world, kind)
+@pytest.mark.parametrize("locks", ["file", "section"])
+def test_stopping_with_work_undone_is_asked_about_once(world: World, clients: Clients, kind: Kind, locks: str) -> None:
+    clone = set_up(world, kind, locks)
     with kind.api([kind.look(clone)], [kind.edit(clone, "pass", "return")], [Say("ready")], [Say("so be it")]) as api:
         kind.start(clients, clone, api, "one").finish()
     assert len(api.told) == 4

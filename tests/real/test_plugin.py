@@ -55,7 +55,7 @@ def test_hooks_skill_server_and_program(world: World, clients: Clients) -> None:
         name = api.told[1].splitlines()[2].split(" ")[0]
         assert name.startswith("claude-")
         assert f'"session":"{name}"' in api.told[4]
-        assert f'"target":"{PATH}"' in api.told[4]  # the hook has locked it, and the server is the same session
+        assert f'"target":"{PATH}::serve"' in api.told[4]  # the hook has locked it, and the server is the same session
         assert "git peer task next --lock" in api.told[5]
         assert api.strays == []
     assert "git-peer:git-peer" in _begun(ran)["skills"]

@@ -644,7 +644,7 @@ def test_the_command(team: Team, other: Clone) -> None:
     one, two = team.add("\x1b[31mone", "--accept", "test -f a"), team.add("two")
     team.hand_in(one, team.commit(base, {"a": "1\n"}))
     said = other.peer("integrate", "--sandbox", "none", as_="integrator")
-    assert "1 of 1 acceptance commands pass" in said.out
+    assert "1 of 1 acceptance command passes" in said.out
     assert f"Merged {one} into peer/integration" in said.out
     assert "\x1b" not in said.out
     assert "git fetch origin peer/integration" in said.out

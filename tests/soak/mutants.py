@@ -250,7 +250,7 @@ def _no_code() -> None:
     """The log's half of a push is published, the code's is not."""
     real = remote.Remote.push
 
-    def push(self: remote.Remote, candidate: str, base: str | None, timeout: float, **_: Any) -> remote.Pushed:
+    def push(self: remote.Remote, candidate: str, base: str | None, timeout: float, *_: Any) -> remote.Pushed:
         return real(self, candidate, base, timeout)
 
     remote.Remote.push = push  # type: ignore[method-assign, assignment]
