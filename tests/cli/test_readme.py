@@ -19,6 +19,8 @@ VOLATILE = (
     (r"(?m)until [^)\n]*?(?=\)|, as |\.$)", "until TIME"),
     (r"lapses in [^)]*\)", "lapses TIME"),
     (r", at [^\s:]+:", ", at HOST:"),
+    (r"(?m)^To .*", "To REMOTE"),
+    (r"[0-9a-f]{7,}\.\.[0-9a-f]{7,}", "OLD..NEW"),
     (r"id [0-9a-f]{16}", "id ID"),
     (r"\[main [0-9a-f]{7,}\]", "[main ID]"),
     (r"'[^' ]*\.git'", "'REMOTE'"),

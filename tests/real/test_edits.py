@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from typing import Any
 
@@ -75,7 +76,7 @@ def test_the_second_is_refused_until_the_first_gives_back(
         if apart:  # the briefing of one that comes later
             second.start(clients, other, three, "three").finish()
             assert "git-peer coordinates" in three.told[0]
-            assert f"{lock['session']} ({first.agent}), has locked {PATH}" in three.told[0]
+            assert re.search(rf"{lock['session']} \({first.agent}, \S+:one\), has locked {PATH}", three.told[0])
 
         done.set()
         one.wait(4)
