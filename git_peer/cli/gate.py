@@ -136,7 +136,8 @@ def _annotations(views: list[dict[str, Any]]) -> list[str]:
 
 
 def _escaped(text: str, inside: bool = False) -> str:
-    for char, code in (("%", "%25"), ("\r", "%0D"), ("\n", "%0A"), *(((":", "%3A"), (",", "%2C")) if inside else ())):
+    """For the message, or for a property; whatever ends a line is escaped where it is written."""
+    for char, code in (("%", "%25"), *(((":", "%3A"), (",", "%2C")) if inside else ())):
         text = text.replace(char, code)
     return text
 

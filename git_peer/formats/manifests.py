@@ -37,7 +37,8 @@ def read(path: str, text: str) -> dict[str, str] | None:
 
 def line_of(text: str, name: str) -> int:
     """The first line that has a dependency's name, from 1; 0 for none."""
-    wanted = re.compile(rf"(?<![\w-]){re.escape(name).replace('-', '[-_.]')}(?![\w-])", re.IGNORECASE)
+    spelled = "[-_.]".join(map(re.escape, re.split("[-_.]", name)))
+    wanted = re.compile(rf"(?<![\w-]){spelled}(?![\w-])", re.IGNORECASE)
     return next((at for at, line in enumerate(text.split("\n"), 1) if wanted.search(line)), 0)
 
 

@@ -21,7 +21,10 @@ _FORMS = {
     **dict.fromkeys(_MARKUP, r"(?P<comment><!--.*?(?:-->|\Z))|(?P<string>(?!))"),
     # A lifetime's quote opens nothing.
     "Rust": r"(?P<comment>//[^\n]*|/\*.*?(?:\*/|\Z))|(?P<string>\"(?:\\.|[^\"\\])*\"|'(?:\\[^\n']*|[^'\\\n])')",
-    "Python": rf"(?P<comment>\#[^\n]*)|(?P<string>\"\"\".*?(?:\"\"\"|\Z)|'''.*?(?:'''|\Z)|{_SHORT})",
+    **dict.fromkeys(
+        ("Python", "TOML"),
+        rf"(?P<comment>\#[^\n]*)|(?P<string>\"\"\".*?(?:\"\"\"|\Z)|'''.*?(?:'''|\Z)|{_SHORT})",
+    ),
 }
 
 
