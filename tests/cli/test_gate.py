@@ -230,3 +230,29 @@ def test_integrate_runs_them(held: tuple[Clone, Clone]) -> None:
     rules(one, "[gates.own]\ncommand = 'grep -q good a.py'\nrequired = true\n")
     one.git("push", "-q", "origin", "HEAD")
     assert ask(one, "integrate", "--sandbox", "none", as_="bob")["merged"] == ["t1"]
+
+
+def test_coverage_of_any_tool(clone: Clone) -> None:
+    """A command that writes LCOV to $GIT_PEER_REPORT tells which of the changed lines no test runs."""
+    report = "printf 'SF:a.py\\nDA:1,1\\nDA:2,%s\\n' $(cat hits) > \"$GIT_PEER_REPORT\""
+    rules(clone, f"[gates.coverage]\ncommand = '''{report}'''\nrequired = true\n")
+    commit(clone, "base", a_py="x = 1\n", hits="1")
+    clone.git("update-ref", "refs/remotes/origin/main", "HEAD")
+    commit(clone, "one", a_py="x = 1\ny = 2\n", hits="0")
+    args = ("gate", "--sandbox", "none", "--only", "coverage")
+    (gate,) = refused(clone, "failed", *args)["gates"]
+    assert [(row["path"], row["line"]) for row in gate["findings"]] == [("a.py", 2)]
+    commit(clone, "two", hits="3")
+    assert words(ask(clone, *args)) == {"coverage": "pass"}
+
+
+def test_odd_names(clone: Clone) -> None:
+    """Paths with spaces, line ends and bytes that are not UTF-8 are told, each in one line."""
+    for name in ("a b.py", "a\nb.py", "caf\udce9.py"):
+        clone.write(name, STUB)
+    clone.git("add", "-A")
+    clone.git("commit", "-q", "-m", "odd")
+    (gate,) = refused(clone, "failed", "gate", "--only", "stubs")["gates"]
+    assert sorted(row["path"] for row in gate["findings"]) == ["a\nb.py", "a b.py", "caf%E9.py"]
+    lines = clone.peer("gate", "--only", "stubs", "--annotations", status=1).out.splitlines()
+    assert [line[:8] for line in lines] == ["::error "] * 3

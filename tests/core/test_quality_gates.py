@@ -193,3 +193,9 @@ def test_what_a_project_says() -> None:
 def test_a_language_of_which_nothing_is_known() -> None:
     assert languages.of("a.xyz") == ""
     assert stubs.judge([made({"path": "a.xyz", "new": "TODO: x\n"})]).word == "pass"
+
+
+def test_the_line_of_a_dependency() -> None:
+    """However its name is spelled there."""
+    assert manifests.line_of("a\nTree_Sitter.json>=1\ntree-sitter\n", "tree-sitter-json") == 2
+    assert manifests.line_of("a-b\n", "a") == 0
