@@ -59,6 +59,7 @@ D_TENTATIVE = "tentative"  # sid.json: marker, locks nobody has arbitrated
 D_AGENTS = "agents"  # session.json: what the hooks of its agent noted; +subagents, +wait
 D_TOLD = "told"  # session.json: which ends of debates a session was told of
 D_LETTERS = "letters"  # session/event.json: what others did that concerns a session, and it was not told of yet
+D_RAN = "ran"  # digest.json: what a command said of a tree
 F_MARKED = "marked"  # there while git's attributes, below the top, name peer-lock or peer-free
 STRICT = "peer.strict"  # git's setting by which a clone has the reference-transaction hook, too
 D_HOOKS = "hooks"  # the gate's scripts

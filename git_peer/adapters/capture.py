@@ -87,11 +87,12 @@ class Heard:
 
 
 def environment(home: str, report: str) -> dict[str, str]:
-    """Variables for a job: a home and folder for passing files, and the file that pytest's report goes to."""
+    """Variables for a job: a home and folder for passing files, and the file that its report goes to."""
     return {
         "HOME": home,
         "TMPDIR": home,
         "PYTHONDONTWRITEBYTECODE": "1",
+        "GIT_PEER_REPORT": report,
         # The project's own options stay; its folder takes no cache.
         "PYTEST_ADDOPTS": f"-o cache_dir={home}/.pytest_cache --junitxml={report}",
     }

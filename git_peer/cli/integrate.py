@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 import click
 
@@ -12,27 +11,6 @@ from git_peer.cli._output import Call, Reply, write
 from git_peer.cli._params import Duration
 from git_peer.cli.main import command
 from git_peer.core.errors import PeerError
-from git_peer.ports import Job, Ran, Sandbox
-
-
-class _Later:
-    """A sandbox that is opened when the first command is run: what has no acceptance needs none."""
-
-    def __init__(self, kind: str, opened: Callable[[], Sandbox]) -> None:
-        self.kind = kind
-        self._opened = opened
-        self._sandbox: Sandbox | None = None
-
-    def run(self, job: Job) -> Ran:
-        """As the sandbox."""
-        if self._sandbox is None:
-            self._sandbox = self._opened()
-        return self._sandbox.run(job)
-
-    def close(self) -> None:
-        """As the sandbox."""
-        if self._sandbox is not None:
-            self._sandbox.close()
 
 
 @command("integrate")
@@ -57,17 +35,12 @@ def integrate_command(
     """
     from git_peer.ops import integrate as integrating
     from git_peer.ops import integration_text as integration_words
+    from git_peer.ops import sandboxes
+    from git_peer.runner import results
 
     def count(report: bytes) -> tuple[int, int]:
-        from git_peer.runner import results
-
         tests = results.parse(report)
         return tests.passed, tests.failed + tests.errors
-
-    def opened() -> Sandbox:
-        from git_peer.ops import sandboxes  # with it comes what talks to an engine
-
-        return sandboxes.open_sandbox(box, peer.settings, call.progress)
 
     peer = call.peer(writing=True)
     options = integrating.Options(
@@ -76,10 +49,11 @@ def integrate_command(
         seconds=peer.settings.get("sandboxTimeout"),
         until=time.monotonic() + max_time if max_time else None,
         count=count,
+        read=results.outcomes,
         send_back=send_back,
         prune=prune,
     )
-    sandbox = _Later(box, opened)
+    sandbox = sandboxes.Later(box, peer.settings, call.progress)
     try:
         done = integrating.integrate(peer, sandbox, options, call.progress)
     finally:

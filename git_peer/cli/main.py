@@ -51,6 +51,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "fsck": ("history", "Verify the whole log"),
     "run": ("run", "Take tasks, solve them with a model, test them in a sandbox, hand them in"),
     "integrate": ("integrate", "Accept what is in review, merge what is finished, land it on one branch"),
+    "gate": ("gate", "Judge a commit: tests, coverage, stubs, secrets, size, API, dependencies"),
     "go": ("go", "Plan a goal, have runners work on it, integrate"),
     "model": ("model", "The models that write: fetch, list and try them"),
     "sandbox": ("sandbox", "The sandbox that commands are run in: make its image, try its limits"),

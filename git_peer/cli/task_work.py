@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
 from git_peer.cli import _tasks
 from git_peer.cli._output import Call, Reply
@@ -83,7 +82,7 @@ def review(call: Call, ident: str, rev: str, note: str) -> Reply:
     from git_peer.ops import reviews
 
     commit = peer.repo.commit(rev)
-    done = reviews.hand_in(peer, ident, commit, given_text(note) or "")
+    done = reviews.hand_in(peer, ident, commit, given_text(note) or "", _outcomes)
     lines = [f"Handed in {_tasks.in_words(done['task'])} at {commit[:12]}."]
     lines += _waiting(done)
     lines += [f"Pushed to {one['ref'].removeprefix('refs/heads/')}." for one in done["pushed"]]
@@ -120,6 +119,13 @@ def result(call: Call, ident: str, run: bool, verdict: str | None, rev: str, out
     return Reply(done, [told, *more], network=True, wrote=True)
 
 
+def _outcomes(report: bytes) -> dict[str, str] | None:
+    """The tests of a report; only a gate that compares them asks."""
+    from git_peer.runner import results
+
+    return results.outcomes(report)
+
+
 def _reopened(task: Task) -> str:
     from git_peer.ops.acceptance import reopened
 
@@ -135,12 +141,16 @@ def _mover(name: str, status: str, doc: str, needs_note: bool = False, force: bo
         peer = call.peer(writing=True)
         to = status or _reopened(_tasks.named(call, ident))
         why = _forced(force, reason)
-        moved = Move(me=peer.me, task=ident, status=to, note=given_text(note) or "", force=why)
-        if to == "done":
+        said = given_text(note) or ""
+        if to == "merge_point":
+            from git_peer.ops import reviews
+
+            done = reviews.accept(peer, ident, said, _outcomes)
+        else:
             from git_peer.ops import unlanded
 
-            moved = msgspec.structs.replace(moved, **unlanded.for_end(peer))
-        done = peer.run(moved)
+            work = unlanded.for_end(peer) if to == "done" else {}
+            done = peer.run(Move(me=peer.me, task=ident, status=to, note=said, force=why, **work))
         if to == "done":
             from git_peer.ops import reviews
 

@@ -138,12 +138,12 @@ def _called(command: Command, where: str) -> str:
 
 # -- looking --------------------------------------------------------------------------------------
 def _secrets(value: str, settings: Settings, env: Mapping[str, str]) -> list[Found]:
-    given = _given(env)
-    if len(value) < _SHORTEST and not any(one in value for one in given):
+    known = given(env)
+    if len(value) < _SHORTEST and not any(one in value for one in known):
         return []
     from git_peer.core import secret  # late: most commands say nothing that needs it
 
-    return secret.find(value, settings.get("secrets"), settings.get("secretsAllow"), given)
+    return secret.find(value, settings.get("secrets"), settings.get("secretsAllow"), known)
 
 
 def _without(value: str, found: list[Found]) -> str:
@@ -152,7 +152,7 @@ def _without(value: str, found: list[Found]) -> str:
     return secret.redacted(value, found)
 
 
-def _given(env: Mapping[str, str]) -> list[str]:
+def given(env: Mapping[str, str]) -> list[str]:
     """The values that an environment calls secret, as far as they are no words, numbers or paths."""
     return [
         value

@@ -19,7 +19,8 @@ from git_peer.core.plan.task import integration
 from git_peer.core.plan.task.board import Board
 from git_peer.core.plan.task.record import Task
 from git_peer.ops import acceptance as accepting
-from git_peer.ops import integration_end, trials
+from git_peer.ops import integration_end, quality_gates, trials
+from git_peer.ops.gate_runs import Outcomes
 from git_peer.ops.integration_branch import Branch
 from git_peer.ops.peer import Peer
 from git_peer.ops.trials import Known, Trials
@@ -50,6 +51,7 @@ class Options:
     seconds: int = 30
     until: float | None = None
     count: Count | None = None
+    read: Outcomes | None = None
     send_back: bool = False
     prune: bool = False
     known: Known = field(default_factory=dict)
@@ -64,7 +66,7 @@ class Step(NamedTuple):
 
 @dataclass
 class Refused:
-    """A task that was not merged. `why`: conflict, acceptance, merged, breaks, missing, invalid or changed.
+    """A task that was not merged. `why`: conflict, acceptance, gates, merged, breaks, missing, invalid, changed.
 
     `with_` names the tasks that it does not go together with; `message` is one line, `output` what a command said.
     """
@@ -236,8 +238,11 @@ class Integration:
     # -- accepting ------------------------------------------------------------------------------------
     def _accepted(self, task: Task) -> Refused | None:
         """See that the acceptance of the very commit under review has passed, and is on record; why not, else."""
-        if task.status != "review" or not task.accept or task.id in self._tried:
+        if task.status != "review" or task.id in self._tried:
             return None
+        held = self._held(task)
+        if held is not None or not task.accept:
+            return held
         text = f"{task.id} fails its acceptance on {task.commit[:12]}"
         result = task.result
         if result is not None and (result.commit, result.command) == (task.commit, task.accept):
@@ -254,6 +259,23 @@ class Integration:
         if not trials.passed(ran):
             return Refused(task, "acceptance", text, output=trials.said(ran))
         self._tried.add(task.id)
+        return None
+
+    def _held(self, task: Task) -> Refused | None:
+        """Why a gate that the project requires does not let a task pass."""
+
+        def run(commit: str, command: str, seconds: int, label: str) -> Ran:
+            return self.trials.run(commit, command, label, seconds)
+
+        try:
+            quality_gates.hold(self.peer, task.id, task.commit, run, self.options.read)
+        except PeerError as why:
+            if why.code not in ("failed", "unknown"):
+                raise
+            rows = [row for one in why.extra["gates"] for row in one["findings"]]
+            said = [f"{row.get('path', '')} {row['message']}".strip() for row in rows]
+            said += [one["output"] for one in why.extra["gates"] if one["output"]]
+            return Refused(task, "gates", why.message, output="\n".join(said))
         return None
 
     # -- what came before -----------------------------------------------------------------------------

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from git_peer import layout
 from git_peer.core.errors import PeerError
@@ -14,21 +16,49 @@ from git_peer.core.plan.task.record import Task
 from git_peer.core.rules import decide as commands
 from git_peer.ops.peer import Peer
 
+if TYPE_CHECKING:
+    from git_peer.ops.gate_runs import Outcomes
 
-def hand_in(peer: Peer, ident: str, commit: str, note: str) -> dict[str, Any]:
-    """Hand one's task in at a commit, which goes to its branch on the remote: {task, released, pending?, pushed}."""
-    from git_peer.ops import unlanded  # who only reads what waits has nothing to land
+
+def hand_in(peer: Peer, ident: str, commit: str, note: str, read: Outcomes) -> dict[str, Any]:
+    """Hand one's task in at a commit, which goes to its branch on the remote: {task, released, pending?, pushed}.
+
+    PeerError `failed` or `unknown` where a gate that the project requires holds it; `read` is for quality_gates.hold().
+    """
+    from git_peer.ops import (
+        quality_gates,
+        unlanded,  # who only reads what waits has nothing to land
+    )
 
     peer.writable()
     command = Move(me=peer.me, task=ident, status="review", note=note, commit=commit, **unlanded.for_end(peer))
     pushed: list[dict[str, Any]] = []
     granted = _would_do(peer, command)
+    quality_gates.hold(peer, granted or ident, commit, read=read)
     if granted:  # first, so that whoever hears of it finds it there
         pushed = _publish(peer, granted, commit)
     done = peer.run(command)
     if not granted:
         pushed = _publish(peer, str(done["task"]["id"]), commit)
     return {**done, "pushed": pushed}
+
+
+def accept(peer: Peer, ident: str, note: str, read: Outcomes) -> dict[str, Any]:
+    """Accept a task that is in review: {task, released}. PeerError as hand_in() has it."""
+    from git_peer.ops import quality_gates
+
+    command = Move(me=peer.me, task=ident, status="merge_point", note=note)
+    if quality_gates.requires(peer):
+        task = peer.look_up(lambda state: tasks.find(state, ident))
+        if task.status == "review" and task.commit and _would_do(peer, command):
+            from git_peer.ops import task_branches
+
+            if not task_branches.bring(peer, task, peer.settings.get("retryTimeout")):
+                message = f"{task.commit[:12]}, which {task.id} has under review, is not to be had: no gate judges it"
+                raise PeerError("unknown", message, f"ask {task.assignee} to push it")
+            quality_gates.hold(peer, task.id, task.commit, read=read)
+            command = msgspec.structs.replace(command, commit=task.commit)  # what was judged, and no other
+    return peer.run(command)
 
 
 def _would_do(peer: Peer, command: Move) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from git_peer.core.errors import PeerError
-from git_peer.ports import Sandbox
+from git_peer.ports import Job, Ran, Sandbox
 from git_peer.store.settings import Settings
 
 if TYPE_CHECKING:
@@ -62,3 +63,23 @@ def limits(settings: Settings) -> Limits:
 
     get = settings.get
     return Limits(memory=get("sandboxMemory"), cpus=get("sandboxCpus"), pids=get("sandboxPids"))
+
+
+class Later:
+    """A sandbox that is opened when the first command is run: whoever runs none needs none. See open_sandbox()."""
+
+    def __init__(self, kind: str, settings: Settings, warn: Callable[[str], None]) -> None:
+        self.kind = kind
+        self._opened: Callable[[], Sandbox] = partial(open_sandbox, kind, settings, warn)
+        self._sandbox: Sandbox | None = None
+
+    def run(self, job: Job) -> Ran:
+        """See ports.Sandbox."""
+        if self._sandbox is None:
+            self._sandbox = self._opened()
+        return self._sandbox.run(job)
+
+    def close(self) -> None:
+        """See ports.Sandbox."""
+        if self._sandbox is not None:
+            self._sandbox.close()

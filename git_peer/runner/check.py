@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pygit2
 
 from git_peer.ops import trials
-from git_peer.ports import Sandbox
+from git_peer.ports import Ran, Sandbox
 from git_peer.runner import results
 from git_peer.runner.results import Tests
 
@@ -31,6 +31,10 @@ class Checker:
     def close(self) -> None:
         """Remove what was laid out."""
         self._trials.close()
+
+    def ran(self, commit: str, command: str, seconds: int, label: str) -> Ran:
+        """Run a command on a commit: a gate_runs.Run."""
+        return self._trials.run(commit, command, label, seconds)
 
     def run(self, tree: str, command: str, label: str) -> Checked:
         """Run a command on a tree."""

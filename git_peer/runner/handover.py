@@ -11,8 +11,9 @@ from git_peer.core.lock.record import held_by
 from git_peer.core.plan.task.decide import Move
 from git_peer.ops import acceptance as accepting
 from git_peer.ops import notes as noting
-from git_peer.ops import task_branches, trees
+from git_peer.ops import quality_gates, task_branches, trees
 from git_peer.ops.peer import Peer
+from git_peer.runner import results
 from git_peer.runner.work import Errand, Solution
 
 
@@ -24,7 +25,10 @@ class HandedIn(NamedTuple):
 
 
 def hand_in(errand: Errand, solution: Solution) -> HandedIn:
-    """Commit a solution on `peer/task/<id>`, push it, record what the acceptance said, ask for review."""
+    """Commit a solution on `peer/task/<id>`, push it, record what the acceptance said, ask for review.
+
+    PeerError with `gates` where the project's gates hold it.
+    """
     peer, task, checked = errand.peer, errand.task, solution.checked
     trailers = {"Peer-Task": task.id, "Peer-Session": peer.name, "Peer-Model": solution.model}
     trailers |= {"Peer-Candidate": solution.by} if solution.by else {}
@@ -32,6 +36,7 @@ def hand_in(errand: Errand, solution: Solution) -> HandedIn:
     text = f"{subject}\n\n{task.description}"
     commit = trees.commit(peer.repo.git, solution.tree, errand.base, text, trailers)
     branch = f"{layout.WORK}{task.id}"
+    quality_gates.hold(peer, task.id, commit, errand.checker.ran, results.outcomes)
     _noted(peer, commit, task.id)
     task_branches.publish(peer, branch, commit)
     if checked is not None:

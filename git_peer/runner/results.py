@@ -14,6 +14,7 @@ DEEP = 20  # elements inside of each other
 CASES = 50_000
 FAILURES = 50  # that are kept
 _MESSAGE, _NAME = 6_000, 300  # characters kept of each
+_WORST = ("passed", "skipped", "failed")
 _OURS = ("failure", "error", "skipped")
 
 
@@ -58,6 +59,7 @@ class _Report:
         self.message: list[str] = []
         self.room = 0
         self.rooted = False
+        self.ends: dict[str, str] = {}
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         if self.depth == 0:
@@ -90,6 +92,8 @@ class _Report:
             self.room = 0
         if tag != "testcase":
             return
+        end = "failed" if self.outcome in {"failure", "error"} else self.outcome or "passed"
+        self.ends[self.name] = max(self.ends.get(self.name, end), end, key=_WORST.index)
         self.passed += not self.outcome
         self.failed += self.outcome == "failure"
         self.errors += self.outcome == "error"
@@ -103,8 +107,22 @@ def parse(raw: bytes) -> Tests:
     """The tests that a report tells of; one that is no report, or that tries to be more than one, is `unreadable`."""
     if not raw:
         return Tests()
+    report, why = _read(raw)
+    if report is None:
+        return Tests(unreadable=why)
+    return Tests(report.passed, report.failed, report.errors, report.skipped, tuple(report.failures))
+
+
+def outcomes(raw: bytes) -> dict[str, str] | None:
+    """Test → passed, skipped or failed, the worst of those of one name; None where a report cannot be read."""
+    report, _ = _read(raw)
+    return None if report is None else report.ends
+
+
+def _read(raw: bytes) -> tuple[_Report | None, str]:
+    """What a report tells, or why it is not read."""
     if len(raw) > LARGE:
-        return Tests(unreadable=f"a report of {len(raw):,} bytes: at most {LARGE:,} are read")
+        return None, f"a report of {len(raw):,} bytes: at most {LARGE:,} are read"
     report = _Report()
     parser = expat.ParserCreate("utf-8")
     parser.buffer_text = True
@@ -116,12 +134,10 @@ def parse(raw: bytes) -> Tests:
     try:
         parser.Parse(raw, True)
     except _Refused as why:
-        return Tests(unreadable=f"a report with {why}")
+        return None, f"a report with {why}"
     except (expat.ExpatError, ValueError, LookupError) as why:
-        return Tests(unreadable=f"a report that is no XML: {texts.line(str(why), 100)}")
-    if not report.rooted:
-        return Tests(unreadable="a report that is not JUnit's")
-    return Tests(report.passed, report.failed, report.errors, report.skipped, tuple(report.failures))
+        return None, f"a report that is no XML: {texts.line(str(why), 100)}"
+    return (report, "") if report.rooted else (None, "a report that is not JUnit's")
 
 
 def _no_doctype(*_: object) -> None:

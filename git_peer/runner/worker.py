@@ -217,7 +217,15 @@ class Worker:
             outcome.outcome = "divided"
             outcome.why = "into " + ", ".join(view["id"] for view in done["tasks"])
         elif solution.tree:
-            handed = handing.hand_in(errand, solution)
+            try:
+                handed = handing.hand_in(errand, solution)
+            except PeerError as why:
+                if "gates" not in why.extra:
+                    raise
+                note = accepting.end_of(peer, why.message)
+                peer.run(Move(me=peer.me, task=task.id, status="blocked", note=note))
+                outcome.outcome, outcome.why = "blocked", why.message[:200]
+                return
             outcome.outcome, outcome.branch, outcome.commit = "done", handed.branch, handed.commit
         else:
             note = accepting.end_of(peer, solution.stuck)

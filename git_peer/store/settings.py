@@ -163,6 +163,7 @@ _FILE_KEYS = {
     "planner": "table: model, maxTokens, timeout, retries, maxTasks",
     "runner": "table: model, context, answer, threads, attempts, timeout",
     "sandbox": "table: image, memory, cpus, pids, timeout",
+    "gates": "tables: [gates.NAME], read by `git peer gate` from the commit",
 }
 _TABLES = ("planner", "runner", "sandbox")
 FILE = ".git-peer.toml"
@@ -195,6 +196,8 @@ class Settings:
                 self.log_id = value
             elif key in PROMISES:
                 self._given[key.lower()] = str(value)
+            elif key == "gates":
+                pass  # a commit's own, not this work tree's: ops/quality_gates.py reads them
             elif key in _TABLES:
                 self._table(key, value)
             elif isinstance(value, dict) or (isinstance(value, list) and key != "secrets"):
