@@ -112,6 +112,7 @@ def _ending(view: _View) -> list[str]:
         standing = view["proposal"]
         by = f", accepted by {', '.join(standing['accepted_by'])}" if standing["accepted_by"] else ""
         lines += ["", f"Proposal {standing['id'][:8]} of {standing['by']} stands{by}."]
+        lines += [f"To agree: git peer debate respond {view['id'][:8]} --accept"]
     if "resolution" in view:
         end = view["resolution"]
         lines += ["", f"Resolved, {times.when(end['at'])}: {end['how']} by {end['by']}" + _human(end)]

@@ -133,7 +133,9 @@ class Call:
             self._peer.engine.told()
         if self._peer is not None and why.code in ("locked", "held", "fenced", "disputed"):
             self._note(self._peer, why)
-        hint = why.hint or ("git peer help" if why.code == "usage" else _HINT if why.code in _DOCTORS else _ELSE)
+        hint = why.hint or (
+            "`git peer help` shows how" if why.code == "usage" else _HINT if why.code in _DOCTORS else _ELSE
+        )
         if self.json:
             error = {"code": why.code, "message": why.message, "hint": hint}
             self.line({"ok": False, **extra, **why.extra, "error": error})

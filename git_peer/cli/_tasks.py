@@ -17,4 +17,4 @@ def named(call: Call, ident: str) -> Task:
 def in_words(view: dict[str, Any]) -> str:
     """A task in a line."""
     who = f", {view['assignee']}" if view["assignee"] else ""
-    return f"{view['id']}  {view['title']} ({view['status']}{who})"
+    return f"{view['id']} “{view['title']}” ({view['status']}{who})"

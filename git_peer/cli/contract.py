@@ -48,7 +48,7 @@ def add(call: Call, name: str, kind: str, definition: str) -> Reply:
 def change(call: Call, name: str, definition: str, kind: str | None, force: bool, reason: str | None) -> Reply:
     """Make the next version of a contract, on the one that you have seen. It is to be approved again."""
     if force and not reason:
-        raise PeerError("usage", "--force wants --reason", "who relies on it is told why")
+        raise PeerError("usage", "--force needs --reason", "who relies on it is told why")
     peer = call.peer(writing=True)
     bare, version = _versioned(name)
     saw = version or peer.look_up(lambda state: contracts.find(state, bare)).version
@@ -78,7 +78,7 @@ def approve(call: Call, name: str) -> Reply:
     if not version:
         there = peer.look_up(lambda state: contracts.find(state, bare))
         raise PeerError(
-            "usage", "approve wants the version that you have read", f"{bare}@{there.version} is the present"
+            "usage", "approve needs the version that you have read", f"{bare}@{there.version} is the present"
         )
     peer.run(EditPlan(me=peer.me, edits=(ApproveContract(name=bare, version=version),)))
     return _reply(call, bare, "Approved")

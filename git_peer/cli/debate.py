@@ -93,11 +93,11 @@ def respond(
     refused (`changed`). When every other side has accepted a proposal the debate is resolved by it.
     """
     if (propose is not None) + accept + reject > 1:
-        raise PeerError("usage", "a turn proposes, accepts or rejects", "git peer help debate respond")
+        raise PeerError("usage", "a turn proposes, accepts or rejects", "`git peer help debate respond` shows how")
     if proposal is not None and not (accept or reject):
         raise PeerError("usage", "--proposal goes with --accept or --reject", "")
     if not (message or propose or accept or reject):
-        raise PeerError("usage", "a turn wants --message, --propose, --accept or --reject", "")
+        raise PeerError("usage", "a turn needs --message, --propose, --accept or --reject", "")
     done = news.respond(
         call.peer(writing=True),
         ident,
@@ -186,7 +186,7 @@ def list_(call: Call, everything: bool) -> Reply:
     views = [moderating.describe(one, scene) for one in debates.all_of(peer.state)]
     views = [view for view in views if everything or view["status"] != "resolved"]
     lines = [_news.debate(view) for view in views]
-    return Reply({"debates": views}, lines or "Nobody debates.")
+    return Reply({"debates": views}, lines or "There are no open debates.")
 
 
 for _one in (start, respond, escalate, resolve, run, show, list_):

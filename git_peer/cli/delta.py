@@ -38,7 +38,7 @@ def _of_push(function: Callable[..., Reply]) -> Callable[..., Reply]:
             click.option("--task", "tasks", multiple=True, metavar="ID", help="A task it is about."),
             click.option("--commit", metavar="REV", help="A commit it is about."),
             click.option("--to", multiple=True, metavar="SESSION", help="Who should answer, whatever else they hold."),
-            click.option("--supersedes", metavar="ID", default="", help="One's own delta that this one replaces."),
+            click.option("--supersedes", metavar="ID", default="", help="Your delta that this one replaces."),
             click.option("--allow-secret", metavar="REASON", help="It may carry what looks like a secret; recorded."),
             click.option("--offline", is_flag=True, help="Keep it here; `git peer sync` sends it."),
         )
@@ -63,7 +63,7 @@ def _push(
     offline: bool,
 ) -> Reply:
     if allow_secret is not None and not allow_secret.strip():
-        raise PeerError("usage", "--allow-secret wants a reason", "it is recorded in the history")
+        raise PeerError("usage", "--allow-secret needs a reason", "it is recorded in the history")
     peer = call.peer(writing=True)
     done = news.tell(
         peer,
@@ -90,14 +90,14 @@ def _push(
 
 def _list(call: Call, everything: bool, after: str, ident: str) -> Reply:
     if ident and (everything or after):
-        raise PeerError("usage", "--id goes with neither --all nor --after", "git peer help deltas")
+        raise PeerError("usage", "--id goes with neither --all nor --after", "`git peer help deltas` shows how")
     peer = call.peer(news=True)
     if ident:
         view = news.shown(peer, ident)["delta"]
         return Reply({"deltas": [view], "requires_action": view["requires_action"]}, _news.delta(view, whole=True))
     found = news.listed(peer, everything, after)
     lines = [line for view in found["deltas"] for line in _news.delta(view)]
-    return Reply(found, lines or "Nothing is open that this session has not answered.")
+    return Reply(found, lines or "There is no news that you have not answered.")
 
 
 def _ack(call: Call, idents: tuple[str, ...], note: str | None, offline: bool) -> Reply:
@@ -138,7 +138,7 @@ def push(call: Call, **given: Any) -> Reply:
 @command("deltas")
 @_of_list
 def deltas_command(call: Call, everything: bool, after: str, ident: str) -> Reply:
-    """What others have told and this session has not answered, and one's own that is open.
+    """What others have told and you have not answered, and what you have told and is still open.
 
     A copy of the log that is older than five seconds is fetched first, for two seconds at most.
 

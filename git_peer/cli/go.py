@@ -44,9 +44,9 @@ def go_command(call: Call, goal: str, **given: Any) -> Reply:
 
     goal = given_text(goal) or ""
     if not goal.strip():
-        raise PeerError("usage", "an empty goal", "git peer help go")
+        raise PeerError("usage", "an empty goal", "`git peer help go` shows how")
     if given["program"] and (given["model"] or given["votes"]):
-        raise PeerError("usage", "--exec goes without --model and --votes", "git peer help go")
+        raise PeerError("usage", "--exec goes without --model and --votes", "`git peer help go` shows how")
     peer = call.peer(writing=True)
     until = time.monotonic() + given["timeout"] if given["timeout"] else None
     name = call.name or f"go-{secrets.token_hex(3)}"

@@ -63,7 +63,7 @@ def log_command(
     first, last = _since(since, peer), _since(until, peer)
     tip, paths = peer.engine.tip(), history.Paths(peer, among)
     if after is not None and not any(one.events[at].id.startswith(after) for one, at in history.events(peer, tip)):
-        raise PeerError("not_found", f"no event's id begins with {after}", "git peer log")
+        raise PeerError("not_found", f"no event's id begins with {after}", "`git peer log --json` shows the ids")
     _are_kinds(kinds)
     shown = 0
     for entry, index in history.events(peer, tip):
@@ -87,8 +87,10 @@ def log_command(
             call.line(row)
         else:
             write(_line(row))
-    if not shown and by is not None:
-        known.session(peer, by, fetch=False)
+    if not shown:
+        if by is not None:
+            known.session(peer, by, fetch=False)
+        call.progress("note: no event matches" + ("" if call.json else "; `git peer sync` fetches newer ones"))
     return 0
 
 
@@ -128,7 +130,7 @@ def watch_command(
                 break
             news.append(history.row(entry, entry.events[index]))
         else:
-            raise PeerError("not_found", f"no event's id begins with {after}", "git peer log")
+            raise PeerError("not_found", f"no event's id begins with {after}", "`git peer log --json` shows the ids")
     told = 0
     while True:
         for row in reversed(news):

@@ -59,14 +59,18 @@ def lock_command(
     """Take locks on TARGETs: all of them, or none.
 
     A target is a file, a folder (`dir/`), a glob (`'src/**/*.py'`), lines or a section of a file as it is here
-    (`src/a.py:10-45`, `src/a.py::Store.get`), or a name (`@deploy`). One's own are renewed.
+    (`src/a.py:10-45`, `src/a.py::Store.get`), or a name (`@deploy`). Those you hold are renewed.
     """
     peer = call.peer(writing=not dry_run, once=True)
     wanted = _targets.parsed(peer.repo, _targets.listed(given, source, nul))
     if changed:
         wanted += [targets.of_path("file", path) for path in peer.repo.changed()]
     if not wanted:
-        raise PeerError("usage", "nothing to lock" + (": nothing is changed" if changed else ""), "git peer help lock")
+        raise PeerError(
+            "usage",
+            "nothing to lock" + (": nothing is changed" if changed else ""),
+            "`git peer help lock` shows how",
+        )
     if any(target.kind in ("lines", "section") for target in wanted):
         from git_peer.ops import lines
 
@@ -165,12 +169,12 @@ def unlock_command(
     if pending and force:
         raise PeerError("usage", "--force breaks another's lock; --pending is a word about one's own", "")
     if force and not reason:
-        raise PeerError("usage", "--force wants --reason", "the holder is told why")
+        raise PeerError("usage", "--force needs --reason", "the holder is told why")
     texts = _targets.listed(given, source, nul)
     if sum((bool(texts), everything, bool(ids))) != 1:
-        raise PeerError("usage", "unlock wants targets, --all, or --id", "git peer help unlock")
+        raise PeerError("usage", "unlock needs targets, --all, or --id", "`git peer help unlock` shows how")
     if everything and force:
-        raise PeerError("usage", "--all gives back one's own; --force wants targets", "")
+        raise PeerError("usage", "--all gives back your own locks; --force needs targets", "")
     peer = call.peer(writing=True, once=True)
     wanted = _targets.parsed(peer.repo, texts)
     if any(target.kind in ("lines", "section") for target in wanted):
@@ -203,7 +207,7 @@ def unlock_command(
 @click.argument("given", nargs=-1, metavar="[PATH...]")
 @_from_file
 @_nul
-@click.option("--mine", is_flag=True, help="One's own only.")
+@click.option("--mine", is_flag=True, help="Only your own.")
 @click.option("--id", "ids", multiple=True, metavar="ID", help="The lock of this id; may be repeated.")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="At most N locks.")
 def locks_command(
@@ -296,7 +300,7 @@ def check_command(
     if staged or rev is not None:
         from git_peer.ops import outgoing
     if not paths and not of_lines and not names and not staged and rev is None:
-        raise PeerError("usage", "check wants paths, --staged or --rev", "git peer help check")
+        raise PeerError("usage", "check needs paths, --staged or --rev", "`git peer help check` shows how")
     found = [*peer.check(paths), *map(peer.violation, peer.required(paths)), *peer.taken(names)]
     if of_lines:
         from git_peer.ops import lines as ranges

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from git_peer import __version__
-from git_peer.cli._output import Call, Reply, remark
+from git_peer.cli._output import Call, Reply
 from git_peer.core.errors import Malformed, PeerError
 
 # command → (module, what it does); imported only when it is called, for `git peer --help` lists them all
@@ -234,8 +234,8 @@ def cli(ctx: click.Context, as_name: str | None, as_json: bool, quiet: bool, lit
         assert helps is not None
         status = ctx.invoke(helps, as_name=None, as_json=False, quiet=False, names=())
         step = _first_step()
-        if step:
-            remark(["", step])
+        if step and not call.json:
+            call.progress(f"note: {step}")
         return status
     return None
 
@@ -247,27 +247,59 @@ def _first_step() -> str:
     try:
         parts = Parts()
     except PeerError as why:  # no repository, or a broken one
-        return f"{why.message}: `git init`, or change to a repository; then `git peer init`"
+        return f"{why.message}; `git init` makes one, and then `git peer init` sets git-peer up"
     if parts.clone.is_set_up:
         return ""
-    return "git-peer is not set up in this repository: `git peer init` does it; `git peer help` lists the commands"
+    return "git-peer is not set up in this repository; `git peer init` sets it up"
 
 
 def _help(ctx: click.Context | None) -> str:
     """The command that tells how another one is called."""
-    return f"git peer help {ctx.command_path.removeprefix('git peer ')}" if ctx and ctx.parent else "git peer help"
+    below = f" {ctx.command_path.removeprefix('git peer ')}" if ctx and ctx.parent else ""
+    return f"`git peer help{below}` shows how"
 
 
-def _hint(why: click.UsageError) -> str:
+def _said(why: click.UsageError, argv: list[str]) -> tuple[str, str]:
+    """What is wrong with a command line, in a line as all of ours, and the hint."""
+    helps, param = _help(why.ctx), why.param if isinstance(why, click.BadParameter) else None
+    path = why.ctx.command_path if why.ctx is not None else "git peer"
     if isinstance(why, Unknown):
-        return why.hint
-    choice = why.param.type if isinstance(why, click.BadParameter) and why.param is not None else None
-    if isinstance(choice, click.Choice):
+        return why.message, why.hint
+    if isinstance(why, click.NoSuchOption):
+        return f"{path} has no option {why.option_name}", _near_option(why, argv, helps)
+    if param is None:
+        return _plain(why.format_message()), helps
+    name, kind = _name(param), param.type
+    if isinstance(why, click.MissingParameter):
+        some = f"{name} is one of {', '.join(map(str, kind.choices))}; " if isinstance(kind, click.Choice) else ""
+        return f"{path} needs {name}", f"{some}{helps}"
+    if isinstance(kind, click.Choice):
         from git_peer.core import near
 
         given = why.message.partition("'")[2].partition("' is not one of")[0]
-        return near.hint(given, map(str, choice.choices), _help(why.ctx))
-    return _help(why.ctx)
+        return f"{name}: {_plain(why.message)}", near.hint(given, map(str, kind.choices), helps)
+    return f"{name}: {_plain(why.message)}", helps
+
+
+def _plain(message: str) -> str:
+    """A message of click's without its capital and full stop."""
+    return f"{message[:1].lower()}{message[1:].rstrip('.')}"
+
+
+def _name(param: click.Parameter) -> str:
+    """A parameter as help calls it."""
+    if isinstance(param, click.Argument):
+        return param.human_readable_name.strip("[]").removesuffix("...")
+    return max(param.opts, key=len)
+
+
+def _near_option(why: click.NoSuchOption, argv: list[str], helps: str) -> str:
+    """A hint at the options that may have been meant; `-reason` is read as `-r` and more."""
+    from git_peer.core import near
+
+    options = [one for param in why.ctx.command.params for one in param.opts] if why.ctx is not None else []
+    given = next((arg for arg in argv if arg.startswith(why.option_name)), why.option_name)
+    return near.hint(f"--{given.lstrip('-').partition('=')[0]}", [one for one in options if one[:2] == "--"], helps)
 
 
 def main(args: list[str] | None = None) -> int:
@@ -283,7 +315,7 @@ def main(args: list[str] | None = None) -> int:
     except click.exceptions.NoArgsIsHelpError as why:  # its message is the whole help
         return call.fail(PeerError("usage", "a command is missing", _help(why.ctx)))
     except click.UsageError as why:
-        return call.fail(PeerError("usage", why.format_message(), _hint(why)))
+        return call.fail(PeerError("usage", *_said(why, argv)))
     except click.ClickException as why:
         return call.fail(PeerError("usage", why.format_message()))
     except (KeyboardInterrupt, click.Abort):

@@ -17,8 +17,9 @@ import click
 
 from git_peer import __version__
 from git_peer.cli.main import COMMANDS, cli
+from git_peer.core import duration
 from git_peer.core.errors import EXIT
-from git_peer.store.settings import SETTINGS, seconds
+from git_peer.store.settings import SETTINGS, lasting, seconds
 
 _COMMON = frozenset({"as_name", "as_json", "quiet"})
 _SECTION = re.compile(r"(<!-- help: ([a-z -]+) -->\n).*?(<!-- /help -->)", re.DOTALL)
@@ -32,7 +33,7 @@ _ROFF = {"\\": "\\e", "-": "\\-", "'": "\\(aq", "^": "\\(ha", "~": "\\(ti"}
 _ABOUT = """\
 Lets several coding agents, and the people beside them, work on one repository at the same time without a server.
 Who works on what is recorded in a log of its own, a branch without code. What one session has locked, others cannot
-commit or push: hooks that `git peer init` installs beside one's own refuse it.
+commit or push: hooks that `git peer init` installs beside yours refuse it.
 
 With a remote the remote decides who gets a lock, so it holds across machines. Without one the log lives in the clone
 and holds for all of its work trees.
@@ -41,9 +42,9 @@ and holds for all of its work trees.
 _TARGETS = """\
 What can be locked, relative to the current directory: a file (`src/auth.py`, which need not exist yet), a folder
 (`src/`), a glob (`'src/**/*.py'`: `*` stops at a slash, `**` does not), lines of a file as it is in the work tree
-(`src/auth.py:10-45`), or a name (`@deploy`). An existing file is never taken for a glob or for lines. `:(top)`,
-`:(literal)` and `:(glob)` mean what they mean to git; a file called `@deploy` is `./@deploy`. Sections
-(`path::Class.method`) are understood, and not locked by this release.
+(`src/auth.py:10-45`), a section of a file (`src/auth.py::Store.get`; `git peer sections` lists them), or a name
+(`@deploy`). An existing file is never taken for a glob or for lines. `:(top)`, `:(literal)` and `:(glob)` mean what
+they mean to git; a file called `@deploy` is `./@deploy`.
 """
 
 _ENVIRONMENT = {
@@ -138,9 +139,17 @@ def common() -> list[tuple[str, str]]:
 def setting(name: str) -> tuple[str, str]:
     """(`peer.<name>`, what it is, with its default)."""
     reader, default, about = SETTINGS[name]
-    shown = f"{default} s" if reader is seconds else str(default).lower() if isinstance(default, bool) else default
+    shown = default
+    if reader in (seconds, lasting):
+        shown = duration.shown(default)
+    elif isinstance(default, bool):
+        shown = str(default).lower()
     about = about[:1].upper() + about[1:]
-    return f"peer.{name}", f"{about} (default: {shown})." if default not in ("", 0) or default is False else f"{about}."
+    return f"peer.{name}", f"{about} (default: {shown})." if default not in (
+        "",
+        0,
+        (),
+    ) or default is False else f"{about}."
 
 
 def statuses() -> list[tuple[str, str]]:

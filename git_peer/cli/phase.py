@@ -86,7 +86,8 @@ def sync(call: Call, phase: str) -> Reply:
         text = f"Phase {done['phase']} is closed on {done['head'][:12]}."
         text += f" {done['open']} is open." if done["open"] else " It was the last one."
     else:
-        text = f"You stand on {done['head'][:12]}. Phase {done['phase']} waits for {waits(done['waiting_for'])}."
+        text = f"You stand on {done['head'][:12]}. Phase {done['phase']} "
+        text += f"waits for {wanting}." if (wanting := waits(done["waiting_for"])) else "stays open: it has no tasks."
     return Reply({**done, "phases": _views(call)}, text, network=True, wrote=True)
 
 

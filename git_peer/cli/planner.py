@@ -104,7 +104,7 @@ def replan(call: Call, wish: str, **given: Any) -> Reply:
 
 def _goal(given: str | None) -> str:
     if not (given or "").strip():
-        raise PeerError("usage", "an empty goal", "git peer help plan")
+        raise PeerError("usage", "an empty goal", "`git peer help plan` shows how")
     return text.taken(given or "", "a goal", plan.MAX_TEXT)
 
 
@@ -260,7 +260,7 @@ def answer(call: Call, ident: str, said: str) -> Reply:
     """Answer a planner's question. It goes into the next call of `plan new` or `plan replan`."""
     told = given_text(said) or ""
     if not told.strip():
-        raise PeerError("usage", "an empty answer", "git peer help plan")
+        raise PeerError("usage", "an empty answer", "`git peer help plan` shows how")
     peer = call.peer(writing=True)
     done = peer.run(questions.Answer(me=peer.me, question=ident, text=told))
     return Reply(done, f"Answered {done['questions'][0]['id']}." if done["questions"] else "", network=True, wrote=True)

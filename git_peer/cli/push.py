@@ -35,7 +35,8 @@ def sync_command(call: Call) -> Reply:
         wip.publish(peer)
         wip.fetch(peer)
     tentative.named(peer, done["lost"])
-    lines = [f"{count(done['fetched'], 'new commit')} of the log, {count(done['pushed'], 'tentative command')} pushed."]
+    sent = f", {count(done['pushed'], 'tentative command')} pushed" if done["pushed"] else ""
+    lines = [f"{count(done['fetched'], 'new commit')} of the log{sent}." if done["fetched"] or sent else "Up to date."]
     lines += [f"The work of {one['session']} on {one['target']} has landed: unlocked." for one in done["landed"]]
     if done["lost"]:
         names = "; ".join(f"{loss['command']}: {loss['why']}" for loss in done["lost"])
@@ -99,7 +100,7 @@ def push_command(call: Call, remote: str | None, refspecs: tuple[str, ...], keep
     and that have no uncommitted change left.
     """
     if any(spec.startswith("-") for spec in (remote or "", *refspecs)):
-        raise PeerError("usage", "an option that `git peer push` does not have", "git peer help push")
+        raise PeerError("usage", "an option that `git peer push` does not have", "`git peer help push` shows how")
     if given["atomic"] is False:
         raise PeerError("usage", "code and log land in one step: a push is atomic", "push each ref by itself")
     live = not call.json

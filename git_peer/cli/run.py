@@ -52,7 +52,7 @@ def run_command(call: Call, ids: tuple[str, ...], **given: Any) -> int:
     With IDs these tasks, without the next that is ready. One JSON object a task with --json.
     """
     if given["program"] is not None and (given["model"] or given["votes"] > 1):
-        raise PeerError("usage", "--exec goes without --model and --votes", "git peer help run")
+        raise PeerError("usage", "--exec goes without --model and --votes", "`git peer help run` shows how")
     bad = 0
     with _interruptible(), ExitStack() as held:
         for outcome in _outcomes(call, ids, given, held):
@@ -109,7 +109,7 @@ def _work_tree(peer: Peer, held: ExitStack) -> str:
     from git_peer.ops.work_tree import work_tree
 
     if peer.repo.top is None:
-        raise PeerError("invalid", "--exec wants a repository with a work tree", "run it in one")
+        raise PeerError("invalid", "--exec needs a repository with a work tree", "run it in one")
     return str(held.enter_context(work_tree(peer.repo.top)))
 
 
@@ -121,7 +121,7 @@ def _solver(peer: Peer, given: dict[str, Any]) -> Solver:
         return CommandSolver(given["program"], Path(peer.repo.here), get("runnerTimeout"))
     spec = given["model"] or get("runnerModel")
     if not spec:
-        raise PeerError("usage", "run wants --model or --exec", "`git peer model pull` fetches one; peer.runnerModel")
+        raise PeerError("usage", "run needs --model or --exec", "`git peer model pull` fetches one; peer.runnerModel")
     from git_peer.ops.models import open_model
     from git_peer.runner.solve import ModelSolver
 

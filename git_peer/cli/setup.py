@@ -44,9 +44,9 @@ def init_command(
     from git_peer.ops import sync as tentative
 
     if local and remote is not None:
-        raise PeerError("usage", "--local and --remote exclude each other", "git peer help init")
+        raise PeerError("usage", "--local and --remote exclude each other", "`git peer help init` shows how")
     if strict and no_hooks:
-        raise PeerError("usage", "--strict and --no-hooks exclude each other", "git peer help init")
+        raise PeerError("usage", "--strict and --no-hooks exclude each other", "`git peer help init` shows how")
     setup = call.parts().setup()
     done = setup.set_up(remote, local, branch, not no_hooks, strict)
     call.forget()
@@ -103,7 +103,7 @@ def uninstall_command(call: Call, purge: bool, yes: bool) -> Reply:
     patience = parts.settings.get("retryTimeout")
     loss = leaving.loss_of(chain, parts.clone, remote, patience) if purge and remote is not None else None
     if not known and loss is None:
-        raise PeerError("not_set_up", "git-peer is not set up in this repository", "")
+        raise PeerError("not_set_up", "git-peer is not set up in this repository", "there is nothing to take out")
     if purge and not yes:
         what = f"deletes refs/peer/* and {layout.NOTES} here"
         if loss is not None and remote is not None:
@@ -118,12 +118,12 @@ def uninstall_command(call: Call, purge: bool, yes: bool) -> Reply:
     elif not purge and remote is not None:  # a local log refuses nobody once the hooks are out
         leaving.give_back(call.peer(), left)
         call.forget()
-    _agents_out(parts, left)
+    gone = _agents_out(parts, left)
     left.stayed += [*_elsewhere(parts), *_images(parts)]
     leaving.take_out(parts.repo, parts.clone, purge, left)
     lines = ["Took git-peer out of this clone."]
     lines += [f"Unlocked {target}." for target in left.released] + [f"Deleted {name}." for name in left.deleted]
-    lines += [f"Stays: {what}" for what in left.stayed]
+    lines += [*gone, *(f"Stays: {what}" for what in left.stayed)]
     affected = {"clones": loss.clones, "sessions": loss.sessions, "locks": loss.locks} if loss is not None else None
     return Reply({**left.told(), "affected": affected}, lines)
 
@@ -151,12 +151,14 @@ def _images(parts: Parts) -> list[str]:
     return [f"the sandbox's image: `docker image rm {image}`, if no other repository uses it"] if wrong is None else []
 
 
-def _agents_out(parts: Parts, left: Left) -> None:
-    """What `agent install` wrote into this work tree; what is committed is everybody's, and stays."""
+def _agents_out(parts: Parts, left: Left) -> list[str]:
+    """Take out what `agent install` wrote here, a line for each file; what is committed is everybody's, and stays."""
     from git_peer.agents import install as agents
     from git_peer.ops.uninstall import tracked
 
     top = parts.repo.top
+    done: list[str] = []
+    committed: dict[str, list[str]] = {}  # path → the commands that take ours out
     for row in agents.states(top) if top is not None else []:
         name = row["agent"]
         try:
@@ -166,11 +168,15 @@ def _agents_out(parts: Parts, left: Left) -> None:
             continue
         inner = {change: os.path.relpath(change.path, top) for change in changes}
         shared = tracked(parts.repo, list(inner.values()))
-        agents.write([change for change in changes if inner[change] not in shared])
-        left.stayed += [
-            f"{path}: it is committed, for everybody; `git peer agent remove {name}` takes ours out of it"
-            for path in inner.values()
-            if path in shared
-        ]
+        own = [change for change in changes if inner[change] not in shared]
+        agents.write(own)
+        done += [f"{'Removed' if one.after is None else 'Changed'} {inner[one]}." for one in own]
+        for path in shared:
+            committed.setdefault(path, []).append(f"`git peer agent remove {word(name)}`")
         if row["user"] in ("yes", "outdated"):
             left.stayed.append(f"your own settings of {name}: `git peer agent remove {name} --user`")
+    left.stayed += [
+        f"{path}: it is committed, for everybody; to take git-peer out of it: {', '.join(commands)}"
+        for path, commands in sorted(committed.items())
+    ]
+    return done

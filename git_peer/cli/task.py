@@ -107,7 +107,7 @@ def add(call: Call, title: str, ident: str, **options: Any) -> Reply:
 def _titled(title: str) -> str:
     clean = " ".join((given_text(title) or "").split())
     if not clean:
-        raise PeerError("usage", "a task needs a title", "git peer help task add")
+        raise PeerError("usage", "a task needs a title", "`git peer help task add` shows how")
     return clean
 
 
@@ -126,7 +126,7 @@ def edit(call: Call, ident: str, title: str | None, clear: tuple[str, ...], **op
     empty = Spec(title="-")
     given |= {name: getattr(empty, name) for name in clear}
     if not given:
-        raise PeerError("usage", "nothing to change was given", "git peer help task edit")
+        raise PeerError("usage", "nothing to change was given", "`git peer help task edit` shows how")
     saw = Changes(**{name: getattr(task, name) for name in given})
     change = ChangeTask(id=task.id, changes=Changes(**given), saw=saw)
     peer.run(EditPlan(me=peer.me, edits=(change,)))
@@ -183,7 +183,7 @@ def split(call: Call, ident: str, titles: tuple[str, ...], in_order: bool) -> Re
 @click.argument("ident", metavar="ID")
 @click.argument("session", default="")
 def assign(call: Call, ident: str, session: str) -> Reply:
-    """Keep a task for SESSION, or hand one's own over to it. No session: it is there for whoever comes."""
+    """Keep a task for SESSION, or hand your own over to it. Without SESSION, anybody may take it."""
     peer = call.peer(writing=True)
     known.session(peer, session)
     done = peer.run(Assign(me=peer.me, task=ident, to=session))

@@ -25,7 +25,7 @@ _reason = click.option("--reason", metavar="TEXT", help="Why; its session reads 
 
 def _forced(force: bool, reason: str | None) -> str | None:
     if force and not reason:
-        raise PeerError("usage", "--force wants --reason", "whose task it is is told why")
+        raise PeerError("usage", "--force needs --reason", "whoever has the task is told why")
     return given_text(reason) if force else None
 
 
@@ -57,9 +57,9 @@ def progress(
     uncheck: tuple[str, ...],
     offline: bool,
 ) -> Reply:
-    """Say how far one's task is."""
+    """Say how far your task is."""
     if percent is None and note is None and not check and not uncheck:
-        raise PeerError("usage", "progress wants a percentage, --note, --check or --uncheck", "")
+        raise PeerError("usage", "progress needs a percentage, --note, --check or --uncheck", "")
     peer = call.peer(writing=True)
     told = Progress(me=peer.me, task=ident, percent=percent, note=given_text(note), check=check, uncheck=uncheck)
     from git_peer.ops import sync as tentative
@@ -74,7 +74,7 @@ def progress(
 @click.option("--commit", "rev", metavar="REV", default="HEAD", show_default=True, help="What is handed in.")
 @_note
 def review(call: Call, ident: str, rev: str, note: str) -> Reply:
-    """Hand one's task in: another session accepts it, or sends it back.
+    """Hand your task in: another session accepts it, or sends it back.
 
     With a remote the commit goes to the task's branch there, peer/task/ID, so that every clone can have it.
     """
@@ -104,7 +104,7 @@ def _waiting(done: dict[str, Any]) -> list[str]:
 def result(call: Call, ident: str, run: bool, verdict: str | None, rev: str, output: str, timeout: int) -> Reply:
     """Record what the acceptance command of a task said of a commit. Without it nobody accepts the task."""
     if run == (verdict is not None):
-        raise PeerError("usage", "result wants --run, or --passed or --failed", "git peer help task result")
+        raise PeerError("usage", "result needs --run, or --passed or --failed", "`git peer help task result` shows how")
     from git_peer.ops import acceptance as accepting
 
     peer = call.peer(writing=True)
@@ -132,12 +132,14 @@ def _reopened(task: Task) -> str:
     return reopened(task)
 
 
-def _mover(name: str, status: str, doc: str, needs_note: bool = False, force: bool = False) -> click.Command:
+def _mover(name: str, status: str, deed: str, doc: str, needs_note: bool = False, force: bool = False) -> click.Command:
     """A command that gives a task another status."""
 
     def run(call: Call, ident: str, note: str, force: bool = False, reason: str | None = None) -> Reply:
         if needs_note and not note:
-            raise PeerError("usage", f"{name} wants --note: why?", f"git peer task {name} {ident} --note TEXT")
+            raise PeerError(
+                "usage", f"{name} needs --note", f"say why: `git peer task {name} {text.word(ident)} --note TEXT`"
+            )
         peer = call.peer(writing=True)
         to = status or _reopened(_tasks.named(call, ident))
         why = _forced(force, reason)
@@ -155,7 +157,8 @@ def _mover(name: str, status: str, doc: str, needs_note: bool = False, force: bo
             from git_peer.ops import reviews
 
             reviews.warn_of_unlanded(peer, done["task"]["id"])
-        return Reply(done, [_tasks.in_words(done["task"]), *_waiting(done)], network=True, wrote=True)
+        lines = [f"{deed} {_tasks.in_words(done['task'])}.", *_waiting(done)]
+        return Reply(done, lines, network=True, wrote=True)
 
     run.__doc__ = doc
     decorated: Any = _note(run)
@@ -165,11 +168,15 @@ def _mover(name: str, status: str, doc: str, needs_note: bool = False, force: bo
     return made
 
 
-merge_point = _mover("merge-point", "merge_point", "Accept a task that is in review: its work may be merged.")
-done_ = _mover("done", "done", "A task that was accepted is done: its work is merged.")
-reject = _mover("reject", "in_progress", "Send a task back to who works on it, with the reason.", needs_note=True)
-reopen = _mover("reopen", "", "Take a task back to be worked on: from review, blocked, dropped or done.")
-block = _mover("block", "blocked", "A task cannot go on, with the reason.", needs_note=True, force=True)
-drop = _mover("drop", "dropped", "A task, and what is below it, is not to be done.", force=True)
+merge_point = _mover(
+    "merge-point", "merge_point", "Accepted", "Accept a task that is in review: its work may be merged."
+)
+done_ = _mover("done", "done", "Finished", "A task that was accepted is done: its work is merged.")
+reject = _mover(
+    "reject", "in_progress", "Sent back", "Send a task back to whoever works on it, and say why.", needs_note=True
+)
+reopen = _mover("reopen", "", "Reopened", "Take a task back to be worked on: from review, blocked, dropped or done.")
+block = _mover("block", "blocked", "Blocked", "A task cannot go on, with the reason.", needs_note=True, force=True)
+drop = _mover("drop", "dropped", "Dropped", "A task, and what is below it, is not to be done.", force=True)
 
 COMMANDS = (release, progress, review, result, merge_point, done_, reject, reopen, block, drop)

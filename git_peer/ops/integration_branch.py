@@ -44,7 +44,7 @@ class Branch:
         try:
             found = branch_name(name.removeprefix("refs/heads/"))
         except ValueError as why:
-            raise PeerError("usage", str(why), "git peer help integrate") from None
+            raise PeerError("usage", str(why), "`git peer help integrate` shows how") from None
         log = self.peer.remote.branch if self.peer.remote is not None else layout.BRANCH
         if found == log or found.startswith(layout.WORK):
             raise PeerError("usage", f"{found} is a branch of git-peer's own", "--into takes a branch of the project")

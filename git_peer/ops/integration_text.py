@@ -43,8 +43,8 @@ def problem(done: Mapping[str, Any]) -> str:
 
 
 def _merged(done: Mapping[str, Any]) -> list[str]:
-    count, where = len(done["merged"]), f"{done['into']} ({(done['head'] or 'nothing')[:12]})"
-    head = f"Merged {', '.join(done['merged'])} into {where}." if count else f"Nothing new is merged into {where}."
+    count, where = len(done["merged"]), done["into"] + (f" ({done['head'][:12]})" if done["head"] else "")
+    head = f"Merged {', '.join(done['merged'])} into {where}." if count else f"Nothing new to merge into {where}."
     also = [one for one in done["accepted"] if one not in done["merged"]]
     lines = [head, *([f"Accepted {', '.join(also)}, which it has already."] if also else [])]
     return [*lines, *([f"Deleted the branches of {', '.join(done['pruned'])}."] if done["pruned"] else [])]

@@ -57,6 +57,8 @@ def refusal(found: Sequence[dict[str, Any]], remote: str = "") -> PeerError:
         return PeerError("disputed", in_words(found), hint, violations=found)
     holder = first["lock"]["session"]
     hint = f"ask {holder}, or land the rest from another branch"
+    if "ref" not in first:  # somebody asked; nothing is being pushed
+        hint = f"ask {holder}, or change something else; `git peer locks` shows what is taken"
     busy = next((one for one in found if one["why"] == "locked" and gate.is_busy(str(one["path"]))), None)
     if busy is not None:
         hint = f"ask {holder}; {gate.sharing(str(busy['path']))}"

@@ -52,7 +52,7 @@ def _counted(text: str) -> int:
     return int(text)
 
 
-def _lasting(text: str) -> int:
+def lasting(text: str) -> int:
     if seconds(text) == 0:
         raise ValueError(f"not a time over zero: {text!r}")
     return seconds(text)
@@ -111,7 +111,7 @@ SETTINGS: dict[str, tuple[Any, Any, str]] = {
     "ttl": (seconds, 0, "how long a lock lasts without a sign of life (default: 30m for agents, 8h for people)"),
     "heartbeat": (seconds, 0, "how often a session that holds something is heard of (default: each half TTL)"),
     "maxTtl": (seconds, 14 * 86400, "the longest TTL that can be asked for"),
-    "pendingTtl": (_lasting, 14 * 86400, "how long a pending lock waits for its work to land"),
+    "pendingTtl": (lasting, 14 * 86400, "how long a pending lock waits for its work to land"),
     "clockSkew": (seconds, 60, "how far clocks may differ before a lapsed lock may be taken"),
     "retryTimeout": (seconds, 60, "how long a command tries before it ends with exit 3"),
     "maxStaleness": (seconds, 30, "age from which a commit starts a fetch of the log in the background"),
@@ -127,7 +127,7 @@ SETTINGS: dict[str, tuple[Any, Any, str]] = {
     "secretsAllow": (_pattern, "", "a regular expression of what is no secret"),
     "plannerModel": (_named, "claude-sonnet-5-5", "the model that `plan new` and `plan replan` ask"),
     "plannerMaxTokens": (_counted, 32_000, "tokens that one of its answers may take"),
-    "plannerTimeout": (_lasting, 900, "how long it may take in all, retries too"),
+    "plannerTimeout": (lasting, 900, "how long it may take in all, retries too"),
     "plannerRetries": (_some, 2, "how often a request that failed on the way is made again"),
     "plannerMaxTasks": (_counted, 100, "tasks that one plan may have, or change"),
     "runnerModel": (str, "", "the model that `run` asks, as its --model names it"),
@@ -135,12 +135,12 @@ SETTINGS: dict[str, tuple[Any, Any, str]] = {
     "runnerAnswer": (_counted, 2_048, "tokens of them that are kept for the answer"),
     "runnerThreads": (_some, 0, "threads that a model in this process may use (0: one a core)"),
     "runnerAttempts": (_counted, 3, "how often a task is tried"),
-    "runnerTimeout": (_lasting, 600, "how long one answer of a model may take"),
+    "runnerTimeout": (lasting, 600, "how long one answer of a model may take"),
     "sandboxImage": (str, "", "the image that commands are run in (default: what `sandbox build` made)"),
     "sandboxMemory": (_counted, 512, "MiB of memory that a command may use"),
     "sandboxCpus": (_counted, 1, "processors that it may use"),
     "sandboxPids": (_counted, 128, "processes and threads that it may have"),
-    "sandboxTimeout": (_lasting, 30, "how long it may take"),
+    "sandboxTimeout": (lasting, 30, "how long it may take"),
     "sign": (_off, False, "sign log commits (not in this release)"),
     "requireSigned": (_off, False, "refuse unsigned log commits (not in this release)"),
     "strict": (_flag, False, "whether the gate looks at every move of a branch, however it is made"),

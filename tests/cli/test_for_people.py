@@ -147,7 +147,10 @@ def test_unlock_tells_what_is_left_to_do(pair: tuple[Clone, Clone]) -> None:
 def test_one_is_no_plural(pair: tuple[Clone, Clone]) -> None:
     one, two = pair
     ask(one, "lock", "src/", as_="ana")
-    assert two.peer("sync").out.startswith("1 new commit of the log, 0 tentative commands pushed.")
+    assert two.peer("sync").out == "1 new commit of the log.\n"
+    assert two.peer("sync").out == "Up to date.\n"
+    two.peer("lock", "docs/", "--offline", as_="ben")
+    assert two.peer("sync").out == "0 new commits of the log, 1 tentative command pushed.\n"
     assert "1 path may be changed." in two.peer("check", "docs/guide.md").out
     assert "2 paths may be changed." in two.peer("check", "docs/guide.md", "README.md").out
     assert one.peer("session", "end", as_="ana").out == "Session ana ended, 1 lock released.\n"
@@ -155,13 +158,11 @@ def test_one_is_no_plural(pair: tuple[Clone, Clone]) -> None:
 
 def test_where_git_peer_is_not_set_up(world: World) -> None:
     clone, outside = world.clone("a"), Clone(world, world.folder)
-    bare = clone.peer()
-    assert "Commands:" in bare.out
-    assert "not set up in this repository" in bare.err
-    assert "`git peer init`" in bare.err
+    assert clone.peer().err == "note: git-peer is not set up in this repository; `git peer init` sets it up\n"
     assert "`git init`" in outside.peer().err
+    assert "nothing to take out" in clone.peer("uninstall", status=4).err
     clone.peer("init", "--local")
-    assert "not set up" not in clone.peer().err
+    assert clone.peer().err == ""
 
 
 def test_init_tells_that_clones_do_not_see_each_other(world: World) -> None:
@@ -205,3 +206,43 @@ def test_check_asks_of_a_name_what_lock_asks(local: Clone) -> None:
     refused(local, "locked", "lock", "@issue/42", as_="ben")
     local.write("@issue", "a file\n")
     assert ask(local, "check", "./@issue", as_="ben")["allowed"]
+
+
+def test_what_became_of_a_task_and_the_way_on(local: Clone) -> None:
+    """Each move says what it did; a refused one names the command that comes first."""
+    local.peer("task", "add", "One", as_="ana")
+
+    def hint(*args: str, who: str = "ana") -> str:
+        return str(refused(local, "invalid", "task", *args, as_=who)["error"]["hint"])
+
+    assert hint("done", "t1") == "claim it first: `git peer task claim t1`"
+    assert hint("reject", "t1", "--note", "n") == "a task can be sent back once it was handed in"
+    local.peer("task", "claim", "t1", as_="ana")
+    assert hint("done", "t1").startswith("hand it in first: `git peer task review t1`")
+    local.peer("task", "review", "t1", as_="ana")
+    assert hint("done", "t1") == "another session accepts it first: `git peer task merge-point t1`"
+    sent = local.peer("task", "reject", "t1", "--note", "n", as_="bob").out
+    assert sent == "Sent back t1 “One” (in_progress, ana).\n"
+    local.peer("task", "review", "t1", as_="ana")
+    assert local.peer("task", "merge-point", "t1", as_="bob").out == "Accepted t1 “One” (merge_point, ana).\n"
+    assert hint("merge-point", "t1", who="bob") == "`git peer task show t1` says more"
+    assert local.peer("task", "done", "t1", as_="ana").out.startswith("Finished t1 “One” (done, ana).")
+    assert hint("drop", "t1").endswith("`git peer task reopen t1`")
+
+
+def test_a_refusal_names_a_path_once_and_its_hint_fits_what_was_asked(local: Clone) -> None:
+    local.peer("lock", "src/api.py", as_="ana")
+    assert "(exclusive, lapses in" in refused(local, "locked", "lock", "src/api.py", as_="bob")["error"]["message"]
+    assert "(exclusive, src/api.py, " in refused(local, "locked", "lock", "src/", as_="bob")["error"]["message"]
+    assert "land" not in refused(local, "locked", "check", "src/api.py", as_="bob")["error"]["hint"]
+
+
+def test_uninstall_names_each_file_of_agents_once(local: Clone) -> None:
+    local.peer("agent", "install", "codex")
+    local.peer("agent", "install", "emacs")
+    local.git("add", "AGENTS.md")
+    told = local.peer("uninstall").out.splitlines()
+    assert "Removed .codex/hooks.json." in told
+    stays = [line for line in told if line.startswith("Stays: AGENTS.md")]
+    assert len(stays) == 1
+    assert stays[0].endswith("`git peer agent remove codex`, `git peer agent remove emacs`")

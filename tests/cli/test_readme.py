@@ -17,11 +17,11 @@ _PROMPT = re.compile(r"^([a-z0-9-]+)\$ (.*)$")
 EDITS = {"Tidy up": ("src/auth.py", "src/cart.py"), "Tidy login": (), "New token format": ("src/auth.py",)}
 VOLATILE = (
     (r"(?m)until [^)\n]*?(?=\)|, as |\.$)", "until TIME"),
-    (r"lapses in [^)]*\)", "lapses TIME"),
-    (r", at [^\s:]+:", ", at HOST:"),
-    (r"(?m)^To .*", "To REMOTE"),
-    (r"[0-9a-f]{7,}\.\.[0-9a-f]{7,}", "OLD..NEW"),
+    (r"\((\d+ \w+ )?\d\d:\d\d\)", "(TIME)"),  # with the day, where it is not today's
+    (r"at [^ :]+:(?=[\w-]+\))", "at HOST:"),
     (r"id [0-9a-f]{16}", "id ID"),
+    (r"[0-9a-f]{7,}\.\.[0-9a-f]{7,}", "OLD..NEW"),
+    (r"(?m)^To \S+\.git$", "To REMOTE"),
     (r"\[main [0-9a-f]{7,}\]", "[main ID]"),
     (r"'[^' ]*\.git'", "'REMOTE'"),
 )

@@ -239,3 +239,34 @@ def test_a_setting_that_there_is_not(local: Clone) -> None:
         ".git-peer.toml has an unknown setting: runner.modle (did you mean model?)",
         "unknown setting: peer.gatebranch (did you mean gateBranches?)",
     ]
+
+
+@pytest.mark.parametrize(
+    ("args", "message", "hint"),
+    [
+        (("push-delta",), "git peer push-delta needs --type", "--type is one of discovery, contract_change, "),
+        (("delta", "show"), "git peer delta show needs ID", "`git peer help delta show` shows how"),
+        (("ack",), "git peer ack needs ID", "`git peer help ack` shows how"),
+        (("completion",), "git peer completion needs SHELL", "SHELL is one of bash, zsh; "),
+        (("lock", "-reason", "x"), "git peer lock has no option -r", "did you mean --reason"),
+        (("lock", "--reasn=x", "a"), "git peer lock has no option --reasn", "did you mean --reason"),
+        (("lock", "--ttl", "5x", "a"), "--ttl: not a time: '5x' (90s, 30m, 4h)", "`git peer help lock` shows how"),
+        (("lock", "--ttl"), "option '--ttl' requires an argument", "`git peer help` shows how"),
+        (("task", "progress", "t1", "150"), "PERCENT: 150 is not in the range 0<=x<=100", "shows how"),
+        (("version", "x"), "got unexpected extra argument (x)", "`git peer help version` shows how"),
+        (("lock", "../x"), "'../x' is outside the repository", "name what is inside this work tree"),
+        (("check", "../x"), "'../x' is outside the repository", "name what is inside this work tree"),
+    ],
+)  # fmt: skip
+def test_a_wrong_command_line_is_one_line(local: Clone, args: tuple[str, ...], message: str, hint: str) -> None:
+    """In the words of all other errors, whatever click says."""
+    told = refused(local, "usage", *args)["error"]
+    assert told["message"] == message
+    assert hint in told["hint"]
+    complaint(local.peer(*args, status=129))
+
+
+def test_a_log_without_such_events_says_so(local: Clone) -> None:
+    told = local.peer("log", "nosuch.txt")
+    assert (told.out, told.err) == ("", "note: no event matches; `git peer sync` fetches newer ones\n")
+    assert local.peer("-q", "log", "nosuch.txt").err == ""

@@ -139,7 +139,15 @@ def find(state: State, prefix: str) -> Delta:
     """The one open delta whose id begins with `prefix`."""
     from git_peer.core import near  # hot commands look nothing up by a part of its id
 
-    delta = get(state, near.begun(ids(state), prefix, "open delta", "`git peer deltas` lists them"))
+    delta = get(
+        state,
+        near.begun(
+            ids(state),
+            prefix,
+            "open delta",
+            "`git peer deltas` lists them, `git peer delta show ID` shows a settled one",
+        ),
+    )
     assert delta is not None
     return delta
 

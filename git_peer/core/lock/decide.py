@@ -333,6 +333,8 @@ def locked(state: State, conflicts: list[tuple[Target, Lock]], scene: Scene) -> 
     place = f", at {text.word(where)}" if where else ""
     why = f": {text.quoted(lock.reason)}" if lock.reason else ""
     more = f", and {len(conflicts) - 1} more" if len(conflicts) > 1 else ""
+    wanted, taken = targets.show(target), targets.show(lock.target)
+    what = f"{lock.mode}, {taken}" if taken != wanted else lock.mode
     hint = f"ask {lock.session}, work on something else, or try again later; `git peer locks` shows what is taken"
     apart = targets.of_one_file(lock.target, target) and lock.target.blob != target.blob
     if apart and targets.carried(lock.target, target, scene.carry) is None:
@@ -342,8 +344,7 @@ def locked(state: State, conflicts: list[tuple[Target, Lock]], scene: Scene) -> 
         )
     return PeerError(
         "locked",
-        f"{targets.show(target)} is locked by {lock.session} ({lock.mode}, {targets.show(lock.target)}, "
-        f"{until}{place}){why}{more}",
+        f"{wanted} is locked by {lock.session} ({what}, {until}{place}){why}{more}",
         hint,
         acquired=False,
         conflicts=[{"target": targets.show(t), "lock": locks.describe(state, c, scene, "")} for t, c in conflicts],

@@ -183,7 +183,7 @@ class _Reader:
                 return self.glob(rest) if globs.is_glob(rest) else self.plain(globs.unescape(rest))
             return self.free(rest)
         except _Outside:
-            raise _usage(f"'{text}' is outside the repository") from None
+            raise _usage(f"'{rest}' is outside the repository", "name what is inside this work tree") from None
 
     def placed(self, text: str, quote: Callable[[str], str] = str) -> tuple[str, bool]:
         """(path from the top, whether the text says that it is a directory); `quote` is for what stands before it."""

@@ -42,7 +42,9 @@ class Move(Command, tag="task-move", frozen=True, kw_only=True):
         if task.status == self.status and not (self.status == "review" and self.commit != task.commit):
             if self.status in (*OVER, "blocked", "todo"):
                 return _shown(task.id, [])
-            raise PeerError("invalid", f"{task.id} is {task.status} already", "`git peer task show` tells by whom")
+            raise PeerError(
+                "invalid", f"{task.id} is {task.status} already", f"`git peer task show {task.id}` says more"
+            )
         lapsed = self._end_lapsed(txn, task)
         task = tasks.find(txn.state, task.id)
         if lapsed and task.status == self.status:  # what a dead session left is there again
@@ -215,14 +217,14 @@ def _may(txn: Txn, task: Task, command: Move) -> None:
         raise PeerError(
             "invalid",
             f"{task.id} is {at}: it cannot become {to}",
-            f"from {at} it may become {', '.join(tasks.MOVES[at])}",
+            _way(task.id, at, to),
         )
     if to == "merge_point":
         if session.name in task.workers or session.sid == task.sid:
             raise PeerError(
                 "not_allowed",
                 f"{session.name} worked on {task.id}: another session accepts it",
-                "ask another session to review it",
+                f"ask another session to review it: `git peer task merge-point {task.id}`",
             )
         _accepted(task)
         return
@@ -234,6 +236,22 @@ def _may(txn: Txn, task: Task, command: Move) -> None:
             f"ask {task.assignee}; `git peer task claim {task.id}` once it is free",
             holder=task.assignee,
         )
+
+
+def _way(ident: str, at: str, to: str) -> str:
+    """The next step towards a status that a task cannot reach from where it is."""
+    if to in ("merge_point", "done") and at in WORKED_ON:
+        if at == "review":
+            return f"another session accepts it first: `git peer task merge-point {ident}`"
+        if at != "merge_point":
+            return f"hand it in first: `git peer task review {ident}`; another session then accepts it"
+    if at == "todo" and to in ("review", "merge_point", "done"):
+        return f"claim it first: `git peer task claim {ident}`"
+    if to == "in_progress":
+        return "a task can be sent back once it was handed in"
+    if at in OVER or at == "blocked":
+        return f"take it up again first: `git peer task reopen {ident}`"
+    return f"from {at} it may become {', '.join(tasks.MOVES[at])}"
 
 
 def _accepted(task: Task) -> None:

@@ -109,7 +109,7 @@ class TaskEdit(TaskEvent, tag="task.edit", frozen=True, kw_only=True):
         if "accept" in changes and changes["accept"] != task.accept:
             if self.by in task.workers:
                 raise Malformed(
-                    f"{self.by} worked on {task.id}: it cannot change its acceptance",
+                    f"{self.by} worked on {task.id}, and cannot change its acceptance command",
                     "not_allowed",
                     "ask another session, or a person, to change it",
                 )
