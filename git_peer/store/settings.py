@@ -46,6 +46,12 @@ def _off(text: str) -> bool:
     return False
 
 
+def _form(text: str) -> str:
+    if text.lower() not in ("auto", "small", "full"):
+        raise ValueError(f"not auto, small or full: {text!r}")
+    return text.lower()
+
+
 def _counted(text: str) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 9 or int(text) == 0:
         raise ValueError(f"not a number over zero: {text!r}")
@@ -128,6 +134,7 @@ SETTINGS: dict[str, tuple[Any, Any, str]] = {
     "plannerMaxTokens": (_counted, 32_000, "tokens that one of its answers may take"),
     "plannerTimeout": (_lasting, 900, "how long it may take in all, retries too"),
     "plannerRetries": (_some, 2, "how often a request that failed on the way is made again"),
+    "plannerForm": (_form, "auto", "the form in which `--planner llama` has a plan: small, full, or auto"),
     "plannerMaxTasks": (_counted, 100, "tasks that one plan may have, or change"),
     "runnerModel": (str, "", "the model that `run` asks, as its --model names it"),
     "runnerContext": (_counted, 32_000, "tokens that a prompt and its answer may have together"),
@@ -158,7 +165,7 @@ _FILE_KEYS = {
     "debateTimeout": "",
     "secrets": "",
     "secretsAllow": "",
-    "planner": "table: model, maxTokens, timeout, retries, maxTasks",
+    "planner": "table: model, maxTokens, timeout, retries, form, maxTasks",
     "runner": "table: model, context, answer, threads, attempts, timeout",
     "sandbox": "table: image, memory, cpus, pids, timeout",
 }
