@@ -10,6 +10,7 @@ import click
 
 from git_peer.cli._output import Call, Reply
 from git_peer.cli._params import Duration, given_text
+from git_peer.cli._signals import interruptible
 from git_peer.cli.main import command
 from git_peer.core.errors import PeerError
 
@@ -55,7 +56,8 @@ def go_command(call: Call, goal: str, **given: Any) -> Reply:
     run = [*_option("model", given["model"]), *_option("exec", given["program"]), f"--sandbox={given['box']}"]
     run += _option("votes", given["votes"])
     integrate = [*_option("into", given["into"]), f"--sandbox={given['box']}", "--send-back"]
-    done = going.go(chain, goal.strip(), given["runners"], plan, run, integrate, call.progress)
+    with interruptible():
+        done = going.go(chain, goal.strip(), given["runners"], plan, run, integrate, call.progress)
     return Reply(done, _told(done), status=1 if done["partial"] else 0, network=True, wrote=True)
 
 
