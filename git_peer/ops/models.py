@@ -140,7 +140,7 @@ def _llama(path: Path, settings: Settings) -> Model:
         from git_peer.adapters.llama import Llama
     except (ImportError, RuntimeError, OSError) as why:  # the last two: its compiled part cannot be loaded
         raise _missing("llama-cpp-python", why) from None
-    model: Model = Llama(path, settings.get("runnerContext"), settings.get("runnerThreads"))
+    model: Model = Llama(path, settings.get("runnerContext"), settings.get("runnerThreads"), folder() / ".running")
     return model
 
 

@@ -139,7 +139,7 @@ SETTINGS: dict[str, tuple[Any, Any, str]] = {
     "runnerModel": (str, "", "the model that `run` asks, as its --model names it"),
     "runnerContext": (_counted, 32_000, "tokens that a prompt and its answer may have together"),
     "runnerAnswer": (_counted, 2_048, "tokens of them that are kept for the answer"),
-    "runnerThreads": (_some, 0, "threads that a model in this process may use (0: one a core)"),
+    "runnerThreads": (_some, 0, "threads that a model in this process may use (0: its share of the cores)"),
     "runnerAttempts": (_counted, 3, "how often a task is tried"),
     "runnerTimeout": (_lasting, 600, "how long one answer of a model may take"),
     "sandboxImage": (str, "", "the image that commands are run in (default: what `sandbox build` made)"),
