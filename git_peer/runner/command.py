@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from git_peer.core import text
 from git_peer.core.errors import PeerError
 from git_peer.core.plan.task.record import Spec
 from git_peer.core.target import target as targets
@@ -18,7 +19,7 @@ from git_peer.ops import shell, trees
 from git_peer.ops import work_tree as work_trees
 from git_peer.ops.brief import brief
 from git_peer.runner import check as checking
-from git_peer.runner import results
+from git_peer.runner import paths, results
 from git_peer.runner.work import Errand, Solution
 
 PLACE = "{prompt_file}"
@@ -74,7 +75,7 @@ class CommandSolver:
             wrong = outside(errand, changed)
             command = errand.task.accept or checking.command_for(changed)
             if wrong:
-                said = f"These files are not this task's to change; put them back as they were: {', '.join(wrong)}"
+                said = f"These files are not this task's to change; put them back as they were: {'; '.join(wrong)}"
             elif not command:
                 said = (
                     "The task has no acceptance command: write tests for pytest (test_*.py) that show that it is done."
@@ -121,17 +122,9 @@ def used(output: str) -> int:
 
 
 def outside(errand: Errand, changed: list[str]) -> list[str]:
-    """The paths among those changed that are not the task's, nor tests; none where the task names no paths."""
-    mine = errand.task.paths
-    if not mine:
-        return []
-    tests = set(checking.tests_among(changed))
-    folds = errand.peer.state.log.folds
-    return [
-        path
-        for path in changed
-        if path not in tests and not any(targets.overlap(one, targets.of_path("file", path), folds) for one in mine)
-    ]
+    """The paths among those changed that no runner may write for this task, each with why; as a model is held to."""
+    reason = paths.of_task(errand.task.paths, errand.peer.state.log.folds)
+    return [f"{text.word(path, 200)} {why}" for path in changed if (why := reason(path))]
 
 
 def prompt_of(errand: Errand, said: str) -> str:

@@ -181,6 +181,10 @@ def go(
         merged |= bool(done.get("merged"))
         if chain.left <= 0 or found.errors or not (merged and chain.ask("task", "ready")["tasks"]):
             break  # else what was waited for is there now
+    error = done.get("error")
+    if error and "summary" not in done:  # it did not come to an answer
+        code = error["code"] if error.get("code") in EXIT else "failed"
+        raise PeerError(code, f"not integrated: {error.get('message', '')}", error.get("hint", ""), runs=found.outcomes)
     left = [one for one in chain.ask("plan", "show")["tasks"] if one["status"] not in ("done", "dropped")]
     return {
         **{key: value for key, value in done.items() if key not in ("ok", "error", "session", "notices")},

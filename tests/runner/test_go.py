@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from git_peer.core.errors import PeerError
 from git_peer.runner import go as going
 from tests.planner.plans import free, plan, task, untouched
 from tests.runner.chat import chat
@@ -184,6 +185,24 @@ class _Scripted(going.Chain):
         assert isinstance(found, _Ended)
         found.looks = -1
         yield
+
+
+class _Failing(_Scripted):
+    """Integrating does not come to an answer."""
+
+    def ask(self, *args: str, may_fail: bool = False, bounded: bool = False) -> dict[str, Any]:
+        if args[0] == "integrate":
+            return {"ok": False, "error": {"code": "not_allowed", "message": "it is checked out", "hint": "leave it"}}
+        return super().ask(*args, may_fail=may_fail, bounded=bounded)
+
+
+def test_an_integration_that_fails_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(going, "EVERY", 0.0)
+    monkeypatch.setattr(going, "Runners", _Ended)
+    with pytest.raises(PeerError) as found:
+        going.go(_Failing(), "Words", 1, [], [], [], lambda _: None)
+    why = found.value
+    assert (why.code, why.message, why.hint) == ("not_allowed", "not integrated: it is checked out", "leave it")
 
 
 def test_a_runner_that_ends_too_early(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -109,6 +109,24 @@ def test_hostile_paths(task: Clone, path: str, why: str) -> None:
     assert not (task.path.parent / "outside.py").exists()
 
 
+@pytest.mark.parametrize("path", [".github/workflows/run.yml", "other.py", "elsewhere/test_other.py"])
+def test_an_agent_is_held_to_the_task(task: Clone, path: str) -> None:
+    """As a model is."""
+    program = f"mkdir -p $(dirname {path}) && echo 1 >{path}"
+    ran = task.peer("run", "--exec", program, BOX, "--json", "--attempts", "1", status=1)
+    assert ran.objects()[0]["outcome"] == "blocked"
+    assert path in _task(task)["note"]
+
+
+@pytest.mark.parametrize("path", [".github/workflows/run.yml", ".claude/settings.json"])
+def test_a_task_without_paths_writes_no_settings(local: Clone, path: str) -> None:
+    local.peer("task", "add", "Anything", "--accept", "true")
+    program = f"mkdir -p $(dirname {path}) && echo 1 >{path}"
+    ran = local.peer("run", "--exec", program, BOX, "--json", "--attempts", "1", status=1)
+    assert ran.objects()[0]["outcome"] == "blocked"
+    assert "setting" in _task(local)["note"]
+
+
 def test_no_answer_of_any_use(task: Clone) -> None:
     with chat({"decide": "yes", "Step": "\x00\x01" * 500 + "I cannot help with that."}) as model:
         ran = task.peer("run", "--model", model.spec, BOX, "--json", "--attempts", "1", status=1)
