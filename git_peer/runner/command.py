@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import shlex
 import tempfile
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -28,9 +30,16 @@ TOLD = 6000  # characters of a failed check that the agent is shown
 # What an agent says where its key or its quota is at an end; it will solve no other task either.
 _NO_KEY = re.compile(
     r"invalid api key|authentication_?( |error|failed)|unauthori[sz]ed|\b401\b|not logged in|run /login|please log ?in"
-    r"|quota|rate.?limit|usage limit|credit balance|billing|insufficient[_ ]funds|\b429\b",
+    r"|quota|usage limit|credit balance|billing|insufficient[_ ]funds",
     re.IGNORECASE,
 )
+# What it says where its service has no time for it at the moment.
+_BUSY = re.compile(
+    r"overloaded|rate.?limit|too many requests|temporarily unavailable|service unavailable|internal server error"
+    r"|bad gateway|connection (?:error|reset|refused|closed)|\b(?:429|500|502|503|529)\b",
+    re.IGNORECASE,
+)
+FIRST, PAUSE, PATIENCE = 2.0, 120.0, 1800.0  # seconds: the first pause, the longest one, and all of them for a task
 
 
 class CommandSolver:
@@ -61,13 +70,14 @@ class CommandSolver:
         work_trees.stand_on(self._top, errand.base)
         said = errand.feedback
         for attempt in range(1, errand.attempts + 1):
-            status, output = self._ask(errand, said, attempt)
+            status, output = self._answered(errand, said, attempt)
             self._tokens += used(output)
             tree = work_trees.tree_of(self._top)
             changed = trees.changed(errand.peer.repo.git, errand.base, tree)
             if status != 0 and not changed and _NO_KEY.search(output[-4000:]):
-                line = next(filter(None, map(str.strip, reversed(output.splitlines()))), "no word of why")
-                raise PeerError("not_allowed", f"{self.name} may not work: {line[:200]}", "look after its key or quota")
+                raise PeerError(
+                    "not_allowed", f"{self.name} may not work: {_last(output)}", "look after its key or quota"
+                )
             if not changed:
                 said = f"Nothing was changed. The command ended with status {status}."
                 errand.tell(f"attempt {attempt}: nothing was changed (status {status})")
@@ -88,6 +98,27 @@ class CommandSolver:
             errand.tell(f"attempt {attempt}: {said.splitlines()[0][:200]}")
         return Solution(errand.attempts, stuck=said)
 
+    def _answered(self, errand: Errand, said: str, attempt: int) -> tuple[int | None, str]:
+        """As _ask(); while its service is busy it is asked again, later and later. PeerError("unavailable")."""
+        pause, waited = FIRST, 0.0
+        while True:
+            status, output = self._ask(errand, said, attempt)
+            end = output[-4000:]
+            if status in (0, None) or _NO_KEY.search(end) or not _BUSY.search(end):
+                return status, output
+            if trees.changed(errand.peer.repo.git, errand.base, work_trees.tree_of(self._top)):
+                return status, output  # it got somewhere: look at that
+            line = _last(output)
+            if waited >= PATIENCE:
+                told = f"{self.name} was put off for {waited:.0f} s: {line}"
+                raise PeerError("unavailable", told, "try again later")
+            nap = min(pause * random.uniform(0.5, 1.0), errand.left())  # noqa: S311 - so that not all come back at once
+            errand.tell(f"{self.name} is put off ({line}); again in {nap:.0f} s")
+            time.sleep(nap)
+            errand.left()
+            waited += nap
+            pause = min(2 * pause, PAUSE)
+
     def _ask(self, errand: Errand, said: str, attempt: int) -> tuple[int | None, str]:
         """(exit status, None at the time limit; the end of what it said)."""
         prompt = prompt_of(errand, said)
@@ -100,6 +131,11 @@ class CommandSolver:
             status, output = shell.run(command, self._top, seconds, KEPT, env)
         errand.journal.step(f"command-{attempt}", [], output, prompt=prompt, status=status)
         return status, output
+
+
+def _last(output: str) -> str:
+    """The last line that says something."""
+    return next(filter(None, map(str.strip, reversed(output.splitlines()))), "no word of why")[:200]
 
 
 def _words(command: str) -> list[str]:

@@ -81,7 +81,7 @@ def test_partial_when_the_time_is_up(pair: tuple[Clone, Clone]) -> None:
 
 def started(clone: Clone, spec: str, *more: str) -> Running:
     """`go`, and do not wait for its end."""
-    options = ["--planner=llama", f"--planner-model={spec}", f"--model={spec}", "--sandbox=none", "--json"]
+    options = ["--planner=llama", f"--model={spec}", "--sandbox=none", "--json"]  # it plans, too
     return clone.start_peer("go", GOAL, *options, *more, real=True)
 
 
