@@ -44,9 +44,13 @@ class Usage:
 
 
 class Planner(Protocol):
-    """A conversation with a model that fills in forms. Errors are PeerError: unavailable, failed."""
+    """A conversation with a model that fills in forms. Errors are PeerError: unavailable, failed.
+
+    `small`: only short forms are of use with it.
+    """
 
     usage: Usage
+    small: bool
 
     def ask(self, system: str, prompt: str, tools: Sequence[Tool], progress: Progress) -> Answer:
         """Begin: `system` is what it is for, `prompt` what it is to do; it is to call one of `tools`."""

@@ -30,6 +30,7 @@ class Conversation:
     """A ports.Planner. `seconds` is for all of its calls together, the SDK's retries and their pauses too."""
 
     denied = "failed"  # the code of an error about the key or what it may use
+    small = False
     late = ("unavailable", "plannerTimeout")  # that of one about the time, and the setting that gives more
 
     def __init__(self, model: str, max_tokens: int, seconds: float, retries: int) -> None:

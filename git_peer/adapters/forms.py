@@ -19,8 +19,9 @@ _SMALLEST = 100  # characters of each part of a prompt that are left, at least
 class FormPlanner:
     """A ports.Planner. An answer has at most `most` tokens, a conversation `seconds` for all of its calls."""
 
-    def __init__(self, model: Model, most: int, seconds: float) -> None:
+    def __init__(self, model: Model, most: int, seconds: float, small: bool = False) -> None:
         self.usage: Usage = model.usage
+        self.small = small
         self._model = model
         self._most = min(most, model.context // 2)
         self._seconds = seconds

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import contextlib
-import os
 import re
 import threading
 import time
@@ -15,7 +14,7 @@ from typing import Any, Literal
 import llama_cpp
 from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 
-from git_peer.adapters import gbnf
+from git_peer.adapters import cores, gbnf
 from git_peer.core import text
 from git_peer.core.errors import PeerError
 from git_peer.ports import Message, Progress, Said, Usage
@@ -29,17 +28,13 @@ _SILENCE = llama_cpp.llama_log_callback("".format)
 _MARKS = re.compile("\ue000([0-9]+)\ue001")
 
 
-def threads(wanted: int = 0) -> int:
-    """So many threads, or as many as this process has cores."""
-    usable = getattr(os, "sched_getaffinity", None)
-    return wanted or (len(usable(0)) if usable else os.cpu_count() or 1)
-
-
 class Llama:
     """A ports.Model. Not for several threads at once: it has one memory, whose beginning it keeps between calls."""
 
-    def __init__(self, path: Path, context: int, workers: int = 0) -> None:
+    def __init__(self, path: Path, context: int, workers: int = 0, places: Path | None = None) -> None:
         """Load it for at most `context` tokens, and no more than it was trained for.
+
+        `workers` threads compute; 0: its share of the cores beside the other models in the folder `places`.
 
         PeerError: not_found, invalid where it is no model that can be talked to, unavailable where memory is short.
         """
@@ -49,11 +44,14 @@ class Llama:
         self.usage = Usage()
         self._path = path
         llama_cpp.llama_log_set(_SILENCE, None)
-        self._llama = self._loaded(context, threads(workers))
+        self._place = cores.Place(places) if places is not None and not workers else None
+        self._pace = cores.Pace(workers or self._share())
+        self._threads = self._pace.now
+        self._llama = self._loaded(context, self._threads)
         trained = self._llama._model.n_ctx_train()
         if trained < context:
             self._llama.close()
-            self._llama = self._loaded(trained, threads(workers))
+            self._llama = self._loaded(trained, self._threads)
         self.context: int = min(context, trained, self._llama.n_ctx())  # the last one is rounded up
         self._template = self._formatter()
         self._tokens: dict[str, list[int]] = {}  # the longest unused first
@@ -93,6 +91,16 @@ class Llama:
             raise PeerError("unavailable", f"no memory for {self._path.name}", "take a smaller model") from None
         except Exception as why:  # noqa: BLE001 - it reads the chat template, whatever a stranger wrote there
             raise self._unfit(why) from None
+
+    def _share(self) -> int:
+        """This model's part of the cores: at least one."""
+        return max(1, cores.usable() // (self._place.taken() if self._place is not None else 1))
+
+    def _keep_pace(self) -> None:
+        """Compute with as many threads as the machine has time for."""
+        if self._threads != self._pace.now:
+            self._threads = self._pace.now
+            llama_cpp.llama_set_n_threads(self._llama.ctx, self._threads, self._threads)
 
     def _formatter(self) -> Any:
         written = self._llama.metadata.get("tokenizer.chat_template")
@@ -167,6 +175,9 @@ class Llama:
         grammar = self._grammar(schema) if schema is not None else None
         self._evaluated = 0
         self.usage.calls += 1
+        if self._place is not None:
+            self._pace.allow(self._share())
+            self._keep_pace()
         told: list[str] = []
         taken = 0
         fresh = 0
@@ -197,7 +208,11 @@ class Llama:
         if self._stop:
             raise RuntimeError
         self._evaluated += len(tokens)
+        busy, wall = time.process_time(), time.monotonic()
         llama_cpp.Llama.eval(self._llama, tokens)
+        if self._place is not None:
+            self._pace.took(time.process_time() - busy, time.monotonic() - wall)
+            self._keep_pace()
 
     @contextlib.contextmanager
     def _within(self, seconds: float) -> Iterator[None]:
@@ -240,3 +255,5 @@ class Llama:
     def close(self) -> None:
         """See ports.Model."""
         self._llama.close()
+        if self._place is not None:
+            self._place.close()

@@ -10,6 +10,7 @@ import click
 
 from git_peer.cli._output import Call, Reply
 from git_peer.cli._params import Duration, given_text
+from git_peer.cli._signals import interruptible
 from git_peer.cli.main import command
 from git_peer.core.errors import PeerError
 
@@ -29,7 +30,7 @@ from git_peer.core.errors import PeerError
     "--planner", type=click.Choice(["anthropic", "llama"]), default="anthropic", show_default=True,
     help="Whose models plan.",
 )  # fmt: skip
-@click.option("--planner-model", metavar="NAME", help="Which model plans.")
+@click.option("--planner-model", metavar="NAME", help="Which model plans; with `--planner llama` that of --model.")
 @click.option(
     "--sandbox", "box", type=click.Choice(["docker", "none"]), default="docker", show_default=True,
     help="Where tests are run.",
@@ -51,11 +52,13 @@ def go_command(call: Call, goal: str, **given: Any) -> Reply:
     until = time.monotonic() + given["timeout"] if given["timeout"] else None
     name = call.name or f"go-{secrets.token_hex(3)}"
     chain = going.Chain(peer.repo.top or peer.repo.gitdir, name, until, call.progress)
-    plan = [f"--planner={given['planner']}", *_option("model", given["planner_model"])]
+    planner_model = given["planner_model"] or (given["model"] if given["planner"] == "llama" else None)
+    plan = [f"--planner={given['planner']}", *_option("model", planner_model)]
     run = [*_option("model", given["model"]), *_option("exec", given["program"]), f"--sandbox={given['box']}"]
     run += _option("votes", given["votes"])
     integrate = [*_option("into", given["into"]), f"--sandbox={given['box']}", "--send-back"]
-    done = going.go(chain, goal.strip(), given["runners"], plan, run, integrate, call.progress)
+    with interruptible():
+        done = going.go(chain, goal.strip(), given["runners"], plan, run, integrate, call.progress)
     return Reply(done, _told(done), status=1 if done["partial"] else 0, network=True, wrote=True)
 
 

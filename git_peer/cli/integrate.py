@@ -9,6 +9,7 @@ import click
 from git_peer import layout
 from git_peer.cli._output import Call, Reply, write
 from git_peer.cli._params import Duration
+from git_peer.cli._signals import interruptible
 from git_peer.cli.main import command
 from git_peer.core.errors import PeerError
 
@@ -55,7 +56,8 @@ def integrate_command(
     )
     sandbox = sandboxes.Later(box, peer.settings, call.progress)
     try:
-        done = integrating.integrate(peer, sandbox, options, call.progress)
+        with interruptible():
+            done = integrating.integrate(peer, sandbox, options, call.progress)
     finally:
         sandbox.close()
     said = integration_words.in_words(done)

@@ -11,6 +11,7 @@ import msgspec
 
 from git_peer.cli._output import Call, Reply, remark, rewrite, table, write
 from git_peer.cli._params import Duration, given_text
+from git_peer.cli._signals import interruptible
 from git_peer.cli.main import command
 from git_peer.core import text
 from git_peer.core.errors import PeerError
@@ -124,7 +125,7 @@ def _plan(call: Call, given: dict[str, Any], **what: Any) -> Reply:
         seconds,
     )
     progress = _Progress(call, model.usage)
-    with planner.holding(peer, wanted.goal, 2 * seconds + MARGIN, given["wait"]) as lease:
+    with interruptible(), planner.holding(peer, wanted.goal, 2 * seconds + MARGIN, given["wait"]) as lease:
         try:
             found = planner.propose(peer, model, wanted, progress)
         finally:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import secrets
-import signal
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,6 +16,7 @@ import msgspec
 
 from git_peer.cli._output import Call, remark, write
 from git_peer.cli._params import Duration
+from git_peer.cli._signals import interruptible
 from git_peer.cli.main import command
 from git_peer.core.errors import PeerError
 from git_peer.core.plan.task import record as tasks
@@ -54,7 +53,7 @@ def run_command(call: Call, ids: tuple[str, ...], **given: Any) -> int:
     if given["program"] is not None and (given["model"] or given["votes"] > 1):
         raise PeerError("usage", "--exec goes without --model and --votes", "`git peer help run` shows how")
     bad = 0
-    with _interruptible(), ExitStack() as held:
+    with interruptible(), ExitStack() as held:
         for outcome in _outcomes(call, ids, given, held):
             bad += outcome.outcome in ("blocked", "lost")
             if call.json:
@@ -127,20 +126,6 @@ def _solver(peer: Peer, given: dict[str, Any]) -> Solver:
 
     model = open_model(spec, peer.settings)
     return ModelSolver(model, get("runnerContext"), get("runnerAnswer"), get("runnerTimeout"))
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """SIGTERM ends a runner as ^C does: what is begun goes back, nothing is left running."""
-
-    def end(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _warn(text: str) -> None:

@@ -53,6 +53,11 @@ def here() -> dict[str, Path]:
     return {names.get(path.name, path.stem): path for path in found if path.is_file()}
 
 
+def is_remote(spec: str) -> bool:
+    """Whether a `--model` names one that is not in this process."""
+    return spec.startswith((ANTHROPIC, "http://", "https://"))
+
+
 def open_model(spec: str, settings: Settings) -> Model:
     """The model that a `--model` names; "" is the one of the settings, or else the default.
 
@@ -71,7 +76,9 @@ def open_planner(kind: str, spec: str, settings: Settings, most: int, seconds: i
     if kind == "llama":
         from git_peer.adapters.forms import FormPlanner
 
-        return FormPlanner(open_model(spec, settings), most, seconds)
+        form = settings.get("plannerForm")
+        small = form == "small" or (form == "auto" and not is_remote(spec or settings.get("runnerModel")))
+        return FormPlanner(open_model(spec, settings), most, seconds, small)
     from git_peer.adapters.anthropic import Conversation
 
     return Conversation(spec or settings.get("plannerModel"), most, seconds, settings.get("plannerRetries"))
@@ -96,7 +103,7 @@ def check(settings: Settings) -> dict[str, str] | None:
     if not spec and not here():
         return None
     found = {"name": "model", "status": "ok", "detail": text.line(spec, 200), "hint": ""}
-    if spec.startswith((ANTHROPIC, "http://", "https://")):
+    if is_remote(spec):
         return found
     try:
         path = _file(spec or DEFAULT)
@@ -133,7 +140,7 @@ def _llama(path: Path, settings: Settings) -> Model:
         from git_peer.adapters.llama import Llama
     except (ImportError, RuntimeError, OSError) as why:  # the last two: its compiled part cannot be loaded
         raise _missing("llama-cpp-python", why) from None
-    model: Model = Llama(path, settings.get("runnerContext"), settings.get("runnerThreads"))
+    model: Model = Llama(path, settings.get("runnerContext"), settings.get("runnerThreads"), folder() / ".running")
     return model
 
 

@@ -17,10 +17,11 @@ from git_peer.core.lock.decide import Wish
 from git_peer.core.log.state import State
 from git_peer.core.plan import draft as drafts
 from git_peer.core.plan import proposal as proposals
-from git_peer.core.plan import questions
+from git_peer.core.plan import questions, sketch
 from git_peer.core.plan import record as plan
 from git_peer.core.plan.draft import Draft
 from git_peer.core.plan.edits import AnyEdit, EditPlan
+from git_peer.core.plan.proposal import Proposal
 from git_peer.core.plan.task import record as tasks
 from git_peer.core.plan.task.board import Board
 from git_peer.core.rules import decide as commands
@@ -134,6 +135,8 @@ def _proposed(peer: Peer, planner: Planner, wanted: Wanted, progress: Progress) 
     state = peer.state
     refuse(state, wanted)
     scene = peer.scene(state)
+    if planner.small and not wanted.replan and not wanted.ask:
+        return _sketched(peer, planner, wanted, progress)
     repo_map = mapping.make(peer.repo, most=planner_prompt.MAP).text
     prompt = planner_prompt.prompt(state, scene, wanted.goal, wanted.wish, repo_map)
     tools = [Tool(_PLAN, "Hand in the plan. Call it once, with all of it.", proposals.schema(wanted.replan))]
@@ -169,6 +172,24 @@ def _proposed(peer: Peer, planner: Planner, wanted: Wanted, progress: Progress) 
         "nothing was written; say the goal in more detail, or ask for less at once",
         problems=told,
     )
+
+
+def _sketched(peer: Peer, planner: Planner, wanted: Wanted, progress: Progress) -> Proposed:
+    """A plan in the small form. What is wrong in it is left out and named; if nothing is left, the goal is one task."""
+    repo_map = mapping.make(peer.repo, most=planner_prompt.SMALL_MAP).text
+    tools = [Tool(_PLAN, "Hand in the tasks.", sketch.schema(wanted.most))]
+    answer = planner.ask(planner_prompt.SMALL, planner_prompt.small_prompt(wanted.goal, repo_map), tools, progress)
+    if answer.end != "done":
+        _judged(peer, peer.state, answer, wanted)  # says what came of it
+    proposal, said = sketch.read(answer.input, wanted.goal, _resolver(peer), wanted.most)
+    found, problems = _laid(peer, peer.state, proposal, wanted)
+    if found is None:
+        wrong = answer.unreadable or "; ".join(problems)
+        said = [*said, f"the model's plan was of no use ({text.line(wrong, 200)}): the goal is one task"]
+        found, problems = _laid(peer, peer.state, sketch.one_task(wanted.goal), wanted)
+    if found is None:
+        raise PeerError("invalid", f"no plan can be made of this goal: {'; '.join(problems)}", "", problems=problems)
+    return Proposed(found.edits, found.view, found.difference, [*said, *found.warnings])
 
 
 def _with(good: Proposed, why: str) -> Proposed:
@@ -219,14 +240,19 @@ def _asked(peer: Peer, state: State, answer: Answer) -> tuple[Proposed | None, l
     return Proposed(questions=peer.run(questions.Ask(me=peer.me, questions=asked))["questions"]), []
 
 
-def _drafted(peer: Peer, state: State, raw: Any, wanted: Wanted) -> tuple[Proposed | None, list[str]]:
+def _resolver(peer: Peer) -> proposals.Resolve:
     repo = peer.repo
     top = str(repo.top) if repo.top is not None else ""
-    proposal, problems = proposals.read(
-        raw, lambda given: targets.parse(given, "", repo.what_is, top, repo.in_any_tree), wanted.most, wanted.replan
-    )
-    if problems:
-        return None, problems
+    return lambda given: targets.parse(given, "", repo.what_is, top, repo.in_any_tree)
+
+
+def _drafted(peer: Peer, state: State, raw: Any, wanted: Wanted) -> tuple[Proposed | None, list[str]]:
+    proposal, problems = proposals.read(raw, _resolver(peer), wanted.most, wanted.replan)
+    return (None, problems) if problems else _laid(peer, state, proposal, wanted)
+
+
+def _laid(peer: Peer, state: State, proposal: Proposal, wanted: Wanted) -> tuple[Proposed | None, list[str]]:
+    """A proposal laid over the plan that is there, or what is wrong with it as a plan."""
     before = Board(state)
     draft = Draft(proposal, before)
     problems = draft.problems(wanted.replan)

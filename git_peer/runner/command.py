@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import shlex
 import tempfile
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from git_peer.core import text
 from git_peer.core.errors import PeerError
 from git_peer.core.plan.task.record import Spec
 from git_peer.core.target import target as targets
@@ -18,7 +21,7 @@ from git_peer.ops import shell, trees
 from git_peer.ops import work_tree as work_trees
 from git_peer.ops.brief import brief
 from git_peer.runner import check as checking
-from git_peer.runner import results
+from git_peer.runner import paths, results
 from git_peer.runner.work import Errand, Solution
 
 PLACE = "{prompt_file}"
@@ -27,9 +30,16 @@ TOLD = 6000  # characters of a failed check that the agent is shown
 # What an agent says where its key or its quota is at an end; it will solve no other task either.
 _NO_KEY = re.compile(
     r"invalid api key|authentication_?( |error|failed)|unauthori[sz]ed|\b401\b|not logged in|run /login|please log ?in"
-    r"|quota|rate.?limit|usage limit|credit balance|billing|insufficient[_ ]funds|\b429\b",
+    r"|quota|usage limit|credit balance|billing|insufficient[_ ]funds",
     re.IGNORECASE,
 )
+# What it says where its service has no time for it at the moment.
+_BUSY = re.compile(
+    r"overloaded|rate.?limit|too many requests|temporarily unavailable|service unavailable|internal server error"
+    r"|bad gateway|connection (?:error|reset|refused|closed)|\b(?:429|500|502|503|529)\b",
+    re.IGNORECASE,
+)
+FIRST, PAUSE, PATIENCE = 2.0, 120.0, 1800.0  # seconds: the first pause, the longest one, and all of them for a task
 
 
 class CommandSolver:
@@ -60,13 +70,14 @@ class CommandSolver:
         work_trees.stand_on(self._top, errand.base)
         said = errand.feedback
         for attempt in range(1, errand.attempts + 1):
-            status, output = self._ask(errand, said, attempt)
+            status, output = self._answered(errand, said, attempt)
             self._tokens += used(output)
             tree = work_trees.tree_of(self._top)
             changed = trees.changed(errand.peer.repo.git, errand.base, tree)
             if status != 0 and not changed and _NO_KEY.search(output[-4000:]):
-                line = next(filter(None, map(str.strip, reversed(output.splitlines()))), "no word of why")
-                raise PeerError("not_allowed", f"{self.name} may not work: {line[:200]}", "look after its key or quota")
+                raise PeerError(
+                    "not_allowed", f"{self.name} may not work: {_last(output)}", "look after its key or quota"
+                )
             if not changed:
                 said = f"Nothing was changed. The command ended with status {status}."
                 errand.tell(f"attempt {attempt}: nothing was changed (status {status})")
@@ -74,7 +85,7 @@ class CommandSolver:
             wrong = outside(errand, changed)
             command = errand.task.accept or checking.command_for(changed)
             if wrong:
-                said = f"These files are not this task's to change; put them back as they were: {', '.join(wrong)}"
+                said = f"These files are not this task's to change; put them back as they were: {'; '.join(wrong)}"
             elif not command:
                 said = (
                     "The task has no acceptance command: write tests for pytest (test_*.py) that show that it is done."
@@ -86,6 +97,27 @@ class CommandSolver:
                 said = f"`{command}` failed:\n{results.feedback(checked.tests, checked.said, TOLD)}"
             errand.tell(f"attempt {attempt}: {said.splitlines()[0][:200]}")
         return Solution(errand.attempts, stuck=said)
+
+    def _answered(self, errand: Errand, said: str, attempt: int) -> tuple[int | None, str]:
+        """As _ask(); while its service is busy it is asked again, later and later. PeerError("unavailable")."""
+        pause, waited = FIRST, 0.0
+        while True:
+            status, output = self._ask(errand, said, attempt)
+            end = output[-4000:]
+            if status in (0, None) or _NO_KEY.search(end) or not _BUSY.search(end):
+                return status, output
+            if trees.changed(errand.peer.repo.git, errand.base, work_trees.tree_of(self._top)):
+                return status, output  # it got somewhere: look at that
+            line = _last(output)
+            if waited >= PATIENCE:
+                told = f"{self.name} was put off for {waited:.0f} s: {line}"
+                raise PeerError("unavailable", told, "try again later")
+            nap = min(pause * random.uniform(0.5, 1.0), errand.left())  # noqa: S311 - so that not all come back at once
+            errand.tell(f"{self.name} is put off ({line}); again in {nap:.0f} s")
+            time.sleep(nap)
+            errand.left()
+            waited += nap
+            pause = min(2 * pause, PAUSE)
 
     def _ask(self, errand: Errand, said: str, attempt: int) -> tuple[int | None, str]:
         """(exit status, None at the time limit; the end of what it said)."""
@@ -99,6 +131,11 @@ class CommandSolver:
             status, output = shell.run(command, self._top, seconds, KEPT, env)
         errand.journal.step(f"command-{attempt}", [], output, prompt=prompt, status=status)
         return status, output
+
+
+def _last(output: str) -> str:
+    """The last line that says something."""
+    return next(filter(None, map(str.strip, reversed(output.splitlines()))), "no word of why")[:200]
 
 
 def _words(command: str) -> list[str]:
@@ -121,17 +158,9 @@ def used(output: str) -> int:
 
 
 def outside(errand: Errand, changed: list[str]) -> list[str]:
-    """The paths among those changed that are not the task's, nor tests; none where the task names no paths."""
-    mine = errand.task.paths
-    if not mine:
-        return []
-    tests = set(checking.tests_among(changed))
-    folds = errand.peer.state.log.folds
-    return [
-        path
-        for path in changed
-        if path not in tests and not any(targets.overlap(one, targets.of_path("file", path), folds) for one in mine)
-    ]
+    """The paths among those changed that no runner may write for this task, each with why; as a model is held to."""
+    reason = paths.of_task(errand.task.paths, errand.peer.state.log.folds)
+    return [f"{text.word(path, 200)} {why}" for path in changed if (why := reason(path))]
 
 
 def prompt_of(errand: Errand, said: str) -> str:

@@ -39,11 +39,20 @@ class Chain:
         """Seconds that there are."""
         return float("inf") if self._until is None else max(0.0, self._until - time.monotonic())
 
-    def ask(self, *args: str, may_fail: bool = False) -> dict[str, Any]:
-        """The JSON answer of a command; its PeerError where it failed, unless its failure is an answer."""
+    def ask(self, *args: str, may_fail: bool = False, bounded: bool = False) -> dict[str, Any]:
+        """The JSON answer of a command; its PeerError where it failed, unless its failure is an answer.
+
+        PeerError("failed") where it is `bounded` by the time that there is, and was not done.
+        """
         child = self._start(self._name, *args)
         try:
-            out, _ = child.communicate()
+            out, _ = child.communicate(timeout=self.left if bounded and self._until is not None else None)
+        except subprocess.TimeoutExpired:
+            _end([child])
+            hint = "run it again with a longer --timeout, or with a faster model"
+            raise PeerError(
+                "failed", f"the time was up, and git peer {' '.join(args[:1])} was not done", hint
+            ) from None
         except BaseException:
             _end([child])
             raise
@@ -124,15 +133,22 @@ class Runners:
 
 
 def _end(children: Sequence[subprocess.Popen[bytes]]) -> None:
-    for number, seconds in ((signal.SIGINT, GRACE), (signal.SIGKILL, 10.0)):
-        for child in children:
-            if child.poll() is None:
-                with suppress(ProcessLookupError):
-                    os.killpg(child.pid, number)
-        end = time.monotonic() + seconds
-        for child in children:
-            with suppress(subprocess.TimeoutExpired):
-                child.wait(max(0.0, end - time.monotonic()))
+    """See that they end: what they have begun they give back, unless they take too long, or somebody is impatient."""
+    try:
+        _signal(children, signal.SIGTERM, GRACE)  # a ^C may be ignored, as by what a script started with `&`
+    finally:
+        _signal(children, signal.SIGKILL, 10.0)
+
+
+def _signal(children: Sequence[subprocess.Popen[bytes]], number: int, seconds: float) -> None:
+    for child in children:
+        if child.poll() is None:
+            with suppress(ProcessLookupError):
+                os.killpg(child.pid, number)
+    end = time.monotonic() + seconds
+    for child in children:
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(max(0.0, end - time.monotonic()))
 
 
 def go(
@@ -153,7 +169,9 @@ def go(
         )
     else:
         tell("planning")
-        there = chain.ask("plan", "new", goal, "--yes", *plan)
+        there = chain.ask("plan", "new", goal, "--yes", *plan, bounded=True)
+        for line in there.get("warnings", ()):
+            tell(f"the plan: {line}")
     found = Runners()
     while True:
         tell(f"{texts.count(count, 'runner')} {'begins' if count == 1 else 'begin'}")
@@ -163,6 +181,10 @@ def go(
         merged |= bool(done.get("merged"))
         if chain.left <= 0 or found.errors or not (merged and chain.ask("task", "ready")["tasks"]):
             break  # else what was waited for is there now
+    error = done.get("error")
+    if error and "summary" not in done:  # it did not come to an answer
+        code = error["code"] if error.get("code") in EXIT else "failed"
+        raise PeerError(code, f"not integrated: {error.get('message', '')}", error.get("hint", ""), runs=found.outcomes)
     left = [one for one in chain.ask("plan", "show")["tasks"] if one["status"] not in ("done", "dropped")]
     return {
         **{key: value for key, value in done.items() if key not in ("ok", "error", "session", "notices")},

@@ -46,6 +46,12 @@ def _off(text: str) -> bool:
     return False
 
 
+def _form(text: str) -> str:
+    if text.lower() not in ("auto", "small", "full"):
+        raise ValueError(f"not auto, small or full: {text!r}")
+    return text.lower()
+
+
 def _counted(text: str) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 9 or int(text) == 0:
         raise ValueError(f"not a number over zero: {text!r}")
@@ -129,11 +135,12 @@ SETTINGS: dict[str, tuple[Any, Any, str]] = {
     "plannerMaxTokens": (_counted, 32_000, "tokens that one of its answers may take"),
     "plannerTimeout": (lasting, 900, "how long it may take in all, retries too"),
     "plannerRetries": (_some, 2, "how often a request that failed on the way is made again"),
+    "plannerForm": (_form, "auto", "the form in which `--planner llama` has a plan: small, full, or auto"),
     "plannerMaxTasks": (_counted, 100, "tasks that one plan may have, or change"),
     "runnerModel": (str, "", "the model that `run` asks, as its --model names it"),
     "runnerContext": (_counted, 32_000, "tokens that a prompt and its answer may have together"),
     "runnerAnswer": (_counted, 2_048, "tokens of them that are kept for the answer"),
-    "runnerThreads": (_some, 0, "threads that a model in this process may use (0: one a core)"),
+    "runnerThreads": (_some, 0, "threads that a model in this process may use (0: its share of the cores)"),
     "runnerAttempts": (_counted, 3, "how often a task is tried"),
     "runnerTimeout": (lasting, 600, "how long one answer of a model may take"),
     "sandboxImage": (str, "", "the image that commands are run in (default: what `sandbox build` made)"),
@@ -160,7 +167,7 @@ _FILE_KEYS = {
     "debateTimeout": "",
     "secrets": "",
     "secretsAllow": "",
-    "planner": "table: model, maxTokens, timeout, retries, maxTasks",
+    "planner": "table: model, maxTokens, timeout, retries, form, maxTasks",
     "runner": "table: model, context, answer, threads, attempts, timeout",
     "sandbox": "table: image, memory, cpus, pids, timeout",
     "gates": "tables: [gates.NAME], read by `git peer gate` from the commit",

@@ -110,6 +110,16 @@ def test_a_problem_of_shape(raw: Any, said: str) -> None:
     assert found[0].startswith(said), found
 
 
+@pytest.mark.parametrize("none", ["null", "None", "", "n/a"])
+def test_what_plainly_means_none(none: str) -> None:
+    found, problems = read({"tasks": [{"id": "a", "title": "x", "parent": none, "depends_on": [none], "uses": [none]}]})
+    assert problems == []
+    task = found.tasks[0][1]
+    assert [task.parent or "", task.depends_on, task.uses] == ["", (), ()]
+    there = [{"id": "null", "title": "x"}, {"id": "b", "title": "y", "parent": "null", "depends_on": ["null"]}]
+    assert read({"tasks": there})[0].tasks[1][1].parent == "null", "where there is a task of that name, it is meant"
+
+
 def test_too_large_and_too_many() -> None:
     big = {"id": "a", "title": "x", "inputs": [f"{n}" + "y" * 230 for n in range(100)]}
     big |= {"outputs": big["inputs"], "skills": big["inputs"]}

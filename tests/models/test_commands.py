@@ -8,14 +8,20 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from git_peer.ops import models
 from tests import modules
 from tests.models.served import Api, Step, said, serving
+from tests.models.test_forms import Counted
 from tests.planner.plans import GOOD, show, untouched
 from tests.world import Clone, require
+
+if TYPE_CHECKING:
+    from git_peer.store.settings import Settings
 
 
 @pytest.fixture
@@ -135,6 +141,56 @@ def test_a_plan_of_any_model(local: Clone, api: Api) -> None:
     assert "tasks" in schema["properties"]
     assert json.dumps(schema, ensure_ascii=False, separators=(",", ":")) in api.requests[0]["messages"][0]["content"]
     assert [one["role"] for one in api.requests[1]["messages"]] == ["system", "user", "assistant", "user"]
+
+
+def test_a_small_form(local: Clone, api: Api) -> None:
+    """What is wrong in one task is left out and named; one call, whatever comes."""
+    local.git("config", "peer.plannerForm", "small")
+    rows = [
+        {"title": "Words", "what": "split()", "path": "words.py", "after": ["none"]},
+        {"title": "Count", "what": "null", "path": "../count.py", "after": [1, 7]},
+    ]
+    api.script = [said(json.dumps({"tasks": rows}))]
+    done = plan(local, "new", "Win", "--yes", "--model", api.spec)
+    found = [(one["title"], one["description"], one["paths"], one["depends_on"]) for one in done["tasks"]]
+    assert found == [("Words", "split()", ["words.py"], []), ("Count", "", [], ["t1"])]
+    assert done["usage"]["calls"] == 1
+    assert len(done["warnings"]) == 2, "a path and a task that there cannot be"
+    schema = api.requests[0]["response_format"]["json_schema"]["schema"]
+    assert list(schema["properties"]["tasks"]["items"]["properties"]) == ["title", "what", "path", "after"]
+
+
+@pytest.mark.parametrize("answer", ["{}", "no JSON", '{"tasks": [{"title": ""}]}', "[[["])
+def test_a_goal_that_becomes_no_plan_is_one_task(local: Clone, api: Api, answer: str) -> None:
+    local.git("config", "peer.plannerForm", "small")
+    api.script = [said(answer)]
+    done = plan(local, "new", "Win the game\n\nBy all means.", "--yes", "--model", api.spec)
+    assert [(one["title"], one["description"]) for one in done["tasks"]] == [
+        ("Win the game", "Win the game\n\nBy all means.")
+    ]
+    assert any("the goal is one task" in one for one in done["warnings"])
+
+
+def test_the_small_form_is_for_new_plans(local: Clone, api: Api) -> None:
+    """Changes to a plan, and questions, have the whole one."""
+    local.git("config", "peer.plannerForm", "small")
+    local.peer("task", "add", "Something")
+    api.script = [said(json.dumps({"tasks": [{"id": "t1", "priority": 9}]}))]
+    plan(local, "replan", "It is urgent", "--yes", "--model", api.spec)
+    assert show(local)["tasks"][0]["priority"] == 9
+
+
+@pytest.mark.parametrize(
+    ("spec", "form", "small"),
+    [("here.gguf", "auto", True), ("here.gguf", "full", False), ("http://h/v1", "auto", False),
+     ("anthropic:m", "auto", False), ("http://h/v1", "small", True)],
+)  # fmt: skip
+def test_who_gets_the_small_form(monkeypatch: pytest.MonkeyPatch, spec: str, form: str, small: bool) -> None:
+    monkeypatch.setattr(models, "open_model", lambda *_: Counted(5000))
+    given = {"plannerForm": form, "runnerModel": spec}
+    settings = cast("Settings", SimpleNamespace(get=given.__getitem__))
+    for named in (spec, ""):
+        assert models.open_planner("llama", named, settings, 9, 9).small is small
 
 
 def test_it_may_ask_the_team(local: Clone, api: Api) -> None:

@@ -252,3 +252,30 @@ def test_a_template_of_another_kind(tmp_path: Path) -> None:
     model = opened(tiny.make(tmp_path / "m.gguf", template=told))
     assert model.count(talk("ab", "cd")) == len("[ab][cd]>")
     model.close()
+
+
+def test_models_of_one_machine_share_its_cores(
+    gguf_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import llama_cpp
+
+    from git_peer.adapters import cores
+    from git_peer.adapters.llama import Llama
+
+    monkeypatch.setattr(cores, "usable", lambda: 4)
+
+    def threads(model: Llama) -> int:
+        return int(llama_cpp.llama_n_threads(model._llama.ctx))
+
+    one = Llama(gguf_file, 256, 0, tmp_path / "places")
+    assert threads(one) == 4
+    two = Llama(gguf_file, 256, 0, tmp_path / "places")
+    assert threads(two) == 2
+    assert one._share() == 2
+    one.say(talk("s", "u"), 2, 30.0, quiet)
+    assert threads(one) <= 2
+    two.close()
+    one._pace.took(0.1, 9.0)
+    one._keep_pace()
+    assert threads(one) <= 1, "starved"
+    one.close()

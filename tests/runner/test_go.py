@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from git_peer.core.errors import PeerError
 from git_peer.runner import go as going
-from tests.planner.plans import plan, task
+from tests.planner.plans import free, plan, task, untouched
 from tests.runner.chat import chat
-from tests.world import Clone
+from tests.world import Clone, Running
 
 GOAL = "Words and their number"
 PLAN = plan(
@@ -75,6 +79,62 @@ def test_partial_when_the_time_is_up(pair: tuple[Clone, Clone]) -> None:
     assert "count.py" not in names
 
 
+def started(clone: Clone, spec: str, *more: str) -> Running:
+    """`go`, and do not wait for its end."""
+    options = ["--planner=llama", f"--model={spec}", "--sandbox=none", "--json"]  # it plans, too
+    return clone.start_peer("go", GOAL, *options, *more, real=True)
+
+
+def ended_with(pid: int) -> None:
+    """No process of that work is left: each is in a process group that its `go` has started."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            env = (folder / "environ").read_bytes()
+            assert f"GIT_PEER_TEST_RUN={pid}".encode() not in env, (folder / "cmdline").read_bytes()
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_planner_ends_with_it(local: Clone, monkeypatch: pytest.MonkeyPatch, number: signal.Signals) -> None:
+    mark = os.getpid() * 100 + number
+    monkeypatch.setenv("GIT_PEER_TEST_RUN", str(mark))
+    with chat(REPLIES) as model:
+        came = model.held_at("")
+        running = started(local, model.spec)
+        assert came.wait(60)
+        begun = time.monotonic()
+        running.process.send_signal(number)
+        assert running.finish(130).json()["error"]["code"] == "interrupted"
+        assert time.monotonic() - begun < going.GRACE, "nobody was killed"
+    monkeypatch.delenv("GIT_PEER_TEST_RUN")
+    ended_with(mark)
+    untouched(local)
+
+
+@pytest.mark.real
+def test_the_time_bounds_the_planner_too(local: Clone) -> None:
+    with chat(REPLIES) as model:
+        model.held_at("")
+        error = started(local, model.spec, "--timeout", "4s").finish(1).json()["error"]
+    assert (error["code"], error["message"]) == ("failed", "the time was up, and git peer plan was not done")
+    untouched(local)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_runners_end_with_it(local: Clone, number: signal.Signals) -> None:
+    """What they had begun is handed back."""
+    with chat(REPLIES) as model:
+        came = model.held_at("Task: t1")
+        running = started(local, model.spec, "--runners=1")
+        assert came.wait(60)
+        running.process.send_signal(number)
+        running.finish(130)
+    task = local.peer("plan", "show", "--json").json()["tasks"][0]
+    assert (task["status"], task["assignee"]) == ("todo", None)
+    free(local)
+
+
 def test_another_goal_is_refused(pair: tuple[Clone, Clone]) -> None:
     one = pair[0]
     one.peer("task", "add", "Something else")
@@ -112,9 +172,9 @@ class _Scripted(going.Chain):
         self.rounds = 0
         self.merging = [["t1"], [], ["t2"], []]
 
-    def ask(self, *args: str, may_fail: bool = False) -> dict[str, Any]:
+    def ask(self, *args: str, may_fail: bool = False, bounded: bool = False) -> dict[str, Any]:
         if args[0] == "integrate":
-            return {"ok": may_fail, "merged": self.merging.pop(0)}
+            return {"ok": may_fail and not bounded, "merged": self.merging.pop(0)}
         if args[:2] == ("task", "ready"):
             return {"tasks": [{"id": "t2"}] if self.rounds == 1 else []}
         return {"tasks": []}
@@ -125,6 +185,24 @@ class _Scripted(going.Chain):
         assert isinstance(found, _Ended)
         found.looks = -1
         yield
+
+
+class _Failing(_Scripted):
+    """Integrating does not come to an answer."""
+
+    def ask(self, *args: str, may_fail: bool = False, bounded: bool = False) -> dict[str, Any]:
+        if args[0] == "integrate":
+            return {"ok": False, "error": {"code": "not_allowed", "message": "it is checked out", "hint": "leave it"}}
+        return super().ask(*args, may_fail=may_fail, bounded=bounded)
+
+
+def test_an_integration_that_fails_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(going, "EVERY", 0.0)
+    monkeypatch.setattr(going, "Runners", _Ended)
+    with pytest.raises(PeerError) as found:
+        going.go(_Failing(), "Words", 1, [], [], [], lambda _: None)
+    why = found.value
+    assert (why.code, why.message, why.hint) == ("not_allowed", "not integrated: it is checked out", "leave it")
 
 
 def test_a_runner_that_ends_too_early(monkeypatch: pytest.MonkeyPatch) -> None:

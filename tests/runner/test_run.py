@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from git_peer.runner import command
 from tests.models.served import serving
 from tests.runner.chat import Chat, chat
 from tests.world import Clone, World
@@ -107,6 +108,52 @@ def test_hostile_paths(task: Clone, path: str, why: str) -> None:
     assert "peer/task/t1" not in task.git("branch", "-a").out
     _left_over(task)
     assert not (task.path.parent / "outside.py").exists()
+
+
+@pytest.mark.parametrize("path", [".github/workflows/run.yml", "other.py", "elsewhere/test_other.py"])
+def test_an_agent_is_held_to_the_task(task: Clone, path: str) -> None:
+    """As a model is."""
+    program = f"mkdir -p $(dirname {path}) && echo 1 >{path}"
+    ran = task.peer("run", "--exec", program, BOX, "--json", "--attempts", "1", status=1)
+    assert ran.objects()[0]["outcome"] == "blocked"
+    assert path in _task(task)["note"]
+
+
+def test_an_agent_that_is_put_off_is_asked_again(task: Clone, tmp_path: Path) -> None:
+    """That is no attempt."""
+    mark = tmp_path / "asked"
+    program = (
+        f"test -e {mark} || {{ touch {mark}; echo 'API Error: 529 overloaded' >&2; exit 1; }}; echo 'x = 1' >words.py"
+    )
+    ran = task.peer("run", "--exec", program, BOX, "--json", "--attempts", "1", status=None)
+    assert ran.err.count("is put off") == 1
+    assert "nothing was changed" not in ran.err
+
+
+@pytest.mark.parametrize(
+    ("said", "busy", "denied"),
+    [
+        ("API Error: 529 overloaded_error", True, False),
+        ("429 Too Many Requests", True, False),
+        ("503 Service Unavailable", True, False),
+        ("connection reset by peer", True, False),
+        ("Invalid API key", False, True),
+        ("429: you exceeded your current quota", True, True),
+        ("SyntaxError: line 5031", False, False),
+    ],
+)
+def test_what_an_agent_says_at_its_end(said: str, busy: bool, denied: bool) -> None:
+    assert bool(command._BUSY.search(said)) is busy
+    assert bool(command._NO_KEY.search(said)) is denied
+
+
+@pytest.mark.parametrize("path", [".github/workflows/run.yml", ".claude/settings.json"])
+def test_a_task_without_paths_writes_no_settings(local: Clone, path: str) -> None:
+    local.peer("task", "add", "Anything", "--accept", "true")
+    program = f"mkdir -p $(dirname {path}) && echo 1 >{path}"
+    ran = local.peer("run", "--exec", program, BOX, "--json", "--attempts", "1", status=1)
+    assert ran.objects()[0]["outcome"] == "blocked"
+    assert "setting" in _task(local)["note"]
 
 
 def test_no_answer_of_any_use(task: Clone) -> None:

@@ -5,7 +5,7 @@ Problems are sentences that the model and a person understand; `drafts` says wha
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import msgspec
@@ -119,11 +119,21 @@ def question_schema() -> dict[str, Any]:
 
 
 # -- reading --------------------------------------------------------------------------------------
-class _Reader:
-    """Takes values out of a stranger's JSON, and notes what is wrong with them."""
+def is_nothing(said: str) -> bool:
+    """Whether a text plainly stands for that there is none."""
+    return said.strip().strip("\"'`").casefold() in ("", "null", "none", "nil", "n/a", "undefined", "-", "[]")
 
-    def __init__(self) -> None:
+
+class _Reader:
+    """Takes values out of a stranger's JSON, and notes what is wrong with them. `defined`: ids that it gives itself."""
+
+    def __init__(self, defined: Collection[str] = ()) -> None:
         self.problems: list[str] = []
+        self._defined = defined
+
+    def means_none(self, raw: Any) -> bool:
+        """Whether it stands for no id: where one is meant, there is a thing of that name."""
+        return raw is None or (isinstance(raw, str) and raw not in self._defined and is_nothing(raw))
 
     def wrong(self, where: str, what: str) -> None:
         self.problems.append(f"{where}: {what}"[:300])
@@ -188,7 +198,7 @@ def _kind(value: Any) -> str:
 
 def read(raw: Any, resolve: Resolve, most: int, replan: bool) -> tuple[Proposal, list[str]]:
     """The proposal in `raw`, and every problem of its shape. `most`: tasks that are allowed."""
-    reader = _Reader()
+    reader = _Reader(_defined(raw))
     given = reader.fields(raw, "the plan", schema(replan)["properties"])
     found = Proposal(
         goal=reader.long(given.get("goal", ""), "goal"),
@@ -198,6 +208,14 @@ def read(raw: Any, resolve: Resolve, most: int, replan: bool) -> tuple[Proposal,
         drop=tuple(reader.ident(one, "drop") for one in reader.items(given.get("drop", []), "drop", 10 * most)),
     )
     return found, reader.problems
+
+
+def _defined(raw: Any) -> set[str]:
+    """The ids and names that a plan gives to what is in it."""
+    parts = raw if isinstance(raw, dict) else {}
+    listed = [parts.get(part) for part in ("phases", "tasks", "contracts")]
+    rows = [row for part in listed if isinstance(part, list) for row in part if isinstance(row, dict)]
+    return {one for row in rows for key in ("id", "name") if isinstance(one := row.get(key), str)}
 
 
 def _phases(reader: _Reader, raw: Any) -> list[tuple[str, str]]:
@@ -250,7 +268,7 @@ def _task(reader: _Reader, given: dict[str, Any], where: str, resolve: Resolve) 
     if "accept" in given:
         new["accept"] = reader.line(given["accept"], f"{where}: accept", COMMAND)
     for name in ("phase", "parent"):
-        if given.get(name):
+        if given.get(name) and not (name == "parent" and reader.means_none(given[name])):
             new[name] = reader.ident(given[name], f"{where}: {name}")
     for name, most in (("priority", tasks.MAX_PRIORITY), ("estimate", YEAR)):
         if name in given:
@@ -263,7 +281,7 @@ def _task(reader: _Reader, given: dict[str, Any], where: str, resolve: Resolve) 
         if name == "paths":
             new[name] = tuple(dict.fromkeys(_paths(reader, listed, told, resolve)))
         elif name in ("depends_on", "provides", "uses"):
-            new[name] = tuple(dict.fromkeys(one for raw in listed if (one := reader.ident(raw, told))))
+            new[name] = tuple(dict.fromkeys(_idents(reader, listed, told)))
         else:
             lines = dict.fromkeys(one for raw in listed if (one := reader.line(raw, told)))
             new[name] = tuple(Item(one) for one in lines) if name == "checklist" else tuple(lines)
@@ -272,6 +290,10 @@ def _task(reader: _Reader, given: dict[str, Any], where: str, resolve: Resolve) 
     if size > WHOLE:
         reader.wrong(where, f"it is too large: {size:,} bytes, {WHOLE:,} are allowed")
     return changes
+
+
+def _idents(reader: _Reader, listed: list[Any], where: str) -> list[str]:
+    return [one for raw in listed if (raw is None or not reader.means_none(raw)) and (one := reader.ident(raw, where))]
 
 
 def _paths(reader: _Reader, listed: list[Any], where: str, resolve: Resolve) -> list[Target]:
