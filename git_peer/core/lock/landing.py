@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 import msgspec
 
@@ -78,9 +78,18 @@ def summary(paths: Iterable[str], most: int = SUMMARY) -> tuple[Target, ...]:
 
 
 def ends(
-    state: State, changed: Iterable[str], dirty: Iterable[str], session: Session, me: Me
+    state: State,
+    changed: Iterable[str],
+    dirty: Iterable[str],
+    session: Session,
+    me: Me,
+    apart: Container[str] = (),
+    clean: Container[str] = (),
 ) -> tuple[list[Lock], list[Lock]]:
-    """One's own held locks of which a push to the integration branch changed a path: (all done, unfinished)."""
+    """One's own held locks of which a push to the integration branch changed a path: (all done, unfinished).
+
+    `apart` and `clean` are ids of locks on lines that the push, or the uncommitted work, on their file leaves alone.
+    """
     folds = state.log.folds
     paths, unfinished = list(changed), list(dirty)
 
@@ -89,8 +98,8 @@ def ends(
 
     owners = [s for s in sessions.all_of(state) if sessions.owns(session, me, s)]
     held = [lock for owner in owners for lock in locks.held_by(state, owner.name) if lock.sid == owner.sid]
-    met = [lock for lock in held if touches(lock, paths)]
-    done = [lock for lock in met if not touches(lock, unfinished)]
+    met = [lock for lock in held if lock.id not in apart and touches(lock, paths)]
+    done = [lock for lock in met if lock.id in clean or not touches(lock, unfinished)]
     return done, [lock for lock in met if lock not in done]
 
 
@@ -100,6 +109,8 @@ class Land(Command, tag="push", frozen=True, kw_only=True):
     refs: tuple[RefUpdate, ...]
     changed: tuple[str, ...] = ()  # percent-encoded paths that reach the integration branch
     dirty: tuple[str, ...] = ()  # percent-encoded paths with uncommitted change
+    apart: tuple[str, ...] = ()  # ids of locks on lines that it does not change, though their file
+    clean: tuple[str, ...] = ()  # and of those that the uncommitted change of their file leaves alone
     landed: str = ""  # the commit that the integration branch comes to stand on
     atomic: bool = True
     keep: bool = False  # release nothing
@@ -107,7 +118,8 @@ class Land(Command, tag="push", frozen=True, kw_only=True):
     def decide(self, txn: Txn) -> Answer:
         """The landing, and the releases that it brings; a kept lock of which others wait for the work is named."""
         changed, dirty = ([unpercent(path) for path in paths] for paths in (self.changed, self.dirty))
-        done, going = ends(txn.state, changed, dirty, txn.session, self.me) if changed else ([], [])
+        given = txn.session, self.me, self.apart, self.clean
+        done, going = ends(txn.state, changed, dirty, *given) if changed else ([], [])
         freed, kept = ([], done + going) if self.keep else (done, going)
         awaited = tuple(lock.id for lock in kept if fences.awaits(txn.state, lock.target, lock.sid))
         views = [locks.describe(txn.state, lock, txn.scene, "") for lock in freed]
