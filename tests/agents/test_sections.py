@@ -8,6 +8,7 @@ import pytest
 
 from git_peer.agents.edits import stretches
 from tests.agents.calling import Agent, denied
+from tests.cli.test_log_paths import first_format
 from tests.world import Clone, World
 
 SOURCE = """import os
@@ -181,6 +182,22 @@ def test_stretches_have_all_that_changes() -> None:
         assert now[: first - 1] == rows[: first - 1], (text, old, new, found)
         behind = len(rows) - last
         assert not behind or now[-behind:] == rows[last:], (text, old, new, found)
+
+
+def test_a_log_of_the_first_format_has_files_only(world: World) -> None:
+    """Until somebody raises it: then the next edit locks its function."""
+    clone = world.clone("a")
+    clone.write("src/store.py", SOURCE)
+    clone.commit("store", "src/store.py")
+    first_format(clone, "init", "--local")
+    one, two = Agent(clone, "s1"), Agent(clone, "s2")
+    assert edit(one, "return 3", "return 4") == ""
+    assert one.locks() == {"src/store.py": "local"}
+    assert one.name in edit(two, "return 2", "return 5")
+    clone.peer("unlock", "--all", env=one.env)
+    clone.peer("init", "--upgrade")
+    assert edit(two, "return 2", "return 5") == ""
+    assert two.locks() == {"src/store.py::Store.put": "local"}
 
 
 def test_what_is_put_in_beside_a_function_does_not_collide_with_it(local: Clone) -> None:
