@@ -236,9 +236,11 @@ class _Hook:
     def _parts(self, target: Target) -> list[Target]:
         """What of a file has to be locked for this edit: the sections that it changes and that are not this session's.
 
-        Where it has none, the lines that it changes if others have lines of it; else the file.
+        Where it has none, the lines that it changes if others have lines of it; else the file, as in a log whose format
+        has no locks on lines: a hook does not raise it, for that shuts older releases out.
         """
-        edit = self._edit(target.real) if target.kind == "file" else None
+        has_lines = self.peer.state.log.format >= locks.OF_LINES
+        edit = self._edit(target.real) if has_lines and target.kind == "file" else None
         if edit is None:
             return [target]
         from git_peer.ops import lines

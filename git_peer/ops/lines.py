@@ -74,7 +74,7 @@ def _found(peer: Peer, target: Target, name: str, now: bytes) -> Target:
 
 def on_version(now: bytes, version: Version, spans: Spans) -> Spans | None:
     """Lines of a file as it is in the work tree, on a committed version; None where that cannot be told."""
-    return ranges.enclosing(_eol(now), _eol(version.raw), spans)
+    return ranges.enclosing(eol(now), eol(version.raw), spans)
 
 
 def in_work_tree(peer: Peer, target: Target) -> Spans | None:
@@ -84,10 +84,10 @@ def in_work_tree(peer: Peer, target: Target) -> Spans | None:
     except PeerError:
         return None
     raw = Lines(peer.repo.handle).read(target.blob)
-    return None if raw is None else ranges.image(_eol(raw), _eol(now), target.region)
+    return None if raw is None else ranges.image(eol(raw), eol(now), target.region)
 
 
-def _eol(raw: bytes) -> bytes:
+def eol(raw: bytes) -> bytes:
     """As git would commit it where it turns line ends: which lines there are does not depend on it."""
     return raw.replace(b"\r\n", b"\n")
 
@@ -209,7 +209,7 @@ def against(peer: Peer, path: str, spans: Spans) -> list[dict[str, Any]]:
 def text_of(peer: Peer, path: str) -> bytes:
     """A file of the work tree as agents see it, line ends turned; nothing where it has no lines."""
     try:
-        return _eol(content(peer, path, path))
+        return eol(content(peer, path, path))
     except PeerError:
         return b""
 
@@ -220,7 +220,7 @@ def check_edit(peer: Peer, path: str, before: bytes, after: bytes) -> list[dict[
 
     def untouched(path: str, there: Sequence[dict[str, Any]]) -> Sequence[bool]:
         raws = [blobs.read(target["blob"]) for target in there]
-        taken_on = [None if raw is None else _eol(raw) for raw in raws]
+        taken_on = [None if raw is None else eol(raw) for raw in raws]
         return ranges.untouched([locking.spans_of(target) for target in there], taken_on, [before], after)
 
     return [peer.violation(raw) for raw in peer.against(peer.me_for_gate(), [path], untouched=untouched)]
@@ -267,7 +267,7 @@ def beside(peer: Peer, taken: Iterable[Target]) -> list[dict[str, Any]]:
 
 def is_new(now: bytes, version: Version, spans: Spans) -> bool:
     """Whether no line of these has ever been committed."""
-    return ranges.image(_eol(now), _eol(version.raw), spans) == ()
+    return ranges.image(eol(now), eol(version.raw), spans) == ()
 
 
 def of_edit(peer: Peer, path: str, before: bytes, after: bytes) -> Target:

@@ -19,8 +19,8 @@ from git_peer.core.lock.record import Work
 from git_peer.core.rules import decide as commands
 from git_peer.core.text import count
 from git_peer.hooks import watch
+from git_peer.ops import landed_lines, outgoing
 from git_peer.ops import notes as noting
-from git_peer.ops import outgoing
 from git_peer.ops import sync as tentative
 from git_peer.ops.destination import Gates, Place, bring, environment, place_of, same_place, top_of
 from git_peer.ops.outgoing import Update
@@ -356,11 +356,16 @@ class Push:
             listed = self._git("rev-list", update.local, *(["--not", update.remote] if update.remote else [])).out
             changed.extend(outgoing.touched(self.peer, listed.split()) if span else [])
         dirty = self.peer.repo.changed() if changed else []
+        apart: set[str] = set()
+        for update in landing:
+            apart |= landed_lines.apart(self.peer, set(changed), update.remote, update.local)
         return commands.Land(
             me=self.peer.me,
             refs=tuple(RefUpdate(ref=u.remote_ref, old=u.remote, new=u.local) for u in updates),
             changed=tuple(layout.percent(path) for path in dict.fromkeys(changed)),
             dirty=tuple(layout.percent(path) for path in dirty),
+            apart=tuple(sorted(apart)),
+            clean=tuple(sorted(landed_lines.clean(self.peer, set(dirty)))),
             landed=landing[0].local if landing else "",
             atomic=together,
             keep=keep,

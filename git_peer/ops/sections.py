@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from git_peer import layout
@@ -135,11 +135,12 @@ def named(repo: Repo, path: str, shown: str, source: bytes, name: str) -> tuple[
     raise missing(shown, name, found)
 
 
-def of_edit(peer: Peer, path: str, before: bytes, changed: Iterable[Span]) -> list[Target] | None:
+def of_edit(peer: Peer, path: str, before: bytes, changed: Sequence[Span]) -> list[Target] | None:
     """What has to be locked for a change of these lines of a file in the work tree; None where the file is better.
 
     `before` is its text, with line feeds alone; (3, 2) of `changed` is between lines 2 and 3. A change of many sections
-    is one of the file: so is what nobody has committed, and what nothing tells the sections of.
+    is one of the file: so is what nobody has committed, and what nothing tells the sections of. What is changed outside
+    of them, or put in at the border of another, goes along as lines: git would not merge it with a change of that one.
     """
     from git_peer.ops import lines
 
@@ -152,9 +153,17 @@ def of_edit(peer: Peer, path: str, before: bytes, changed: Iterable[Span]) -> li
         for at in range(len(names)):  # what nobody has committed is a part of what it stands in
             while names[at] and lines.is_new(before, version, found.spans(names[at])):
                 names[at] = found.around(names[at])
-        mine = {one.get("section", "") for one in lines.mine(peer, path) if one["kind"] == "section"}
-        wanted = [targets.of_path("section", path, section=name) for name in dict.fromkeys(names) if name not in mine]
-        return lines.placed(peer, wanted) if all(map(found.spans, names)) else None
+        mine = lines.mine(peer, path)
+        lines.shown_here(peer, mine)
+        known = {one.get("section", "") for one in mine if one["kind"] == "section"}
+        wanted = [targets.of_path("section", path, section=name) for name in dict.fromkeys(names) if name not in known]
+        held = [tuple(span) for one in mine for span in one.get("here", ())]
+        beside = [
+            targets.of_path("lines", path, lines=span)
+            for span in found.beside(changed, ranges.joined([*held, *(s for name in names for s in found.spans(name))]))
+            if not lines.is_new(before, version, (span,))
+        ]
+        return lines.placed(peer, [*wanted, *beside]) if all(map(found.spans, names)) else None
     except PeerError:
         return None
 

@@ -317,6 +317,30 @@ def test_what_lands_is_unlocked(two: tuple[Clone, Clone]) -> None:
     assert [view["lines"] for view in ask(one, "push", as_="zoe")["released"]] == [[10, 20]]
 
 
+def test_lines_are_unlocked_by_what_lands_on_them(two: tuple[Clone, Clone]) -> None:
+    """Not by what lands elsewhere in the file; put in at their edge is on them, and work left on others keeps those."""
+    one, _ = two
+    zoe = {"GIT_PEER_SESSION": "zoe"}
+    for first, last in ((10, 20), (30, 40), (50, 55)):
+        lines(one, first, last, as_="zoe")
+
+    def lands(text: str) -> list[list[int]]:
+        one.write(FILE, text)
+        one.git("commit", "-qam", "mine", env=zoe)
+        one.write(FILE, edited(text, l35="not committed\n"))
+        return [view["lines"] for view in ask(one, "push", as_="zoe")["released"]]
+
+    text = edited(inserted(TEXT, 2), l9="beside\n")
+    assert lands(text) == []
+    text = edited(text, l36="mine, not all of it\n", l16="mine\n")
+    assert lands(text) == [[10, 20]]
+    text = inserted(text, 56)
+    assert lands(text) == [[50, 55]]
+    one.git("commit", "-qam", "the rest", env=zoe)
+    one.write(FILE, one.read(FILE) + "not committed\n")
+    assert [view["lines"] for view in ask(one, "push", as_="zoe")["released"]] == [[30, 40]]
+
+
 def test_a_broken_lock_on_lines_fences_those_lines(alone: Clone) -> None:
     lines(alone, 10, 20, as_="zoe")
     ask(alone, "unlock", f"{FILE}:10-20", "--force", "--reason", "r", as_="abe")

@@ -164,3 +164,23 @@ def test_another_clone(world: World, clone: Clone) -> None:
     other.peer("init", "--remote", "origin")
     assert "Store.get" in refused(other, "locked", "lock", "src/s.py::Store.get", as_="max")["error"]["message"]
     assert lock(other, "tail", as_="max") == [("tail", [[21, 22]])]
+
+
+def test_a_section_is_unlocked_by_what_lands_in_it(pair: tuple[Clone, Clone]) -> None:
+    """What a class or a file has outside its sections is also where a new one is put."""
+    one, _ = pair
+    one.write("src/s.py", SOURCE)
+    one.commit("store", "src/s.py")
+    one.git("push", "-q", "origin", "main")
+    lock(one, "", "Store.", "Store.get", "tail")
+
+    def lands(old: str, new: str) -> list[str]:
+        change(one, old, new)
+        one.git("commit", "-qam", "x", env={"GIT_PEER_SESSION": "zoe"})
+        return sorted(view.get("section", "") for view in ask(one, "push", as_="zoe")["released"])
+
+    assert lands("return 4", "return 44") == []
+    assert lands("return 5\n", "return 55\n") == ["tail"]
+    assert lands("\n    # about both", "\n    def more(self):\n        return 9\n\n    # about both") == ["Store."]
+    assert lands("\n\ndef tail", "\n\ndef above():\n    return 8\n\n\ndef tail") == [""]
+    assert lands("return 1\n", "return 1\n        # so it is\n") == ["Store.get"]

@@ -5,7 +5,7 @@ A pending lock is one whose holder is done, and whose work has not landed. It re
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 import msgspec
 
@@ -84,17 +84,26 @@ def summary(paths: Iterable[str], most: int = SUMMARY) -> tuple[Target, ...]:
 
 
 def ends(
-    state: State, changed: Iterable[str], dirty: Iterable[str], session: Session, me: Me
+    state: State,
+    changed: Iterable[str],
+    dirty: Iterable[str],
+    session: Session,
+    me: Me,
+    apart: Container[str] = (),
+    clean: Container[str] = (),
 ) -> tuple[list[Lock], list[Lock]]:
-    """One's own held locks of which a push to the integration branch changed a path: (all done, unfinished)."""
+    """One's own held locks of which a push to the integration branch changed a path: (all done, unfinished).
+
+    `apart` and `clean` are ids of locks on lines that the push, or the uncommitted work, on their file leaves alone.
+    """
     folds = state.log.folds
     paths, unfinished = list(changed), list(dirty)
 
     def touches(lock: Lock, among: list[str]) -> bool:
         return any(covers(lock.target.kind, lock.target.real, path, folds) for path in among)
 
-    met = [lock for lock in owned(state, session, me) if touches(lock, paths)]
-    done = [lock for lock in met if not touches(lock, unfinished)]
+    met = [lock for lock in owned(state, session, me) if lock.id not in apart and touches(lock, paths)]
+    done = [lock for lock in met if lock.id in clean or not touches(lock, unfinished)]
     return done, [lock for lock in met if lock not in done]
 
 
@@ -110,6 +119,8 @@ class Land(Command, tag="push", frozen=True, kw_only=True):
     refs: tuple[RefUpdate, ...]
     changed: tuple[str, ...] = ()  # percent-encoded paths that reach the integration branch
     dirty: tuple[str, ...] = ()  # percent-encoded paths with uncommitted change
+    apart: tuple[str, ...] = ()  # ids of locks on lines that it does not change, though their file
+    clean: tuple[str, ...] = ()  # and of those that the uncommitted change of their file leaves alone
     landed: str = ""  # the commit that the integration branch comes to stand on
     atomic: bool = True
     keep: bool = False  # release nothing
@@ -118,7 +129,8 @@ class Land(Command, tag="push", frozen=True, kw_only=True):
     def decide(self, txn: Txn) -> Answer:
         """The landing, and the releases that it brings; a kept lock of which others wait for the work is named."""
         changed, dirty = ([unpercent(path) for path in paths] for paths in (self.changed, self.dirty))
-        done, going = ends(txn.state, changed, dirty, txn.session, self.me) if changed else ([], [])
+        given = txn.session, self.me, self.apart, self.clean
+        done, going = ends(txn.state, changed, dirty, *given) if changed else ([], [])
         freed, kept = ([], done + going) if self.keep else (done, going)
         main = f"refs/heads/{txn.state.log.integration}"
         there = any(one.ref == main and one.new for one in self.refs)  # who waits for it looks there

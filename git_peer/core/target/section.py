@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 Span = tuple[int, int]
@@ -129,6 +129,22 @@ class Sections:
         if last < first or left <= last or any(a <= b for a, b in touched):
             inside = self._inner.get(index)
             yield "" if index < 0 else self.labels[index] + "." if inside else self.labels[index]
+
+    def beside(self, changed: Iterable[Span], spans: Sequence[Span]) -> tuple[Span, ...]:
+        """The lines outside `spans` that a change of `changed`, as at() takes it, changes or is put in beside.
+
+        A blank line beside which something is put in is nobody's.
+        """
+        found: list[Span] = []
+        for first, last in changed:
+            if first <= last:
+                rows = list(range(first, last + 1))
+            elif any(a <= last and first <= b for a, b in spans):
+                continue
+            else:
+                rows = [row for row in (last, first) if 1 <= row <= self.lines and row not in self.blank]
+            found += [(row, row) for row in rows if not any(a <= row <= b for a, b in spans)]
+        return joined(found)
 
     def near(self, name: str, most: int = 3) -> list[str]:
         """Names that somebody may have meant, the nearest first."""
