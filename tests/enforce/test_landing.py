@@ -542,3 +542,42 @@ def test_bad_words(team: Team) -> None:
     refused(team.alice.at, "not_found", "unlock", "--pending", HELD, as_="alice")
     team.alice.git("config", "peer.pendingTtl", "0s")
     refused(team.alice.at, "invalid", "sync", as_="alice")
+
+
+@pytest.mark.parametrize("how", ["unlock", "end"])
+def test_work_on_a_branch_that_one_has_left(team: Team, host: Host, how: str) -> None:
+    """Committed on a branch that nobody pushed with git-peer, and back on main: each lock waits for its branch."""
+    for branch, path in (("feat/x", HELD), ("feat/y", "docs/guide.md")):
+        team.alice.git("switch", "-q", "-c", branch, "main")
+        team.alice.lock(path)
+        team.alice.at.write(path, WORK)
+        team.alice.git("commit", "-q", "-am", "better")
+    team.alice.git("commit", "-q", "--amend", "-m", "better yet")
+    team.alice.git("push", "-q", "origin", "feat/x")
+    team.alice.git("switch", "-q", "main")
+    words = ("session", "end") if how == "end" else ("unlock", "--pending", "--all")
+    answer = ask(team.alice.at, *words, as_="alice")
+    assert answer["released"] == []
+    assert {one["target"]: one["work"]["branch"] for one in ask(team.alice.at, "locks")["locks"]} == {
+        HELD: "feat/x",
+        "docs/guide.md": "feat/y",
+    }
+    host.squash("feat/x")
+    assert [one["target"] for one in synced(team.bob)["landed"]] == [HELD]
+
+
+def test_branches_of_others_or_of_before_are_not_waited_for(team: Team) -> None:
+    """What another committed in this clone, or the holder landed before its lock, says nothing of its work."""
+    team.alice.git("switch", "-q", "-c", "feat/old")
+    team.alice.commit(HELD)
+    team.alice.git("switch", "-q", "main")
+    import time
+
+    time.sleep(1.1)  # the records are of whole seconds
+    team.alice.lock(HELD)
+    team.alice.git("switch", "-q", "-c", "feat/other")
+    team.alice.at.write(HELD, WORK)
+    team.alice.git("commit", "-q", "--no-verify", "-am", "not alice's", env={"GIT_PEER_SESSION": "carol"})
+    team.alice.git("switch", "-q", "main")
+    answer = ask(team.alice.at, "unlock", "--pending", HELD, as_="alice")
+    assert ([one["target"] for one in answer["released"]], answer["pending"]) == ([HELD], [])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -107,7 +108,7 @@ class Release(Command, tag="unlock", frozen=True, kw_only=True):
     all: bool = False
     force: str | None = None
     pending: bool = False
-    work: Work | None = None
+    work: tuple[Work, ...] = ()
 
     def decide(self, txn: Txn) -> Answer:
         """One's own session need not have started: a person gives back what an agent held, or breaks another's."""
@@ -397,7 +398,7 @@ def _wait(txn: Txn, wish: Wish, place: waits.Wait | None, why: PeerError) -> Ans
 
 # -- giving back --------------------------------------------------------------------------------
 def release(
-    txn: Txn, chosen: list[Lock], force: str | None = None, work: Work | None = None, hand_over: bool = False
+    txn: Txn, chosen: list[Lock], force: str | None = None, work: Sequence[Work] = (), hand_over: bool = False
 ) -> list[str]:
     """End the chosen locks: one's own by release, another's by force with its reason, or because its lease ran out.
 

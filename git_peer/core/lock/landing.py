@@ -5,7 +5,7 @@ A pending lock is one whose holder is done, and whose work has not landed. It re
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -259,11 +259,19 @@ def of_lock(state: State, lock: Lock, work: Work | None) -> Work | None:
     return found
 
 
-def hand_over(txn: Txn, lock: Lock, work: Work | None) -> bool:
-    """Let a lock of one's own go: it waits for its work to land, if there is any; whether it does."""
-    part = of_lock(txn.state, lock, work) if txn.state.log.format >= LockPend.came else None
-    if part is None and lock.work is not None and (work is None or lock.work.branch != work.branch):
-        part = lock.work  # of another branch than the one that its holder stands on now
+def of_any(state: State, lock: Lock, works: Iterable[Work]) -> Work | None:
+    """The part that a lock covers of the first of some branches' work that has one."""
+    return next((part for part in (of_lock(state, lock, work) for work in works) if part is not None), None)
+
+
+def hand_over(txn: Txn, lock: Lock, works: Sequence[Work]) -> bool:
+    """Let a lock of one's own go: it waits for its work to land, if there is any; whether it does.
+
+    `works` is what its holder's branches have, the one that comes first counts.
+    """
+    part = of_any(txn.state, lock, works) if txn.state.log.format >= LockPend.came else None
+    if part is None and lock.work is not None and lock.work.branch not in {work.branch for work in works}:
+        part = lock.work  # of a branch that is not here
     if part is None:
         txn.emit(locking.LockRelease, lock=lock.id, paths=locking.named(lock, [lock]))
         return False
