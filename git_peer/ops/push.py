@@ -27,6 +27,7 @@ from git_peer.ops.outgoing import Update
 from git_peer.ops.peer import Peer
 from git_peer.ops.push_options import Options
 from git_peer.publish import attempts
+from git_peer.store.git import work
 from git_peer.store.git.remote import Hearing, Pushed, Ran, run, said_by_server, traced
 
 STAGE_OVER = 1 << 20  # bytes of code from which it goes to a stage ref first
@@ -355,10 +356,30 @@ class Push:
             changed=tuple(layout.percent(path) for path in dict.fromkeys(changed)),
             dirty=tuple(layout.percent(path) for path in dirty),
             landed=landing[0].local if landing else "",
+            apart=self._apart(landing) if changed else (),
             atomic=together,
             keep=keep,
             work=self._unlanded(updates, gates),
         )
+
+    def _apart(self, landing: Sequence[Update]) -> tuple[str, ...]:
+        """The locks on lines of one's own of which nothing changes by what lands."""
+        from git_peer.ops import unlanded
+
+        peer = self.peer
+        held = [lock for lock in unlanded.mine(peer) if lock.target.region and lock.target.blob]
+        scene, found = peer.scene(peer.state) if held else None, []
+        for lock in held:
+            blobs = [
+                tuple(work.blob_at(peer.repo.handle, commit, lock.target.real) for commit in (one.remote, one.local))
+                for one in landing
+            ]
+            if scene and all(
+                old and new and (old == new or not scene.meets(lock.target.blob, old, new, lock.target.region))
+                for old, new in blobs
+            ):
+                found.append(lock.id)
+        return tuple(found)
 
     def _unlanded(self, updates: Sequence[Update], gates: Gates) -> Work | None:
         """What goes out on the branch that one is on, and does not land with it, as far as one's locks cover it."""

@@ -127,8 +127,9 @@ def everywhere(peer: Peer, held: Sequence[Lock]) -> tuple[Work, ...]:
     if first is None:
         return ()
     found = [first]
+    scene = peer.scene(peer.state)
     left = [lock for lock in held if lock.work is None or lock.work.branch != first.branch]
-    left = [lock for lock in left if of_lock(peer.state, lock, first) is None]
+    left = [lock for lock in left if of_lock(peer.state, scene, lock, first) is None]
     for tip, branch, at in _others(peer, left) if left else ():
         among = [lock for lock in left if lock.at <= at]
         work = of(peer, among, tip, branch) if among and branch != first.branch else None

@@ -581,3 +581,35 @@ def test_branches_of_others_or_of_before_are_not_waited_for(team: Team) -> None:
     team.alice.git("switch", "-q", "main")
     answer = ask(team.alice.at, "unlock", "--pending", HELD, as_="alice")
     assert ([one["target"] for one in answer["released"]], answer["pending"]) == ([HELD], [])
+
+
+def test_a_range_waits_for_its_own_lines(team: Team, host: Host) -> None:
+    """Two parts of one file: the lock of each ends when its own lines have landed, and one without work at once."""
+    alice = team.alice
+    alice.git("switch", "-q", "-c", "feat/x")
+    alice.lock(f"{HELD}:2-6", f"{HELD}:14-18", f"{HELD}:9-11")
+    alice.at.write(HELD, WORK)
+    alice.git("commit", "-q", "-am", "both")
+    alice.peer("push", "-u", "origin", "feat/x")
+    answer = ask(alice.at, "unlock", "--pending", "--all", as_="alice")
+    assert [one["target"] for one in answer["released"]] == [f"{HELD}:9-11"]
+    assert sorted(one["target"] for one in answer["pending"]) == [f"{HELD}:14-18", f"{HELD}:2-6"]
+    assert synced(team.bob)["landed"] == []
+    host.write("at the top\n" + HALF, "Merge a part of feat/x")
+    assert [one["target"] for one in synced(team.bob)["landed"]] == [f"{HELD}:2-6"]
+    assert locks(team.bob) == [(f"{HELD}:14-18", "pending")]
+    host.write("at the top\n" + WORK, "The rest of feat/x")
+    assert [one["target"] for one in synced(team.bob)["landed"]] == [f"{HELD}:14-18"]
+
+
+def test_a_push_gives_back_the_ranges_whose_lines_it_changes(team: Team) -> None:
+    """Another part of the same file goes on."""
+    team.alice.lock(f"{HELD}:2-6", f"{HELD}:14-18")
+    team.alice.at.write(HELD, HALF)
+    team.alice.git("commit", "-q", "-am", "the first")
+    team.alice.peer("push", "origin", "main")
+    assert team.alice.holds() == {f"{HELD}:14-18"}
+    team.alice.at.write(HELD, WORK)
+    team.alice.git("commit", "-q", "-am", "the second")
+    team.alice.peer("push", "origin", "main")
+    assert team.alice.holds() == set()

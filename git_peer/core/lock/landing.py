@@ -15,7 +15,7 @@ from git_peer.core.lock import events as locking
 from git_peer.core.lock import fence as fences
 from git_peer.core.lock import record as locks
 from git_peer.core.lock.record import Lock, Work
-from git_peer.core.log.command import Answer, Command, Me
+from git_peer.core.log.command import Answer, Command, Me, Scene
 from git_peer.core.log.state import Event, State, encode
 from git_peer.core.log.txn import MAX_EVENT, Txn
 from git_peer.core.session import expiry
@@ -111,6 +111,7 @@ class Land(Command, tag="push", frozen=True, kw_only=True):
     changed: tuple[str, ...] = ()  # percent-encoded paths that reach the integration branch
     dirty: tuple[str, ...] = ()  # percent-encoded paths with uncommitted change
     landed: str = ""  # the commit that the integration branch comes to stand on
+    apart: tuple[str, ...] = ()  # ids of locks on lines of changed files, where nothing of those lines changes
     atomic: bool = True
     keep: bool = False  # release nothing
     work: Work | None = None  # what the branch has that does not land with this
@@ -119,6 +120,7 @@ class Land(Command, tag="push", frozen=True, kw_only=True):
         """The landing, and the releases that it brings; a kept lock of which others wait for the work is named."""
         changed, dirty = ([unpercent(path) for path in paths] for paths in (self.changed, self.dirty))
         done, going = ends(txn.state, changed, dirty, txn.session, self.me) if changed else ([], [])
+        done, going = ([lock for lock in among if lock.id not in self.apart] for among in (done, going))
         freed, kept = ([], done + going) if self.keep else (done, going)
         main = f"refs/heads/{txn.state.log.integration}"
         there = any(one.ref == main and one.new for one in self.refs)  # who waits for it looks there
@@ -242,7 +244,7 @@ def _waiting(state: State, holder: str, ident: str) -> Lock:
 
 
 # -- deciding -------------------------------------------------------------------------------------
-def of_lock(state: State, lock: Lock, work: Work | None) -> Work | None:
+def of_lock(state: State, scene: Scene, lock: Lock, work: Work | None) -> Work | None:
     """The part of some work that a lock covers; None where it covers none of it."""
     if work is None or lock.target.kind == "name":
         return None
@@ -250,6 +252,8 @@ def of_lock(state: State, lock: Lock, work: Work | None) -> Work | None:
     paths = {
         path: both for path, both in work.paths.items() if covers(target.kind, target.real, unpercent(path), folds)
     }
+    if target.region and target.blob:
+        paths = {path: both for path, both in paths.items() if _is_within(target, scene, *both)}
     if not paths:
         return None
     wanted = {side.partition(" ")[2] for both in paths.values() for side in both}
@@ -259,9 +263,15 @@ def of_lock(state: State, lock: Lock, work: Work | None) -> Work | None:
     return found
 
 
-def of_any(state: State, lock: Lock, works: Iterable[Work]) -> Work | None:
+def _is_within(target: Target, scene: Scene, before: str, after: str) -> bool:
+    """Whether work on a file is in the lines of a target: its deletion is, its mode alone is not."""
+    old, new = before.partition(" ")[2], after.partition(" ")[2]
+    return not old or not new or scene.meets(target.blob, old, new, target.region)
+
+
+def of_any(state: State, scene: Scene, lock: Lock, works: Iterable[Work]) -> Work | None:
     """The part that a lock covers of the first of some branches' work that has one."""
-    return next((part for part in (of_lock(state, lock, work) for work in works) if part is not None), None)
+    return next((part for part in (of_lock(state, scene, lock, work) for work in works) if part is not None), None)
 
 
 def hand_over(txn: Txn, lock: Lock, works: Sequence[Work]) -> bool:
@@ -269,7 +279,7 @@ def hand_over(txn: Txn, lock: Lock, works: Sequence[Work]) -> bool:
 
     `works` is what its holder's branches have, the one that comes first counts.
     """
-    part = of_any(txn.state, lock, works) if txn.state.log.format >= LockPend.came else None
+    part = of_any(txn.state, txn.scene, lock, works) if txn.state.log.format >= LockPend.came else None
     if part is None and lock.work is not None and lock.work.branch not in {work.branch for work in works}:
         part = lock.work  # of a branch that is not here
     if part is None:
@@ -290,6 +300,6 @@ def lapsed(txn: Txn, lock: Lock, evidence: Evidence, among: Iterable[Lock] = ())
 
 def record(txn: Txn, lock: Lock, work: Work | None) -> None:
     """Note the work under a lock of one's own that goes on, where that is news."""
-    part = of_lock(txn.state, lock, work) if txn.state.log.format >= LockWork.came else None
+    part = of_lock(txn.state, txn.scene, lock, work) if txn.state.log.format >= LockWork.came else None
     if part is not None and (lock.work is None or lock.work.commit != part.commit or lock.work.pushed != part.pushed):
         txn.emit(LockWork, lock=lock.id, work=part)
