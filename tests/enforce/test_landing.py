@@ -9,6 +9,7 @@ import pytest
 
 from tests.agents.calling import Agent, context
 from tests.cli.asking import ask, refused
+from tests.cli.test_log_paths import first_format
 from tests.enforce.team import HELD, Member, Team
 from tests.world import Clone, World
 
@@ -613,3 +614,28 @@ def test_a_push_gives_back_the_ranges_whose_lines_it_changes(team: Team) -> None
     team.alice.git("commit", "-q", "-am", "the second")
     team.alice.peer("push", "origin", "main")
     assert team.alice.holds() == set()
+
+
+def test_a_log_of_the_first_format(world: World) -> None:
+    """It has no pending locks: the word is refused, and all else is as it was before there were any."""
+    alice = Member(world.clone("alice"), "alice")
+    alice.at.write(HELD, BASE)
+    alice.at.commit("lines", HELD)
+    alice.git("push", "-q", "origin", "main")
+    first_format(alice.at, "init", "--remote", "origin")
+    bob = Member(world.clone("bob"), "bob")
+    bob.peer("init")
+    works(alice)
+    said = refused(alice.at, "unsupported", "unlock", "--pending", HELD, as_="alice")
+    assert "git peer init --upgrade" in said["error"]["hint"]
+    assert locks(alice) == [(HELD, "held")]
+    host = Host(world)
+    host.squash("feat/x")
+    assert synced(alice)["landed"] == []
+    assert synced(bob)["landed"] == []
+    assert ask(bob.at, "landed")["released"] == []
+    assert locks(alice) == [(HELD, "held")]
+    answer = ask(alice.at, "session", "end", as_="alice")
+    assert [one["target"] for one in answer["released"]] == [HELD]
+    assert ask(alice.at, "locks")["locks"] == []
+    assert ask(bob.at, "fsck")["problems"] == []

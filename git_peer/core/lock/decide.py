@@ -124,7 +124,7 @@ class Release(Command, tag="unlock", frozen=True, kw_only=True):
     def _pend(self, txn: Txn, chosen: list[Lock]) -> Answer:
         """What has work that can land waits for that; the others are given back."""
         if txn.state.log.format < landing.LockPend.came:
-            raise too_new(landing.LockPend.kind(), txn.state.log.format)
+            raise too_new("pending lock", txn.state.log.format)
         views = {lock.id: locks.describe(txn.state, lock, txn.scene, "") for lock in chosen}
         waits_for = [lock.id for lock in chosen if lock.state == "pending"]  # as before
         held = [lock for lock in chosen if lock.state == "held"]

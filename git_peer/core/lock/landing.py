@@ -245,8 +245,8 @@ def _waiting(state: State, holder: str, ident: str) -> Lock:
 
 # -- deciding -------------------------------------------------------------------------------------
 def of_lock(state: State, scene: Scene, lock: Lock, work: Work | None) -> Work | None:
-    """The part of some work that a lock covers; None where it covers none of it."""
-    if work is None or lock.target.kind == "name":
+    """The part of some work that a lock covers; None where it covers none of it, or the log has no such thing."""
+    if work is None or lock.target.kind == "name" or state.log.format < LockPend.came:
         return None
     folds, target = state.log.folds, lock.target
     paths = {
@@ -279,7 +279,7 @@ def hand_over(txn: Txn, lock: Lock, works: Sequence[Work]) -> bool:
 
     `works` is what its holder's branches have, the one that comes first counts.
     """
-    part = of_any(txn.state, txn.scene, lock, works) if txn.state.log.format >= LockPend.came else None
+    part = of_any(txn.state, txn.scene, lock, works)
     if part is None and lock.work is not None and lock.work.branch not in {work.branch for work in works}:
         part = lock.work  # of a branch that is not here
     if part is None:
@@ -300,6 +300,6 @@ def lapsed(txn: Txn, lock: Lock, evidence: Evidence, among: Iterable[Lock] = ())
 
 def record(txn: Txn, lock: Lock, work: Work | None) -> None:
     """Note the work under a lock of one's own that goes on, where that is news."""
-    part = of_lock(txn.state, txn.scene, lock, work) if txn.state.log.format >= LockWork.came else None
+    part = of_lock(txn.state, txn.scene, lock, work)
     if part is not None and (lock.work is None or lock.work.commit != part.commit or lock.work.pushed != part.pushed):
         txn.emit(LockWork, lock=lock.id, work=part)
