@@ -639,3 +639,41 @@ def test_a_log_of_the_first_format(world: World) -> None:
     assert [one["target"] for one in answer["released"]] == [HELD]
     assert ask(alice.at, "locks")["locks"] == []
     assert ask(bob.at, "fsck")["problems"] == []
+
+
+def test_a_shallow_clone_ends_nothing_that_it_cannot_tell(team: Team, host: Host) -> None:
+    """Its sync says nothing; a job there deepens a copy, and two at once record it once."""
+    pends(team.alice)
+    for number in range(3):
+        host.write(f"top {number}\n" + BASE)
+    host.squash("feat/x")
+    host.delete("feat/x")
+    thin = team.world.clone("thin", "--depth=1", url=f"file://{team.world.url}")
+    thin.peer("init")
+    assert ask(thin, "sync")["landed"] == []
+    (lock,) = ask(thin, "locks")["locks"]
+    assert (lock["state"], "landing" in lock) == ("pending", False)
+    for one in [thin.start_peer("--json", "landed") for _ in range(2)]:
+        one.finish(0)
+    assert ask(thin, "sync")["landed"] == []
+    assert ask(thin, "locks")["locks"] == []
+    events = thin.peer("log", "--json", "--kind", "lock.land").objects()
+    assert len(events) == 1
+
+
+def test_a_look_costs_no_more_children_with_history(team: Team, host: Host) -> None:
+    """git runs as often for fifty new commits as for two."""
+    pends(team.alice)
+    counts = []
+    for many in (2, 50):
+        host.start()
+        for number in range(many):
+            host.at.write("other.txt", f"{many} {number}\n")
+            host.at.git("add", "-A")
+            host.at.git("commit", "-q", "-m", "other", env=OTHERS)
+        host.done()
+        trace = team.world.folder / f"trace-{many}"
+        ask(team.bob.at, "sync", as_="bob", env={"GIT_TRACE2": str(trace)})
+        counts.append(sum(" start " in line for line in trace.read_text().splitlines()))
+    assert counts[0] > 0
+    assert counts[1] <= counts[0]
