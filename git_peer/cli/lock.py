@@ -197,7 +197,10 @@ def unlock_command(
         done = peer.run(wanted_by)
     released, waiting = [*dropped, *done["released"]], done.get("pending", [])
     peer.warned += peer.left_open(released)
-    text = [f"Unlocked {view['target']}." + (" Nothing of it is left to land." if pending else "") for view in released]
+    text = [
+        f"Unlocked {view['target']}." + (" No branch of yours here has anything of it left to land." if pending else "")
+        for view in released
+    ]
     text += [f"{view['target']} is pending until {view['branch'] or 'its work'} has landed." for view in waiting]
     data = {"released": released, **({"pending": waiting} if pending else {})}
     return Reply(data, text or "Nothing was locked.", network=True, wrote=True)

@@ -194,7 +194,9 @@ class Look:
         made = unlanded.made(peer, paths, tip, base, work.branch, public and peer.remote is not None, keep=public)
         where = {"clone": work.clone, "gitdir": work.gitdir, "host": work.host, "worktree": work.worktree}
         made = msgspec.structs.replace(made, **where)
-        return of_lock(peer.state, lock, made) or msgspec.structs.replace(made, paths={}, blobs=())
+        return of_lock(peer.state, peer.scene(peer.state), lock, made) or msgspec.structs.replace(
+            made, paths={}, blobs=()
+        )
 
     # -- the judgement ------------------------------------------------------------------------------
     def _judged(self, lock: Lock, work: Work, gone: bool) -> Seen:
@@ -215,7 +217,9 @@ class Look:
     def _on(self, lock: Lock, work: Work, ref: str, tip: str) -> Verdict:
         """What became of some work on one integration branch."""
         paths = self._paths(lock, work)
-        search = Search(paths, self.history)
+        region = lock.target.region if lock.target.blob else ()
+        within = {path: self.history.region(lock.target.blob, paths[path][0], region) for path in paths if region}
+        search = Search(paths, self.history, within)
         if not search.paths:
             return Verdict(rule.NOTHING)
         key = f"{work.commit} {work.base}"

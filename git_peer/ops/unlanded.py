@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import pygit2
 
 from git_peer import layout
+from git_peer.core import note
 from git_peer.core.errors import PeerError
 from git_peer.core.lock import record as locks
+from git_peer.core.lock.landing import of_lock
 from git_peer.core.lock.push_rule import Content
 from git_peer.core.lock.record import Lock, Work
 from git_peer.core.session import record as sessions
 from git_peer.core.session.record import Session
 from git_peer.core.target.glob import covers
-from git_peer.ops.destination import Gates, Place
+from git_peer.ops.destination import HEADS, Gates, Place
+from git_peer.ops.makers import as_session, owner
 from git_peer.ops.peer import Peer
 from git_peer.store.clone import times
+from git_peer.store.git import notes
 from git_peer.store.git import work as branches
 from git_peer.store.git.history import History
 from git_peer.store.git.remote import run
@@ -113,6 +118,73 @@ def covering(peer: Peer, among: Iterable[Lock]) -> Covers:
     return lambda path: any(covers(one.kind, one.real, path, folds) for one in wanted)
 
 
+def everywhere(peer: Peer, held: Sequence[Lock]) -> tuple[Work, ...]:
+    """What the branch that one is on has, and then each other branch here on which a holder has committed since.
+
+    Nothing where that cannot be told.
+    """
+    first = of(peer, held)
+    if first is None:
+        return ()
+    found = [first]
+    scene = peer.scene(peer.state)
+    left = [lock for lock in held if lock.work is None or lock.work.branch != first.branch]
+    left = [lock for lock in left if of_lock(peer.state, scene, lock, first) is None]
+    for tip, branch, at in _others(peer, left) if left else ():
+        among = [lock for lock in left if lock.at <= at]
+        work = of(peer, among, tip, branch) if among and branch != first.branch else None
+        if work is not None:
+            found.append(work)
+    return tuple(found)
+
+
+def _others(peer: Peer, held: Sequence[Lock]) -> Iterator[tuple[str, str, int]]:
+    """(tip, branch, when it was committed) of those on which the holders have committed, the newest first."""
+    owners = [one for lock in held if (one := locks.holder_of(peer.state, lock)) is not None]
+    since, onto, gates = min(lock.at for lock in held), known_tip(peer), landing(peer)
+    made, named = _made(peer, owners, since), {one.branch for one in owners}
+    remote = f"refs/remotes/{gates.code}/"
+    args = ["for-each-ref", "--sort=-committerdate", f"--no-merged={onto}", "--format=%(objectname) %(refname)"]
+    ran = run(
+        [*args, HEADS, *([remote] if gates.code else [])], peer.repo.gitdir, 10, {"GIT_DIR": str(peer.repo.gitdir)}
+    )
+    seen: set[str] = set()
+    for row in ran.out.splitlines():
+        tip, _, ref = row.partition(" ")
+        branch = ref.removeprefix(remote).removeprefix(HEADS)
+        if branch in seen or gates.lands(HEADS + branch):
+            continue
+        seen.add(branch)
+        try:
+            at = peer.repo.git[tip].peel(pygit2.Commit).commit_time
+            if at < since:
+                return
+            walker = peer.repo.git.walk(tip)
+            walker.hide(onto)
+            if branch in named or any(str(one.id) in made for one in islice(walker, COMMITS)):
+                yield tip, branch, at
+        except (KeyError, ValueError, AttributeError, pygit2.GitError):
+            continue
+
+
+def _made(peer: Peer, owners: Sequence[Session], since: int) -> set[str]:
+    """The commits since then that are these sessions' by the hooks' record."""
+    who = [as_session(one) for one in owners]
+    told: dict[tuple[str, ...], bool] = {}
+    found: set[str] = set()
+    for row in notes.rows(peer.clone.folder)[0]:
+        if isinstance(row, notes.Rewritten):
+            if row.old in found:
+                found.add(row.new)
+        elif row.at >= since:
+            if row.words not in told:
+                author = peer.me.clone, *note.who(row.words)
+                told[row.words] = any(owner(author, one) for one in who)
+            if told[row.words]:
+                found.add(row.commit)
+    return found
+
+
 def mine(peer: Peer, name: str = "") -> list[Lock]:
     """The locks of who runs this, and of its agents here; or of the session of that name."""
     session = peer.session()
@@ -128,8 +200,8 @@ def for_end(peer: Peer, name: str = "") -> dict[str, Any]:
     ended = sessions.get(peer.state, name) if name else None
     if ended is not None and ended.gitdir != peer.me.gitdir:
         return {}
-    found = of(peer, held) if held else None
-    return {"work": found} if found is not None else {}
+    found = everywhere(peer, held) if held else ()
+    return {"work": found} if found else {}
 
 
 def for_word(peer: Peer) -> dict[str, Any]:

@@ -70,6 +70,7 @@ class Parts:
             pending_ttl=self.settings.get("pendingTtl"),
             agents_may_force=self.settings.get("agentsMayForce"),
             carry=self._carry,
+            meets=self._meets,
         )
 
     def _carry(self, old: str, new: str, spans: Spans) -> Spans | None:
@@ -79,6 +80,12 @@ class Parts:
 
             self._lines = Lines(self.repo.handle)
         return self._lines.carry(old, new, spans)
+
+    def _meets(self, blob: str, old: str, new: str, spans: Spans) -> bool:
+        """Whether a change of a file is in these lines of a version of it."""
+        from git_peer.store.git.landing import Mainline  # only where somebody who locked lines is done
+
+        return Mainline(self.repo).meets(blob, ("100644", old), ("100644", new), spans)
 
     @property
     def world(self) -> World:

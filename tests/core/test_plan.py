@@ -10,6 +10,8 @@ import pytest
 from git_peer import layout
 from git_peer.core.errors import Malformed, PeerError
 from git_peer.core.lock import record as locks
+from git_peer.core.lock.landing import Land, RefUpdate
+from git_peer.core.lock.record import Work
 from git_peer.core.log.command import Me
 from git_peer.core.log.state import Event
 from git_peer.core.plan import contracts, phases, quality
@@ -971,3 +973,33 @@ def test_what_is_to_be_said_of_a_plan(bench: Bench) -> None:
     ]  # fmt: skip
     assert found["without_acceptance"] == ["b", "c", "d"]
     assert {(one["contract"], one["task"]) for one in found["contracts"]} == {("api", "c"), ("none", "c")}
+
+
+@pytest.mark.parametrize("form", [1, 2])
+def test_a_review_lets_go_of_locks_only_where_they_can_wait(form: int) -> None:
+    """In a log without pending locks they stay held while the task is reviewed."""
+    bench = Bench(format=form)
+    add(bench, "t", paths=("src/x",))
+    claim(bench, A, "t")
+    bench.lock(A, "src/x", task="t")
+    (lock,) = locks.held_by(bench.state, "a")
+    work = Work(commit=COMMIT, branch="feat/x", paths={"src/x": ("", f"100644 {COMMIT}")})
+    move(bench, A, "t", "review", commit=COMMIT, work=(work,))
+    assert [one.id for one in locks.held_by(bench.state, "a")] == [lock.id] * (form == 1)
+    assert [one.id for one in locks.pending(bench.state)] == [lock.id] * (form == 2)
+
+
+@pytest.mark.parametrize("how", ["release", "assign"])
+def test_a_task_that_goes_on_without_its_worker_leaves_pushed_work_pending(bench: Bench, how: str) -> None:
+    """What stands on record under its lock still lands, or does not; a lock without any is given back."""
+    add(bench, "t", paths=("src/x", "src/y"))
+    claim(bench, A, "t")
+    bench.lock(A, "src/x", "src/y", task="t")
+    bench.lock(B, "src/z")
+    work = Work(commit=COMMIT, branch="feat/x", pushed=True, paths={"src/x": ("", f"100644 {COMMIT}")})
+    bench.do(Land(me=A, refs=(RefUpdate(ref="refs/heads/feat/x", new=COMMIT),), work=work))
+    bench.do(GiveUp(me=A, task="t") if how == "release" else Assign(me=A, task="t", to="b"))
+    assert list(locks.held_by(bench.state, "a")) == []
+    assert [(one.target.path, one.work and one.work.branch) for one in locks.pending(bench.state)] == [
+        ("src/x", "feat/x")
+    ]

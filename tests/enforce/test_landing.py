@@ -9,6 +9,7 @@ import pytest
 
 from tests.agents.calling import Agent, context
 from tests.cli.asking import ask, refused
+from tests.cli.test_log_paths import first_format
 from tests.enforce.team import HELD, Member, Team
 from tests.world import Clone, World
 
@@ -542,3 +543,137 @@ def test_bad_words(team: Team) -> None:
     refused(team.alice.at, "not_found", "unlock", "--pending", HELD, as_="alice")
     team.alice.git("config", "peer.pendingTtl", "0s")
     refused(team.alice.at, "invalid", "sync", as_="alice")
+
+
+@pytest.mark.parametrize("how", ["unlock", "end"])
+def test_work_on_a_branch_that_one_has_left(team: Team, host: Host, how: str) -> None:
+    """Committed on a branch that nobody pushed with git-peer, and back on main: each lock waits for its branch."""
+    for branch, path in (("feat/x", HELD), ("feat/y", "docs/guide.md")):
+        team.alice.git("switch", "-q", "-c", branch, "main")
+        team.alice.lock(path)
+        team.alice.at.write(path, WORK)
+        team.alice.git("commit", "-q", "-am", "better")
+    team.alice.git("commit", "-q", "--amend", "-m", "better yet")
+    team.alice.git("push", "-q", "origin", "feat/x")
+    team.alice.git("switch", "-q", "main")
+    words = ("session", "end") if how == "end" else ("unlock", "--pending", "--all")
+    answer = ask(team.alice.at, *words, as_="alice")
+    assert answer["released"] == []
+    assert {one["target"]: one["work"]["branch"] for one in ask(team.alice.at, "locks")["locks"]} == {
+        HELD: "feat/x",
+        "docs/guide.md": "feat/y",
+    }
+    host.squash("feat/x")
+    assert [one["target"] for one in synced(team.bob)["landed"]] == [HELD]
+
+
+def test_branches_of_others_or_of_before_are_not_waited_for(team: Team) -> None:
+    """What another committed in this clone, or the holder landed before its lock, says nothing of its work."""
+    team.alice.git("switch", "-q", "-c", "feat/old")
+    team.alice.commit(HELD)
+    team.alice.git("switch", "-q", "main")
+    import time
+
+    time.sleep(1.1)  # the records are of whole seconds
+    team.alice.lock(HELD)
+    team.alice.git("switch", "-q", "-c", "feat/other")
+    team.alice.at.write(HELD, WORK)
+    team.alice.git("commit", "-q", "--no-verify", "-am", "not alice's", env={"GIT_PEER_SESSION": "carol"})
+    team.alice.git("switch", "-q", "main")
+    answer = ask(team.alice.at, "unlock", "--pending", HELD, as_="alice")
+    assert ([one["target"] for one in answer["released"]], answer["pending"]) == ([HELD], [])
+
+
+def test_a_range_waits_for_its_own_lines(team: Team, host: Host) -> None:
+    """Two parts of one file: the lock of each ends when its own lines have landed, and one without work at once."""
+    alice = team.alice
+    alice.git("switch", "-q", "-c", "feat/x")
+    alice.lock(f"{HELD}:2-6", f"{HELD}:14-18", f"{HELD}:9-11")
+    alice.at.write(HELD, WORK)
+    alice.git("commit", "-q", "-am", "both")
+    alice.peer("push", "-u", "origin", "feat/x")
+    answer = ask(alice.at, "unlock", "--pending", "--all", as_="alice")
+    assert [one["target"] for one in answer["released"]] == [f"{HELD}:9-11"]
+    assert sorted(one["target"] for one in answer["pending"]) == [f"{HELD}:14-18", f"{HELD}:2-6"]
+    assert synced(team.bob)["landed"] == []
+    host.write("at the top\n" + HALF, "Merge a part of feat/x")
+    assert [one["target"] for one in synced(team.bob)["landed"]] == [f"{HELD}:2-6"]
+    assert locks(team.bob) == [(f"{HELD}:14-18", "pending")]
+    host.write("at the top\n" + WORK, "The rest of feat/x")
+    assert [one["target"] for one in synced(team.bob)["landed"]] == [f"{HELD}:14-18"]
+
+
+def test_a_push_gives_back_the_ranges_whose_lines_it_changes(team: Team) -> None:
+    """Another part of the same file goes on."""
+    team.alice.lock(f"{HELD}:2-6", f"{HELD}:14-18")
+    team.alice.at.write(HELD, HALF)
+    team.alice.git("commit", "-q", "-am", "the first")
+    team.alice.peer("push", "origin", "main")
+    assert team.alice.holds() == {f"{HELD}:14-18"}
+    team.alice.at.write(HELD, WORK)
+    team.alice.git("commit", "-q", "-am", "the second")
+    team.alice.peer("push", "origin", "main")
+    assert team.alice.holds() == set()
+
+
+def test_a_log_of_the_first_format(world: World) -> None:
+    """It has no pending locks: the word is refused, and all else is as it was before there were any."""
+    alice = Member(world.clone("alice"), "alice")
+    alice.at.write(HELD, BASE)
+    alice.at.commit("lines", HELD)
+    alice.git("push", "-q", "origin", "main")
+    first_format(alice.at, "init", "--remote", "origin")
+    bob = Member(world.clone("bob"), "bob")
+    bob.peer("init")
+    works(alice)
+    said = refused(alice.at, "unsupported", "unlock", "--pending", HELD, as_="alice")
+    assert "git peer init --upgrade" in said["error"]["hint"]
+    assert locks(alice) == [(HELD, "held")]
+    host = Host(world)
+    host.squash("feat/x")
+    assert synced(alice)["landed"] == []
+    assert synced(bob)["landed"] == []
+    assert ask(bob.at, "landed")["released"] == []
+    assert locks(alice) == [(HELD, "held")]
+    answer = ask(alice.at, "session", "end", as_="alice")
+    assert [one["target"] for one in answer["released"]] == [HELD]
+    assert ask(alice.at, "locks")["locks"] == []
+    assert ask(bob.at, "fsck")["problems"] == []
+
+
+def test_a_shallow_clone_ends_nothing_that_it_cannot_tell(team: Team, host: Host) -> None:
+    """Its sync says nothing; a job there deepens a copy, and two at once record it once."""
+    pends(team.alice)
+    for number in range(3):
+        host.write(f"top {number}\n" + BASE)
+    host.squash("feat/x")
+    host.delete("feat/x")
+    thin = team.world.clone("thin", "--depth=1", url=f"file://{team.world.url}")
+    thin.peer("init")
+    assert ask(thin, "sync")["landed"] == []
+    (lock,) = ask(thin, "locks")["locks"]
+    assert (lock["state"], "landing" in lock) == ("pending", False)
+    for one in [thin.start_peer("--json", "landed") for _ in range(2)]:
+        one.finish(0)
+    assert ask(thin, "sync")["landed"] == []
+    assert ask(thin, "locks")["locks"] == []
+    events = thin.peer("log", "--json", "--kind", "lock.land").objects()
+    assert len(events) == 1
+
+
+def test_a_look_costs_no_more_children_with_history(team: Team, host: Host) -> None:
+    """git runs as often for fifty new commits as for two."""
+    pends(team.alice)
+    counts = []
+    for many in (2, 50):
+        host.start()
+        for number in range(many):
+            host.at.write("other.txt", f"{many} {number}\n")
+            host.at.git("add", "-A")
+            host.at.git("commit", "-q", "-m", "other", env=OTHERS)
+        host.done()
+        trace = team.world.folder / f"trace-{many}"
+        ask(team.bob.at, "sync", as_="bob", env={"GIT_TRACE2": str(trace)})
+        counts.append(sum(" start " in line for line in trace.read_text().splitlines()))
+    assert counts[0] > 0
+    assert counts[1] <= counts[0]

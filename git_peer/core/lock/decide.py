@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -107,7 +108,7 @@ class Release(Command, tag="unlock", frozen=True, kw_only=True):
     all: bool = False
     force: str | None = None
     pending: bool = False
-    work: Work | None = None
+    work: tuple[Work, ...] = ()
 
     def decide(self, txn: Txn) -> Answer:
         """One's own session need not have started: a person gives back what an agent held, or breaks another's."""
@@ -123,7 +124,7 @@ class Release(Command, tag="unlock", frozen=True, kw_only=True):
     def _pend(self, txn: Txn, chosen: list[Lock]) -> Answer:
         """What has work that can land waits for that; the others are given back."""
         if txn.state.log.format < landing.LockPend.came:
-            raise too_new(landing.LockPend.kind(), txn.state.log.format)
+            raise too_new("pending lock", txn.state.log.format)
         views = {lock.id: locks.describe(txn.state, lock, txn.scene, "") for lock in chosen}
         waits_for = [lock.id for lock in chosen if lock.state == "pending"]  # as before
         held = [lock for lock in chosen if lock.state == "held"]
@@ -398,7 +399,7 @@ def _wait(txn: Txn, wish: Wish, place: waits.Wait | None, why: PeerError) -> Ans
 
 # -- giving back --------------------------------------------------------------------------------
 def release(
-    txn: Txn, chosen: list[Lock], force: str | None = None, work: Work | None = None, hand_over: bool = False
+    txn: Txn, chosen: list[Lock], force: str | None = None, work: Sequence[Work] = (), hand_over: bool = False
 ) -> list[str]:
     """End the chosen locks: one's own by release, another's by force with its reason, or because its lease ran out.
 

@@ -5,7 +5,7 @@ A pending lock is one whose holder is done, and whose work has not landed. It re
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 
 import msgspec
 
@@ -15,7 +15,7 @@ from git_peer.core.lock import events as locking
 from git_peer.core.lock import fence as fences
 from git_peer.core.lock import record as locks
 from git_peer.core.lock.record import Lock, Work
-from git_peer.core.log.command import Answer, Command, Me
+from git_peer.core.log.command import Answer, Command, Me, Scene
 from git_peer.core.log.state import Event, State, encode
 from git_peer.core.log.txn import MAX_EVENT, Txn
 from git_peer.core.session import expiry
@@ -254,14 +254,16 @@ def _waiting(state: State, holder: str, ident: str) -> Lock:
 
 
 # -- deciding -------------------------------------------------------------------------------------
-def of_lock(state: State, lock: Lock, work: Work | None) -> Work | None:
-    """The part of some work that a lock covers; None where it covers none of it."""
-    if work is None or lock.target.kind == "name":
+def of_lock(state: State, scene: Scene, lock: Lock, work: Work | None) -> Work | None:
+    """The part of some work that a lock covers; None where it covers none of it, or the log has no such thing."""
+    if work is None or lock.target.kind == "name" or state.log.format < LockPend.came:
         return None
     folds, target = state.log.folds, lock.target
     paths = {
         path: both for path, both in work.paths.items() if covers(target.kind, target.real, unpercent(path), folds)
     }
+    if target.region and target.blob:
+        paths = {path: both for path, both in paths.items() if _is_within(target, scene, *both)}
     if not paths:
         return None
     wanted = {side.partition(" ")[2] for both in paths.values() for side in both}
@@ -271,11 +273,25 @@ def of_lock(state: State, lock: Lock, work: Work | None) -> Work | None:
     return found
 
 
-def hand_over(txn: Txn, lock: Lock, work: Work | None) -> bool:
-    """Let a lock of one's own go: it waits for its work to land, if there is any; whether it does."""
-    part = of_lock(txn.state, lock, work) if txn.state.log.format >= LockPend.came else None
-    if part is None and lock.work is not None and (work is None or lock.work.branch != work.branch):
-        part = lock.work  # of another branch than the one that its holder stands on now
+def _is_within(target: Target, scene: Scene, before: str, after: str) -> bool:
+    """Whether work on a file is in the lines of a target: its deletion is, its mode alone is not."""
+    old, new = before.partition(" ")[2], after.partition(" ")[2]
+    return not old or not new or scene.meets(target.blob, old, new, target.region)
+
+
+def of_any(state: State, scene: Scene, lock: Lock, works: Iterable[Work]) -> Work | None:
+    """The part that a lock covers of the first of some branches' work that has one."""
+    return next((part for part in (of_lock(state, scene, lock, work) for work in works) if part is not None), None)
+
+
+def hand_over(txn: Txn, lock: Lock, works: Sequence[Work]) -> bool:
+    """Let a lock of one's own go: it waits for its work to land, if there is any; whether it does.
+
+    `works` is what its holder's branches have, the one that comes first counts.
+    """
+    part = of_any(txn.state, txn.scene, lock, works)
+    if part is None and lock.work is not None and lock.work.branch not in {work.branch for work in works}:
+        part = lock.work  # of a branch that is not here
     if part is None:
         txn.emit(locking.LockRelease, lock=lock.id, paths=locking.named(lock, [lock]))
         return False
@@ -294,6 +310,6 @@ def lapsed(txn: Txn, lock: Lock, evidence: Evidence, among: Iterable[Lock] = ())
 
 def record(txn: Txn, lock: Lock, work: Work | None) -> None:
     """Note the work under a lock of one's own that goes on, where that is news."""
-    part = of_lock(txn.state, lock, work) if txn.state.log.format >= LockWork.came else None
+    part = of_lock(txn.state, txn.scene, lock, work)
     if part is not None and (lock.work is None or lock.work.commit != part.commit or lock.work.pushed != part.pushed):
         txn.emit(LockWork, lock=lock.id, work=part)

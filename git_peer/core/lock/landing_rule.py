@@ -11,6 +11,8 @@ from collections.abc import Set as AbstractSet
 from typing import NamedTuple, Protocol
 
 from git_peer.core.lock.push_rule import Content
+from git_peer.core.target import lines as ranges
+from git_peer.core.target.target import Spans
 
 NOTHING = "nothing"  # the work comes to no change
 LANDED = "landed"
@@ -88,10 +90,24 @@ Tally = dict[str, list["Found | None"]]  # path → where each of its hunks land
 class Search:
     """The search for some work, path → what stood there before and after it, in what the integration branch has."""
 
-    def __init__(self, paths: Mapping[str, tuple[Content, Content]], texts: Texts) -> None:
-        self.paths = {path: both for path, both in paths.items() if both[0] != both[1]}
+    def __init__(
+        self,
+        paths: Mapping[str, tuple[Content, Content]],
+        texts: Texts,
+        within: Mapping[str, Spans | None] | None = None,
+    ) -> None:
+        """`within`: path → the lines of its text before the work that alone count."""
         self._texts = texts
-        self.hunks = {path: self._hunks(*both) for path, both in self.paths.items()}
+        found = {path: self._hunks(*both) for path, both in paths.items() if both[0] != both[1]}
+        for path, spans in (within or {}).items():
+            if spans and path in found:  # a mode is none of the lines
+                found[path] = [
+                    one
+                    for one in found[path]
+                    if one.kind == "whole" or (one.kind == "lines" and ranges.meets(spans, one.start, one.end))
+                ]
+        self.hunks = {path: hunks for path, hunks in found.items() if hunks}
+        self.paths = {path: paths[path] for path in self.hunks}
         self._holds: dict[tuple[str, int, Content], bool] = {}
         # By these a file is known that has moved.
         self._wanted = {after[1] for _, after in self.paths.values() if after is not None and self._is_distinct(after)}

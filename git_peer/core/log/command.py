@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import msgspec
 
 from git_peer.core.log.state import Event, Record, State
-from git_peer.core.target.target import Carry, Spans
+from git_peer.core.target.target import Carry, Meets, Spans
 
 if TYPE_CHECKING:
     from git_peer.core.log.txn import Txn
@@ -42,6 +42,10 @@ def _not_known(blob: str, other: str, spans: Spans) -> Spans | None:
     return None
 
 
+def _may(blob: str, old: str, new: str, spans: Spans) -> bool:
+    return True
+
+
 class Scene(msgspec.Struct, frozen=True):
     """What a decision needs to know of the world, as arguments: clock, ids, what this clone has seen."""
 
@@ -64,6 +68,7 @@ class Scene(msgspec.Struct, frozen=True):
     # sid → seconds that its silence cannot exceed, monotonic
     at_most: Mapping[str, int] = msgspec.field(default_factory=dict)
     carry: Carry = _not_known  # what has come of lines of one blob in another; None where that cannot be told
+    meets: Meets = _may  # whether a change of a file is in lines of it, as far as that can be told
 
 
 Answer = Callable[[State, Scene], dict[str, Any]]  # a decision's answer, as the state after its events tells it

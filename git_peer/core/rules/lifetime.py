@@ -82,7 +82,7 @@ class End(Command, tag="session-end", frozen=True, kw_only=True):
     """End a session and give back what it holds; no name: one's own. What has `work` that has not landed waits."""
 
     name: str = ""
-    work: Work | None = None
+    work: tuple[Work, ...] = ()
 
     def decide(self, txn: Txn) -> Answer:
         """Its own run ends it, or its person, whose session may begin with that."""

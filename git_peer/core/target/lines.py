@@ -106,6 +106,11 @@ def enclosing(old: bytes, new: bytes, spans: Spans) -> Spans | None:
     return _compared(old, new).image(spans, neighbours=True) or None
 
 
+def meets(spans: Spans, start: int, end: int) -> bool:
+    """Whether a change of the lines from `start` (from 0) to before `end` is in these lines, or right beside them."""
+    return any(start <= last and end >= first - 1 for first, last in spans)
+
+
 def untouched(
     ranges: Sequence[Spans], taken_on: Sequence[bytes | None], before: Sequence[bytes | None], after: bytes | None
 ) -> list[bool]:

@@ -32,6 +32,9 @@ Spans = tuple[tuple[int, int], ...]
 Carry = Callable[[str, str, Spans], "Spans | None"]
 """(blob, other blob, lines of the one) → what has come of them in the other; None where that cannot be told."""
 
+Meets = Callable[[str, str, str, Spans], bool]
+"""(blob, old blob, new blob, lines of the first) → whether the change from the old one to the new is in them."""
+
 MAX_LINE = 2**31 - 1
 DEPTH = 512  # components of a path; every reader of the log's tree follows so many
 LENGTH = 4096  # bytes of a path that is typed: no file has a longer one

@@ -10,6 +10,8 @@ import pygit2
 
 from git_peer.core.lock.landing_rule import Edit, Lines
 from git_peer.core.lock.push_rule import Content
+from git_peer.core.target import lines as ranges
+from git_peer.core.target.target import Spans
 from git_peer.store.git.history import RAW, History, Missing, raw_rows
 from git_peer.store.git.repo import Repo
 
@@ -107,6 +109,25 @@ class Mainline(History):
         if key not in self._edits:
             self._edits[key] = edits(self._blob(old[1]), self._blob(new[1]))
         return self._edits[key]
+
+    def region(self, blob: str, there: Content, spans: Spans) -> Spans | None:
+        """What has come in a text of lines of a blob; None where that cannot be told."""
+        try:
+            if self.lines(there) is None or there is None:
+                return None
+            return ranges.image(self._blob(blob), self._blob(there[1]), spans) or None
+        except Missing:
+            return None
+
+    def meets(self, blob: str, old: Content, new: Content, spans: Spans) -> bool:
+        """Whether a change of a text is in lines of a blob, or right beside them; where that cannot be told it is."""
+        region = self.region(blob, old, spans)
+        try:
+            if region is None or self.lines(new) is None:
+                return True
+        except Missing:
+            return True
+        return any(ranges.meets(region, start, end) for start, end, _, _ in self.edits(old, new))
 
     def _blob(self, ident: str) -> bytes:
         try:

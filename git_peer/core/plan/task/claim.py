@@ -123,7 +123,7 @@ class GiveUp(Command, tag="task-release", frozen=True, kw_only=True):
         held = its_locks(txn.state, task)
         if is_mine(txn, task):
             txn.emit(tasking.TaskRelease, task=task.id, note=self.note)
-            taking.release(txn, held)
+            taking.release(txn, held, hand_over=True)  # what was pushed under them still lands, or does not
         elif self.force is not None:
             sessions.may_force(session, self.me, txn.scene, "take another's task away")
             txn.emit(tasking.TaskRelease, task=task.id, force=self.force)
@@ -161,7 +161,7 @@ class Assign(Command, tag="task-assign", frozen=True, kw_only=True):
                     f"there is no live session {self.to or '(none named)'} to hand {task.id} over to",
                     f"`git peer peers` shows who is here; `git peer task release {task.id}` gives it back to all",
                 )
-            taking.release(txn, its_locks(txn.state, task))
+            taking.release(txn, its_locks(txn.state, task), hand_over=True)
             txn.emit(tasking.TaskAssign, task=task.id, session=to.name, to=to.sid)
         elif task.status == "in_progress" and not task.children:
             raise PeerError(

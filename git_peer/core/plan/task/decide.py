@@ -33,7 +33,7 @@ class Move(Command, tag="task-move", frozen=True, kw_only=True):
     note: str = ""
     commit: str = ""
     force: str | None = None
-    work: Work | None = None
+    work: tuple[Work, ...] = ()
 
     def decide(self, txn: Txn) -> Answer:
         """By the status machine; locks that were taken for a task end with it."""
@@ -66,7 +66,9 @@ class Move(Command, tag="task-move", frozen=True, kw_only=True):
             self._keep_result(txn, member)
         if self.status == "review":
             held = its_locks(txn.state, task)
-            freed = {lock.id: lock for lock in held if landing.of_lock(txn.state, lock, self.work) is not None}
+            freed = {
+                lock.id: lock for lock in held if landing.of_any(txn.state, txn.scene, lock, self.work) is not None
+            }
         views = {ident: locks.describe(txn.state, lock, txn.scene, "") for ident, lock in freed.items()}
         handed = set()
         for lock in freed.values():
