@@ -53,6 +53,7 @@ RUNS: tuple[tuple[str, ...], ...] = (
     ("model", "list"),
     ("map",),
     ("status",),
+    ("inbox",),
     ("doctor",),
     ("uninstall",),
     ("demo",),
