@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "peers": ("session", "Who is here"),
     "whoami": ("session", "Which session this is"),
     "status": ("status", "The state of things in short"),
+    "inbox": ("inbox", "What waits for you, with the command that settles it"),
     "lock": ("lock", "Take locks on files, folders, globs or names"),
     "unlock": ("lock", "Give locks back"),
     "locks": ("lock", "What is locked"),

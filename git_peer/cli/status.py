@@ -21,7 +21,7 @@ from git_peer.store.clone import times
 @command("status")
 def status_command(call: Call) -> Reply:
     """The state of things in short, by the local copy of the log."""
-    from git_peer.ops import news, notices, reviews  # pygit2 comes with them: `version` does without
+    from git_peer.ops import inbox, news, notices, reviews  # pygit2 comes with them: `version` does without
     from git_peer.ops.sync import untold
 
     peer = call.peer(once=True)
@@ -34,6 +34,8 @@ def status_command(call: Call) -> Reply:
     to_review = list(reviews.waiting(peer))
     log = state.log
     here = [view for view in peer.peers() if view["live"]]
+    noted = notices.of(peer)
+    waits = inbox.as_name(peer, inbox.quick(peer, noted, to_review, argued), call.name)
     data = {
         "mode": log.mode,
         "branch": peer.repo.branch or None,
@@ -41,6 +43,7 @@ def status_command(call: Call) -> Reply:
         "log": {"height": log.height, "age": peer.clone.stale_for, "tentative": tentative, "id": log.id},
         "locks": held,
         "tasks": [tasks.describe(task) for task in working],
+        "inbox": waits,
         "reviews": to_review,
         "deltas": told,
         "debates": argued,
@@ -49,13 +52,13 @@ def status_command(call: Call) -> Reply:
     where = f"{log.mode} log" + (f" on {peer.remote.name}" if peer.remote else "")
     branch = f" on {peer.repo.branch}" if peer.repo.branch else ""
     lines = [f"{where}, height {log.height}; you are {peer.name}{branch}."]
-    noted = notices.of(peer)
-    needs = [one for one in noted if one["code"] in NEEDS]
-    lines += _part("Needs you", [_need(one) for one in needs], "git peer deltas")
+    needs = [f"{one['message']} → `{one['command']}`" for one in waits if one["kind"] != "review"]
+    lines += _part("Needs you", needs, "git peer inbox")
     own = [view for view in held if peer.is_mine(view)]
     others = [view for view in held if view not in own]
     reviewing = [
-        f"{one['task']} of {one['by']}: {one['command']} (see it: {reviews.how_to_see(peer, one)})" for one in to_review
+        f"{one['task']} of {one['by']}: {one['command']} (to see it: {reviews.how_to_see(peer, one)})"
+        for one in to_review
     ]
     lines += _part("Waiting for your review", reviewing, "git peer task list --status review")
     lines += _part("Your locks", [_lock(view, peer.name) for view in own], "git peer locks --mine")
@@ -67,10 +70,9 @@ def status_command(call: Call) -> Reply:
         lines += ["", f"News: {news_of}: git peer deltas"]
     lines += _part("Debates", [_news.debate(view) for view in argued], "git peer debate list")
     lines += _part("Sessions", [_session(view, peer.name) for view in here], "git peer peers")
-    return Reply(data, lines, notices=(noted, needs))
+    return Reply(data, lines, notices=(noted, inbox.told_in(waits, noted)))
 
 
-NEEDS = ("lost", "delta", "debate", "question")  # the codes of notices that want something of whoever reads them
 SHOWN = 20  # entries of a part
 
 
@@ -80,10 +82,6 @@ def _part(title: str, rows: list[str], more: str) -> list[str]:
         return []
     rest = [f"  and {len(rows) - SHOWN} more: {more}"] if len(rows) > SHOWN else []
     return ["", f"{title} ({len(rows)}):", *(f"  {row}" for row in rows[:SHOWN]), *rest]
-
-
-def _need(notice: dict[str, Any]) -> str:
-    return f"{notice['message']} → {notice['hint']}" if notice.get("hint") else str(notice["message"])
 
 
 def _lock(view: dict[str, Any], name: str = "") -> str:

@@ -84,6 +84,11 @@ def _project(server: MCPServer[Any], ask: Ask) -> None:
         return views.Status(**await ask("status", ctx=ctx))
 
     @server.tool(structured_output=True, annotations=_READS)
+    async def get_inbox(ctx: Ctx) -> views.Inbox:
+        """What waits for you, the most urgent first, each with the command that settles it. Empty: nothing is owed."""
+        return views.Inbox(**await ask("inbox", ctx=ctx))
+
+    @server.tool(structured_output=True, annotations=_READS)
     async def whoami(ctx: Ctx) -> views.Who:
         """Which session you are, by which the others know you."""
         return views.Who(**await ask("whoami", ctx=ctx))

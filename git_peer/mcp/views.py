@@ -202,6 +202,12 @@ class Status(Answer):
     sessions: list[dict[str, Any]]
 
 
+class Inbox(Answer):
+    """What waits for this session."""
+
+    inbox: list[dict[str, Any]]
+
+
 class Who(Answer):
     """Who this is."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from typing import Any
 
 from git_peer.core import text
 from git_peer.core.errors import PeerError
@@ -14,7 +15,7 @@ from git_peer.core.plan.task.record import Task
 from git_peer.core.session import naming
 from git_peer.core.session import record as sessions
 from git_peer.core.target import target as targets
-from git_peer.ops import notices, reviews
+from git_peer.ops import inbox, notices, reviews
 from git_peer.ops.peer import Peer
 
 MOST, LEAST = 2000, 300  # characters of a briefing: unless more are asked for, and what may be asked for
@@ -34,12 +35,14 @@ def brief(peer: Peer, most: int = MOST) -> str:
     left = most - len(head) - len(how) - len(_DATA) - 4
     parts = [[head]]
     board = Board(peer.state)
+    noted, reviewing = notices.of(peer), list(reviews.waiting(peer))
+    waits = inbox.quick(peer, noted, reviewing)
     # Each section may take a share of what is left; what it does not need is the next one's.
     for title, found, share, more in (
-        ("Needs your action:", list(_action(peer)), 0.5, "git peer deltas"),
+        ("Needs your action:", list(_action(noted, waits)), 0.5, "git peer inbox"),
         ("Would conflict:", list(_conflicts(peer)), 0.4, "git peer conflicts --mine"),
         ("Yours:", list(_mine(peer)), 0.4, "git peer locks --mine"),
-        ("Waits for your review:", list(_to_review(peer)), 0.4, "git peer status"),
+        ("Waits for your review:", list(_to_review(peer, reviewing)), 0.4, "git peer inbox"),
         ("Ready to be done:", list(_ready(peer, board)), 0.6, "git peer task ready"),
         ("Here:", list(_here(peer)), 1.0, "git peer peers"),
     ):
@@ -85,9 +88,14 @@ def _auto(peer: Peer) -> bool:
         return False
 
 
-def _action(peer: Peer) -> Iterator[str]:
-    for one in notices.of(peer):
-        if one["code"] in ("lost", "session", "task", "answer", "delta", "debate", "question", "stale"):
+def _action(noted: Sequence[dict[str, Any]], waits: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """The head of the inbox, and what else has happened to this session."""
+    for one in waits:
+        if one["kind"] != "review":
+            yield f"{text.line(one['message'], 240)} → `{one['command']}`"
+    told = inbox.told_in(waits, noted)
+    for one in noted:
+        if one["code"] in ("session", "task", "answer", "debate", "stale") and one not in told:
             hint = f" → {one['hint']}" if one.get("hint") else ""
             yield text.line(one["message"], 240) + hint
 
@@ -120,8 +128,8 @@ def _marked(target: str, live: bool, most: int) -> str:
     return text.word(target, most) + ("" if live else " (lapsed)")
 
 
-def _to_review(peer: Peer) -> Iterator[str]:
-    for view in reviews.waiting(peer):
+def _to_review(peer: Peer, reviewing: Sequence[dict[str, Any]]) -> Iterator[str]:
+    for view in reviewing:
         named = f"task {text.word(view['task'])} {text.quoted(view['title'], 80)} of {text.word(view['by'])}"
         result = f", its acceptance {view['result']}" if view["result"] else ""
         accept = f", then `git peer task merge-point {view['task']}`" if view["command"].endswith("--run") else ""

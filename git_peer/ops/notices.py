@@ -80,6 +80,14 @@ def _losses(peer: Peer) -> Iterator[dict[str, Any]]:
         yield from (_loss(peer, entry) for entry in marker.get("targets", ()) if not entry.get(key))
 
 
+def losses(peer: Peer) -> Iterator[dict[str, Any]]:
+    """Every loss of this run, those that it was told of too, each with the `kind` and `real` path of its target."""
+    for _, marker in _my_losses(peer):
+        for entry in marker.get("targets", ()):
+            target = msgspec.convert(entry["target"], Target)
+            yield {**_loss(peer, entry), "kind": target.kind, "real": target.real}
+
+
 def _my_losses(peer: Peer) -> Iterator[tuple[Path, dict[str, Any]]]:
     for path, marker in peer.clone.losses():
         session = marker.get("session", {})

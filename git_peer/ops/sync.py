@@ -28,7 +28,6 @@ from git_peer.core.session import record as sessions
 from git_peer.core.target import target as targets
 from git_peer.core.text import count
 from git_peer.ops.peer import Peer
-from git_peer.publish import combine, recovery
 from git_peer.store import files
 from git_peer.store.clone import times
 from git_peer.store.git import refs
@@ -207,6 +206,8 @@ def sync(peer: Peer) -> dict[str, Any]:
     All together, in as few pushes as hold them. What is taken tentatively meanwhile waits for the next one.
     Whoever names what is `lost` says so by named(): until then each `sync` tells it again.
     """
+    from git_peer.publish import combine, recovery  # late: `status` asks here what is untold, and writes nothing
+
     pushed = 0
     patience = peer.settings.get("retryTimeout")
     with peer.clone.writing(patience):

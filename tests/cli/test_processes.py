@@ -57,6 +57,7 @@ RUNS: tuple[tuple[str, ...], ...] = (
     ("model", "list"),
     ("map",),
     ("status",),
+    ("inbox",),
     ("doctor",),
     ("uninstall",),
     ("demo",),

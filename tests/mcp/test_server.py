@@ -18,7 +18,8 @@ from tests.world import Clone, World
 TOOLS = """get_project lock_file release_lock renew push_delta get_deltas ack_delta start_debate respond_debate
 get_debate sync create_phase create_task update_task move_task claim_task next_task replan status brief
 whoami get_events push_code list_locks check_paths sync_phase list_questions answer_question list_contracts add_contract
-change_contract approve_contract edit_task split_task assign_task record_result list_sections get_conflicts""".split()
+change_contract approve_contract edit_task split_task assign_task record_result list_sections get_conflicts
+get_inbox""".split()
 Transport = Callable[..., Any]
 
 
