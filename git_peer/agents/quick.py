@@ -198,9 +198,13 @@ def _locking(dialect: Any, event: Event, env: Mapping[str, str]) -> Answer:
     if event.name == "pre-shell":
         from git_peer.agents import shell
 
-        found = shell.changes(event.command, env)
+        found = shell.changes(event.command, env, lambda name, where: _alias(name, os.path.join(event.cwd, where)))
         paths = [*found.paths, *_patched(found.patches, event.cwd)]
         calls = found.calls
+    elif any(".git" in os.path.realpath(os.path.join(event.cwd, path)).split("/") for path in paths):
+        from git_peer.agents import unhooking
+
+        calls = unhooking.calls(event)
     groups = sites.grouped(paths, event.cwd, env, links=event.name == "pre-shell")
     asked = _called(calls, event.cwd, env)
     if asked:
@@ -209,6 +213,12 @@ def _locking(dialect: Any, event: Event, env: Mapping[str, str]) -> Answer:
         return _slow(dialect, event, env, groups, {top: of_it for top, (_, of_it) in asked.items()})
     left = [(site, inner) for site, inner in groups if not _is_ours(site, inner, event, env)]
     return _slow(dialect, event, env, left) if left else Answer()
+
+
+def _alias(name: str, where: str) -> str:
+    from git_peer.agents import touched  # late: few lines have a word that is none of git's
+
+    return touched.alias(name, where)
 
 
 def _called(calls: Sequence[Call], cwd: str, env: Mapping[str, str]) -> dict[str, tuple[Site, list[Call]]]:

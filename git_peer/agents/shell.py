@@ -8,11 +8,11 @@ What is recognised: `sed -i`, `perl -i`, redirections and `tee`, `cp`, `mv`, `rm
 from __future__ import annotations
 
 import re
-from posixpath import basename, join
+from posixpath import basename, join, normpath
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 _REDIRECTS = frozenset({">", ">>", ">|", "&>", "&>>", "<>"})
 # What a word is made of: plain characters, escapes, quotes, substitutions.
@@ -58,7 +58,7 @@ MOST = 200  # paths of one command line that are looked at
 OPENS = "open"  # a Call of this verb takes the gate away: its words are what it does that to
 _HOOKS = "pre-commit|pre-merge-commit|pre-push|reference-transaction"
 _GATE = re.compile(
-    rf"(?:^|/)\.git(?:/\*?)?$|(?:^|/)\.git/(?:hooks(?:/(?:\*?|{_HOOKS}|[^/]*\*[^/]*))?|peer(?:/(?:\*?|hooks.*|clone\.json))?)/?$"
+    rf"(?:^|/)\.git(?:/\*?)?$|(?:^|/)\.git/(?:hooks(?:/(?:\*?|{_HOOKS}|(?P<some>[^/]*[*?\[{{][^/]*)))?|peer(?:/(?:\*?|hooks.*|clone\.json))?)/?$"
 )
 # What stands for git's folder, in a word that only the shell could fill in.
 _ASKED = re.compile(r"\$\(\s*git rev-parse --(?:git-path (\S+?)|(?:absolute-)?git-(?:common-)?dir)\s*\)")
@@ -118,13 +118,16 @@ def _note(found: list[str], path: str, where: str) -> None:
             found.append(whole)
 
 
-def changes(line: str, variables: Mapping[str, str] | None = None) -> Changes:
+def changes(
+    line: str, variables: Mapping[str, str] | None = None, alias: Callable[[str, str], str] | None = None
+) -> Changes:
     """What a command line changes, with the shell's variables that are known. Never raises.
 
-    What it cannot read it leaves out.
+    `alias`: what git's settings have a word stand for, in a directory; "" for nothing. What it cannot read it leaves
+    out.
     """
     found = Changes()
-    _Reading(found, dict(variables or {})).read(line[:100_000], "", 3)
+    _Reading(found, dict(variables or {}), alias).read(line[:100_000], "", 3)
     return found
 
 
@@ -236,8 +239,12 @@ def _filled(word: str, variables: Mapping[str, str]) -> str:
 class _Reading:
     """One reading of a line, with what it sets on its way."""
 
-    def __init__(self, found: Changes, variables: dict[str, str]) -> None:
+    def __init__(
+        self, found: Changes, variables: dict[str, str], alias: Callable[[str, str], str] | None = None
+    ) -> None:
         self.found = found
+        self.alias = alias
+        self.aliases: dict[str, str] = {}  # that the line itself sets
         self.variables = variables
         self.began = dict(variables)
         self.exported: dict[str, str] = {}
@@ -303,15 +310,49 @@ class _Reading:
         if name == "git":
             told = {**self.exported, **given}
             as_another = any(key.startswith("GIT_PEER_") and self.began.get(key) != told[key] for key in told)
+            filled, script = self._meant(filled, where)
+            if script and depth:
+                self.read(script, where, depth - 1)
             _git(filled, self.found, where, {**self.variables, **given}, as_another)
-        if (name == "git" and args[:1] == ["peer"] and args[1:2] == ["uninstall"]) or (
-            name == "git-peer" and args[:1] == ["uninstall"]
-        ):
+        ours = args[1:] if name == "git" and args[:1] == ["peer"] else args if name == "git-peer" else []
+        if _after_options(ours, ("--as",))[:1] == ["uninstall"] and not {"-h", "--help"} & set(ours):
             self._opens(["git", "peer", "uninstall"], where)
         self._spread(name, filled, where)
         for path in _edited(name, filled):
             self.found.add(path, where)
         return None
+
+    def _meant(self, args: list[str], where: str) -> tuple[list[str], str]:
+        """(git's arguments with aliases spelled out, the command of the shell that one of them stands for)."""
+        for _ in range(5):  # one may stand for another
+            words = [_spelled(word) for word in args]
+            at = _verb_at(words)
+            if at == len(words):
+                break
+            told = {
+                key[6:].lower(): value
+                for key, _, value in (one.partition("=") for one in words[:at])
+                if key.lower().startswith("alias.")
+            }
+            verb, rest = words[at], args[at + 1 :]
+            if verb == "config":
+                self._renamed(words[at + 1 :])
+            if verb in _KNOWN:
+                break
+            meant = {**self.aliases, **told}.get(verb.lower()) or (self.alias(verb, where) if self.alias else "")
+            if meant.startswith("!"):
+                return args, " ".join([meant[1:], *rest])
+            if not meant:
+                break
+            args = [*args[:at], *next(iter(commands(meant)), []), *rest]
+        return args, ""
+
+    def _renamed(self, words: Sequence[str]) -> None:
+        """Note the alias that `git config` sets."""
+        named = _after_options(words, _CONFIG_VALUED)
+        named = named[1:] if named[:1] == ["set"] else named
+        if len(named) > 1 and named[0].lower().startswith("alias."):
+            self.aliases[named[0][6:].lower()] = named[1]
 
     def _opens(self, words: Sequence[str], where: str) -> None:
         """Note what takes the gate away."""
@@ -320,15 +361,25 @@ class _Reading:
     def _spread(self, name: str, args: Sequence[str], where: str) -> None:
         """Note a command that changes files which it does not name, or files of the gate."""
         if name == "find" and args:
-            self.found.calls.append(Call("find", [_spelled(word) for word in args], where))
+            words = [_spelled(word) for word in args]
+            self.found.calls.append(Call("find", words, where))
+            if "-delete" in words or {"rm", "chmod", "mv", "truncate", "unlink"} & set(words):
+                at = next((at for at, word in enumerate(words) if word.startswith("-")), len(words))
+                self._gone(name, words[:at], where)
         elif name == "rsync" and not _dry(args):
             self.found.calls.append(Call("rsync", [_spelled(word) for word in args], where))
-        for word in _taken_away(name, args):
+        edited = _edited(name, list(args)) if name in ("sed", "gsed", "perl", "ruby") else ()
+        self._gone(name, [*_taken_away(name, args), *edited], where)
+
+    def _gone(self, name: str, words: Iterable[str], where: str) -> None:
+        """Note which of the words name the gate."""
+        for word in words:
             asked = _ASKED.sub(lambda found: f".git/{found[1]}" if found[1] else ".git", word.strip("\"'"))
             path = asked if asked != word.strip("\"'") else _spelled(word)
-            if _GATE.search(path):
-                top = path[: path.rindex(".git")]
-                self._opens([name, path], join(where, top))
+            whole = normpath(join(where, path)) if path else ""
+            named = _GATE.search(whole)
+            if named and (not named["some"] or any(_is_among(hook, named["some"]) for hook in _HOOKS.split("|"))):
+                self._opens([name, path], whole[: whole.rindex(".git")])
 
     def _fed(self, words: Sequence[str]) -> list[str]:
         """The words that xargs gets of the command before it, as far as that can be known."""
@@ -416,7 +467,9 @@ class _Reading:
         if options:
             rest = [word for word in args[options[0] + 1 :] if not word.startswith("-")]
             return (self.plain(rest[0]) or "") if rest else ""
-        return "" if any(not word.startswith("-") for word in args) else text
+        if any(not word.startswith("-") for word in args):
+            return ""
+        return text or " ".join(self.plain(word) or "" for word in self._fed(self.piped))
 
 
 _EACH = "{}"  # a file, in the command that find runs for it
@@ -432,6 +485,12 @@ def _changed(words: list[str]) -> Iterator[str]:
         yield from found.paths
     else:
         yield from _edited(name, args)
+
+
+def names_gate(path: str) -> bool:
+    """Whether a path is a hook of git-peer's, or one that it has its block in."""
+    found = _GATE.search(path)
+    return found is not None and not found["some"]
 
 
 def changes_each(words: Sequence[str]) -> bool:
@@ -452,6 +511,14 @@ def _taken_away(name: str, args: Sequence[str]) -> Iterator[str]:
         modes = [word for word in args if _MODE.fullmatch(word)]
         if modes and _unsets_x(modes[0]):
             yield from (word for word in files if word != modes[0])
+
+
+def _is_among(name: str, pattern: str) -> bool:
+    """Whether the shell may make this name of a pattern."""
+    said = re.split(r"(\*+|\?|\[[^]]*\]|\{[^}]*\})", pattern)
+    rows = [".*" if part[:1] in ("*", "{") else "." if part[:1] in ("?", "[") else re.escape(part) for part in said]
+    braces = [part.strip("{}").split(",") for part in said if part.startswith("{")]
+    return re.fullmatch("".join(rows), name) is not None and all(any(one in name for one in some) for some in braces)
 
 
 _MODE = re.compile(r"[0-7]{3,4}|(?:[ugoa]*[-+=][rwxXstugo]*,?)+")
@@ -543,6 +610,18 @@ def _into(args: list[str], moved: bool) -> Iterator[str]:
 
 
 _TOLD = {"-C", "-c", "--git-dir", "--work-tree", "--namespace", "--config-env", "--super-prefix"}  # with a value
+_CONFIG_VALUED = ("-f", "--file", "--blob", "--type", "--default", "--comment", "--value", "--url")
+# What git takes for itself, whatever an alias says: no question is asked about these.
+_KNOWN = frozenset(
+    """
+    add am annotate apply archive bisect blame branch bundle cat-file check-ignore checkout cherry cherry-pick clean
+    clone commit commit-tree config describe diff diff-tree difftool fetch filter-branch for-each-ref format-patch
+    fsck gc grep hash-object help init log ls-files ls-remote ls-tree maintenance merge merge-base mergetool mv
+    name-rev notes peer pull push range-diff read-tree rebase reflog remote reset restore rev-list rev-parse revert
+    rm shortlog show show-ref sparse-checkout stash status submodule switch symbolic-ref tag update-index update-ref
+    version worktree write-tree
+    """.split()
+)
 _TREES = ("pull", "rebase", "merge", "cherry-pick", "revert", "read-tree", "checkout-index")
 
 
@@ -550,6 +629,14 @@ def _spelled(word: str) -> str:
     """A word as git gets it; of a pattern that the shell would fill in the pattern."""
     found = plain(word)
     return found if found is not None else "" if "$" in word or "`" in word else word.strip("\"'")
+
+
+def _verb_at(words: Sequence[str]) -> int:
+    """Where git's command stands among its arguments."""
+    at = 0
+    while at < len(words) and words[at].startswith("-"):
+        at += 2 if words[at] in _TOLD else 1
+    return min(at, len(words))
 
 
 def _git(args: list[str], found: Changes, where: str, variables: Mapping[str, str], as_another: bool) -> None:
@@ -620,22 +707,37 @@ def _changes_tree(verb: str, words: Sequence[str]) -> bool:
 
 def _opens_gate(words: Sequence[str]) -> str:
     """The setting that `git config` is told to change, where the gate hangs on it; "" for none."""
-    named = [word for word in words if not word.startswith("-")]
+    named = _after_options(words, _CONFIG_VALUED)
     if named[:1] in (["set"], ["unset"]):
         return next((word for word in named[1:2] if word.lower() in ("core.hookspath", "peer.strict")), "")
-    changes = len(named) > 1 or {"--unset", "--unset-all", "--add", "--replace-all"} & set(words)
+    changes = len(named) > 1 or "" in words or {"--unset", "--unset-all", "--add", "--replace-all"} & set(words)
     if not changes or any(word.startswith("--get") for word in words) or named[:1] in (["get"], ["list"]):
         return ""
     return next((word for word in named[:1] if word.lower() in ("core.hookspath", "peer.strict")), "")
+
+
+# Options of the two whose value is a word of its own.
+_VALUES = {
+    "commit": "--message --file --reuse-message --reedit-message --template --author --date --fixup --squash --cleanup "
+    "--trailer --pathspec-from-file".split(),
+    "push": "-o --push-option --repo --receive-pack --exec".split(),
+}
 
 
 def _skips_hooks(verb: str, words: Sequence[str]) -> bool:
     """Whether a commit or a push is told to run no hooks."""
     if verb not in ("commit", "push"):
         return False
+    skip = False
     for word in words:
+        if skip:
+            skip = False
+            continue
         if word == "--":
             break
+        skip = word in _VALUES[verb] or (
+            verb == "commit" and re.fullmatch(r"-(?!-)[aepqsvz]*[mFCct]", word) is not None
+        )
         if len(word) > 8 and "--no-verify".startswith(word):
             return True
         if verb == "commit" and re.match(r"-(?!-)[^mFCctSu]*n", word):

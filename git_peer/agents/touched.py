@@ -46,6 +46,13 @@ def by(call: Call, top: str) -> Change:
     return Change(frozenset(edits), frozenset(moves))
 
 
+def alias(name: str, where: str) -> str:
+    """What git's settings have a word stand for in a directory; "" for nothing."""
+    folder = Path(where)
+    ran = run(("config", "--get", f"alias.{name}"), folder, PATIENCE) if folder.is_dir() else None
+    return ran.out.strip() if ran and ran.status == 0 else ""
+
+
 class _Tree:
     """One command in one work tree."""
 

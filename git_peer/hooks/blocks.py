@@ -78,6 +78,12 @@ _MANAGERS = (
 )
 
 
+def guarded(text: bytes) -> bytes | None:
+    """A hook as far as its block of ours goes; None where it has none."""
+    found = _BLOCK.search(text)
+    return text[: found.end()] if found else None
+
+
 def _gate_lines(name: str, gate: str) -> str:
     """The sh lines that ask `gate` (text for a double-quoted word) and leave nothing behind."""
     if name == "post-commit":

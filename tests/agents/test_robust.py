@@ -185,3 +185,22 @@ def test_an_accident_inside(local: Clone, tmp_path: Path) -> None:
     answer = answer_of(local.peer("hook", "claude-code", "pre-edit", stdin=raw, env=env, status=None))
     assert set(answer) == {"systemMessage"}
     assert "gone wrong" in answer["systemMessage"]
+
+
+@pytest.mark.parametrize("damage", ["torn", "garbage", "no header"])
+def test_an_index_that_cannot_be_read(local: Clone, damage: str) -> None:
+    """Who has locked what does not hang on it: an edit is refused, or its file locked, as ever."""
+    index = local.gitdir / "index"
+    raw = index.read_bytes()
+    index.write_bytes(
+        {"torn": raw[: len(raw) // 2], "garbage": raw[:12] + b"\xff" * 200, "no header": b"x" * 50}[damage]
+    )
+    local.peer("lock", "src/api.py", as_="other")
+    agent = Agent(local)
+    assert "src/api.py is locked by other" in agent.edit("src/api.py")
+    assert agent.edit("src/auth.py") == ""
+    assert agent.edit("src/new.py") == ""
+    assert set(agent.locks()) == {"src/auth.py", "src/new.py"}
+    local.write(".gitignore", "*.log\n")
+    assert agent.edit("a.log") == ""
+    assert len(agent.locks()) == 2

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.agents.calling import Agent
+from tests.agents.calling import Agent, denied
 from tests.world import Clone
 
 PERSON = "person"  # of the work tree, who holds src/api.py
@@ -218,12 +218,22 @@ OPENED = (
     "git config core.hooksPath /dev/null", "git config --local core.hookspath ''",
     "git -C {repo} config core.hooksPath x",
     "git config --global core.hooksPath /x", "git peer uninstall", "git config --unset peer.strict",
+    "git config -f .git/config core.hooksPath /x", "git config --type path core.hooksPath /x",
+    "git peer -q uninstall", "git peer --as x uninstall", "cd .git && rm -rf hooks", "cd .git/hooks; rm pre-commit",
+    "cd .git/hooks && mv pre-push x", "rm .git/hooks/pre*", "chmod a-x .git/hooks/{{pre-commit,pre-push}}",
+    "find .git/hooks -delete", "find .git/hooks -type f -exec chmod -x {{}} +",
+    "sed -i '2i exit 0' .git/hooks/pre-commit",
+    "perl -pi -e 's/exit/:/' .git/hooks/pre-push", "rm .git/hooks/pre-commi?", "echo 'rm -r .git/hooks' | sh",
 )  # fmt: skip
 CLOSED = (
     "ls .git/hooks", "cat .git/hooks/pre-commit", "rm .git/hooks/commit-msg", "chmod +x .git/hooks/pre-commit",
     "chmod 755 .git/hooks/pre-push", "echo 'make lint' >> .git/hooks/pre-commit", "cp .git/hooks/pre-commit /tmp/x",
     "git config core.hooksPath", "git config --get core.hooksPath", "git config user.name x", "git peer status",
-    "rm .github/hooks/pre-commit", "rm -f .git/index.lock", "git config --list",
+    "rm .github/hooks/pre-commit", "rm -f .git/index.lock", "git config --list", "rm -f .git/hooks/*.sample",
+    "rm .git/hooks/{{post-checkout,commit-msg}}", "git peer uninstall --help",
+    "git config alias.unhook 'config core.x 1'",
+    "sed -n 1p .git/hooks/pre-commit", "find .git/hooks -type f", "cd .git/hooks && ls pre-commit",
+    "git config --default core.hooksPath --get user.name", "find . -name '*.pyc' -delete",
 )  # fmt: skip
 
 
@@ -234,10 +244,58 @@ def test_the_gate_is_not_taken_away(held: Clone) -> None:
         why = agent.shell(command.format(repo=held.path))
         assert "src/api.py is locked by" in why, command
     for command in CLOSED:
-        assert agent.shell(command) == "", command
+        assert agent.shell(command.format()) == "", command
     held.peer("unlock", "src/api.py")
     for command in OPENED:
         assert agent.shell(command.format(repo=held.path)) == "", command
+
+
+def test_the_gate_is_not_edited_away(held: Clone) -> None:
+    """By the tool that edits: what keeps git-peer's lines, and the settings that it does not hang on, are free."""
+    agent = Agent(held)
+    hook = held.gitdir / "hooks/pre-commit"
+    hook.write_text(f"{hook.read_text()}echo mine\n")
+    settings = held.gitdir / "config"
+    settings.write_text(f"{settings.read_text()}[color]\n\tui = auto\n")
+
+    def edit(path: str, old: str = "", new: str = "") -> str:
+        given = {"file_path": str(held.gitdir / path)} | ({"old_string": old, "new_string": new} if old else {})
+        return denied(agent.call("pre-edit", tool_name="Edit" if old else "Write", tool_input=given))
+
+    opened = [
+        ("hooks/pre-commit", "|| exit $?", ""), ("hooks/pre-commit", "#!/bin/sh\n", "#!/bin/sh\nexit 0\n"),
+        ("hooks/pre-push",), ("config", "[color]", "[core]\n\thooksPath = /x\n[color]"), ("peer/hooks/pre-commit",),
+    ]  # fmt: skip
+    closed = [
+        ("hooks/pre-commit", "echo mine", "make lint"), ("hooks/commit-msg",), ("config", "ui = auto", "ui = never"),
+        ("config",), ("info/exclude",), ("hooks/pre-rebase.sample", "a", "b"),
+    ]  # fmt: skip
+    for words in opened:
+        assert "src/api.py is locked by" in edit(*words), words
+    for words in closed:
+        assert edit(*words) == "", words
+    held.peer("unlock", "src/api.py")
+    for words in opened:
+        assert edit(*words) == "", words
+
+
+def test_by_another_name(held: Clone) -> None:
+    """Aliases: of the line, of git's settings, of the shell; one that says nothing of the kind is free."""
+    agent = Agent(held)
+    for name, value in {"ci": "commit --no-verify", "sh": "!git commit -n", "two": "ci -a", "st": "status"}.items():
+        held.git("config", f"alias.{name}", value)
+    held.git("config", "alias.loop", "loop")
+    for command in (
+        "git ci -am x", "git sh -am x", "git two -m x", "git -c alias.y='commit -n' y -am x", "git -C {repo} ci -am x",
+        "git -c 'alias.y=!git commit -n' y -am x", "git config alias.z 'commit -n'; git z -am x",
+        "git config set alias.z 'commit -n' && git z -am x",
+    ):  # fmt: skip
+        assert "src/api.py" in agent.shell(command.format(repo=held.path)), command
+    for command in (
+        "git st", "git loop", "git nothing", "git -c alias.y=status y", "git commit -m '-n is new' -- docs",
+        "git config alias.q 'commit -n'",
+    ):  # fmt: skip
+        assert agent.shell(command) == "", command
 
 
 def test_as_somebody_else(held: Clone) -> None:

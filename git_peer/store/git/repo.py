@@ -165,7 +165,9 @@ class Repo:
         try:
             return self.handle.path_is_ignored(path)
         except GitError:
-            return self.top is not None and bool(self._ask(["check-ignore", "-z", "--stdin"], path, (0, 1)))
+            return self.top is not None and bool(
+                self._ask(["check-ignore", "--no-index", "-z", "--stdin"], path, (0, 1))
+            )
 
     def changed(self, specs: Sequence[str] = (), patience: float = 60) -> list[str]:
         """The paths, as they are from the top, that differ from HEAD, are in conflict, or are not tracked yet.
@@ -197,8 +199,15 @@ class Repo:
 
     @functools.cached_property
     def _listed(self) -> dict[str, int]:
-        """Path → mode of what the index has, by git itself, which can read every index that it writes."""
-        rows = (row.partition("\t") for row in self._ask(["ls-files", "--stage", "-z"]).split("\0") if row)
+        """Path → mode of what the index has, by git itself, which can read every index that it writes.
+
+        Of a damaged one that which HEAD has: what is locked does not hang on it.
+        """
+        try:
+            said = self._ask(["ls-files", "--stage", "-z"])
+        except PeerError:
+            said = self._ask(["ls-tree", "-r", "-z", "--full-tree", "HEAD"], good=(0, 128))  # unborn: nothing
+        rows = (row.partition("\t") for row in said.split("\0") if row)
         return {path: int(info[:6], 8) for info, _, path in rows}
 
     def _ask(self, args: Sequence[str], stdin: str = "", good: Sequence[int] = (0,)) -> str:
