@@ -54,7 +54,7 @@ def _whose(peer: Peer, head_ref: str) -> list[Session | None]:
 
 
 def _tips(peer: Peer, history: History) -> dict[str, list[str]]:
-    """sid → the commits that a session is known to stand on: what it pushed, and the work under its locks.
+    """sid → the commits that a session is known to stand on: what it pushed, its branch, and the work it locked.
 
     They are fetched where they are not here: a merge or a squash of them is the holder's work.
     """
@@ -62,6 +62,13 @@ def _tips(peer: Peer, history: History) -> dict[str, list[str]]:
     for lock in locks.all_of(peer.state):
         if lock.work is not None:
             found.setdefault(lock.sid, []).append(lock.work.commit)
+    gates = destination.Gates(peer, destination.Place("", ""))
+    branches = {one.sid: HEADS + one.branch for one in sessions.all_of(peer.state) if one.branch}
+    branches = {sid: ref for sid, ref in branches.items() if not gates.lands(ref)}  # pushed by plain git, perhaps
+    there = destination.listed(peer, gates.code_url, branches.values(), 30) if branches else None
+    for sid, ref in branches.items():
+        if there and ref in there:
+            found.setdefault(sid, []).append(there[ref])
     missing = sorted({tip for tips in found.values() for tip in tips if not history.commit(tip)})
     if missing:
         _fetch(peer, missing[:_FETCHED])

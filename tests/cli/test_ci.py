@@ -113,6 +113,32 @@ def test_what_cannot_be_asked(team: Team, world: World) -> None:
     refused(job, "not_set_up", "landed", env=NOBODY)
 
 
+def test_a_branch_that_plain_git_pushed(world: World) -> None:
+    """A queue's ref has no name of a session: its holder's branch on the remote tells whose the work is."""
+    team = Team.of(world, held=True)
+    team.alice.git("switch", "-q", "-c", "feat/x")
+    team.alice.commit(HELD)
+    team.alice.peer("session", "renew")  # says where it is
+    team.alice.git("push", "-q", "origin", "feat/x")
+    team.bob.git("fetch", "-q")
+    team.bob.git("switch", "-q", "-c", "feat/stacked", "origin/feat/x")
+    team.bob.lock("docs/more.md")
+    team.bob.change("docs/more.md")
+    team.bob.git("add", "-A")
+    team.bob.git("commit", "-q", "-m", "more")
+    team.bob.git("push", "-q", "--no-verify", "origin", "feat/stacked")
+    host = world.clone("host")
+    host.git("merge", "-q", "--squash", "origin/feat/x")
+    host.git("commit", "-q", "-m", "Better (#1)", env={"GIT_AUTHOR_EMAIL": "host@example.com"})
+    host.git("push", "-q", "origin", "HEAD:queue/1")
+    job = checkout(team, "main")
+    for branch in ("queue/1", "feat/stacked", "feat/x"):
+        assert ask(job, "verify", between(team, branch), env=NOBODY)["allowed"], branch
+    team.bob.sneaks(HELD)
+    team.bob.git("push", "-q", "--no-verify", "origin", "feat/stacked")
+    refused(job, "locked", "verify", between(team, "feat/stacked"), env=NOBODY)
+
+
 # -- landed -----------------------------------------------------------------------------------------
 def test_a_job_ends_what_has_landed(team: Team) -> None:
     """From one commit of main, after the squash and the deleted branch; a second job has nothing to do."""
