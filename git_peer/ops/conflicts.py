@@ -426,9 +426,18 @@ class _Look:
             return [f"git peer lock {' '.join(map(_shell, others[:_PARTS]))} --wait 10m", talk]
         if any(one["session"] == self.peer.name for one in held):
             return [talk]
-        parts = [targets.show(targets.of_path("section", clash.path, section=name)) for name in clash.sections]
+        there = self._sections_here(clash)
+        parts = [targets.show(targets.of_path("section", clash.path, section=name)) for name in there]
         wanted = " ".join(map(_shell, parts)) if 0 < len(parts) <= _PARTS else spelled
         return [f"git peer lock {wanted}", talk]
+
+    def _sections_here(self, clash: Clash) -> list[str]:
+        """The sections of a clash, where this work tree has them all: else none can be locked."""
+        try:
+            _, known = sectioning.in_work_tree(self.peer.repo, clash.path)
+        except PeerError:
+            return []
+        return list(clash.sections) if all(known.spans(name) for name in clash.sections) else []
 
     def side(self, side: Side) -> dict[str, Any]:
         """A side as the contract tells it: who, where, and how many files it has changed."""

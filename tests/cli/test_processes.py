@@ -51,6 +51,7 @@ RUNS: tuple[tuple[str, ...], ...] = (
     ("log",),
     ("fsck",),
     ("integrate", "--sandbox", "none"),
+    ("gate", "--only", "size", "--sandbox", "none"),
     ("brief",),
     ("agent", "list"),
     ("server", "status", "."),

@@ -55,6 +55,7 @@ TYPOS: dict[tuple[str, str], tuple[tuple[str, ...], str, str]] = {
     ("delta list", "ident"): (("delta", "list", "--id", "ffff"), "not_found", "git peer deltas"),
     ("deltas", "ident"): (("deltas", "--id", "ffff"), "not_found", "git peer deltas"),
     ("deltas", "after"): (("deltas", "--after", "ffff"), "not_found", "git peer deltas"),
+    ("gate", "baseline"): (("gate", "--baseline", "mian"), "usage", "main?"),
     ("help", "names"): (("help", "lokc"), "usage", "git peer lock"),
     ("init", "remote"): (("init", "--remote", "orign"), "not_found", "origin?"),
     ("integrate", "phase"): (("integrate", "--phase", "biuld"), "not_found", "build?"),
