@@ -98,13 +98,22 @@ def lock_command(
         from git_peer.ops import sync as tentative
 
         done = tentative.take(peer, wish)
-        peer.warned += _seen(peer, wanted)
+        peer.warned += _seen(peer, wanted) + _cut(done["locks"], ttl)
         done["builds_on"] = [one for one in peer.warned if one["code"] == "pending"]
         return Reply({**done, "guarantee": "tentative"}, _granted(done["locks"]), network=True, wrote=True)
     done = peer.take(wish)
-    peer.warned += _seen(peer, wanted)
+    peer.warned += _seen(peer, wanted) + _cut(done["locks"], ttl)
     done["builds_on"] = [one for one in peer.warned if one["code"] == "pending"]
     return Reply(done, _granted(done["locks"]), network=True, wrote=True)
+
+
+def _cut(views: list[dict[str, Any]], ttl: int | None) -> list[dict[str, Any]]:
+    """A notice of a lease that the project's settings have cut."""
+    least = min((view["ttl"] for view in views), default=0)
+    if ttl is None or least >= ttl:
+        return []
+    said = f"the lease is {times.span(least)}, and not {times.span(ttl)}: peer.maxTtl allows no more"
+    return [{"code": "cut", "message": said, "ttl": least}]
 
 
 def _seen(peer: Peer, wanted: list[Target]) -> list[dict[str, Any]]:

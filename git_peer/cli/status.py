@@ -86,7 +86,9 @@ def _part(title: str, rows: list[str], more: str) -> list[str]:
 
 def _lock(view: dict[str, Any], name: str = "") -> str:
     who = "" if view["session"] == name else f"{view['session']}{_where(view)}, "
-    state = f"pending on {view['branch'] or 'its work'}, " if view["state"] == "pending" else ""
+    state = "tentative, " if view["guarantee"] == "tentative" else ""
+    if view["state"] == "pending":
+        state = f"pending on {view['branch'] or 'its work'}, "
     why = f": {view['reason']}" if view["reason"] else ""
     return f"{view['target']}  {who}{state}{times.lapse(view['expires_at'], view['live'])}{why}"
 

@@ -246,3 +246,27 @@ def test_uninstall_names_each_file_of_agents_once(local: Clone) -> None:
     stays = [line for line in told if line.startswith("Stays: AGENTS.md")]
     assert len(stays) == 1
     assert stays[0].endswith("`git peer agent remove codex`, `git peer agent remove emacs`")
+
+
+def test_a_lease_that_is_cut_is_told(local: Clone) -> None:
+    local.git("config", "peer.maxTtl", "1d")
+    answer = ask(local, "lock", "README.md", "--ttl", "9d", as_="ana")
+    (cut,) = answer["notices"]
+    assert (cut["code"], cut["ttl"], answer["locks"][0]["ttl"]) == ("cut", 86400, 86400)
+    assert cut["message"] == "the lease is 24 h, and not 9 days: peer.maxTtl allows no more"
+    assert ask(local, "lock", "docs/", "--ttl", "1h", as_="ana")["notices"] == []
+
+
+def test_tags_are_pushed_and_branches_deleted(pair: tuple[Clone, Clone]) -> None:
+    one, _ = pair
+    one.git("tag", "v1")
+    one.peer("push", "origin", "v1", "main:refs/heads/x", as_="ana")
+    one.peer("push", "--delete", "origin", "x", as_="ana")
+    said = [row["says"] for row in one.peer("--json", "log", "--kind", "push.land").objects()]
+    assert said == ["ana deleted x", "ana landed work on x; pushed tags/v1"]
+
+
+def test_a_lock_that_nobody_has_arbitrated_is_marked(pair: tuple[Clone, Clone]) -> None:
+    one, _ = pair
+    ask(one, "lock", "README.md", "--offline", as_="ana")
+    assert "README.md  tentative, lapses in" in one.peer("status", as_="ana").out

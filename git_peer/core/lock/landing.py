@@ -53,10 +53,20 @@ class PushLand(Event, tag="push.land", frozen=True, kw_only=True):
     paths: tuple[Target, ...] = ()  # what changed on the integration branch; of very many, the folders that they are in
 
     def says(self) -> str:
-        to = ", ".join(one.ref.removeprefix("refs/heads/") + ("" if one.new else " (deleted)") for one in self.refs)
-        some = [targets.show(target) for target in self.paths[:3]]
-        more = f" and {len(self.paths) - 3} more" if len(self.paths) > 3 else ""
-        return f"landed work on {to}" + (f": {', '.join(some)}{more}" if some else "")
+        heads = [one for one in self.refs if one.ref.startswith("refs/heads/")]
+        others = [one for one in self.refs if one not in heads]
+        said = []
+        if to := ", ".join(one.ref.removeprefix("refs/heads/") for one in heads if one.new):
+            some = [targets.show(target) for target in self.paths[:3]]
+            more = f" and {len(self.paths) - 3} more" if len(self.paths) > 3 else ""
+            said.append(f"landed work on {to}" + (f": {', '.join(some)}{more}" if some else ""))
+        if pushed := ", ".join(one.ref.removeprefix("refs/") for one in others if one.new):
+            said.append(f"pushed {pushed}")
+        if gone := ", ".join(
+            one.ref.removeprefix("refs/heads/").removeprefix("refs/") for one in self.refs if not one.new
+        ):
+            said.append(f"deleted {gone}")
+        return "; ".join(said)
 
     def apply(self, state: State, height: int, index: int) -> None:
         """A sign of life. Releases that go with it are events of their own; what is kept has landed all the same."""
