@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import time
+from datetime import date
 
 import click
 
@@ -12,7 +14,7 @@ from git_peer import layout
 from git_peer.cli import _targets
 from git_peer.cli._output import Call, Reply, write
 from git_peer.cli.main import command
-from git_peer.core import text
+from git_peer.core import duration, text
 from git_peer.core.errors import PeerError
 from git_peer.core.lock.record import rfc3339
 from git_peer.core.rules import fold
@@ -27,14 +29,53 @@ def _line(row: Row) -> str:
     return f"{row['height'] or '-':>6}  {times.when(row['at']):<18}  {row['says']}{why}"
 
 
-def _since(text: str | None, peer: Peer) -> int | None:
-    """A date as git takes it, in epoch seconds."""
-    if text is None:
+# What dates are spelled with; git takes any other word, too, and means now by it.
+_DATE_WORDS = frozenset(
+    """
+    second minute hour day week month year seconds minutes hours days weeks months years sec secs min mins
+    now today yesterday noon midnight tea never ago last am pm at the on t z st nd rd th
+    one two three four five six seven eight nine ten
+    utc gmt est edt cst cdt mst mdt pst pdt cet cest met mest wet bst eet eest ist jst aest aedt nzst nzdt
+    """.split()
+)
+_LONG_WORDS = (
+    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
+    "december", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday",
+)  # fmt: skip
+
+
+def _since(given: str | None, peer: Peer) -> int | None:
+    """A date as git takes it, or how long ago (`30m`), in epoch seconds; PeerError("usage") for what is neither."""
+    if given is None:
         return None
+    if re.fullmatch(r"\d+[smhd]", given):
+        return times.now() - duration.seconds(given)
+    words = re.findall("[a-z]+", given.lower())
+    wrong = [
+        word
+        for word in words
+        if word not in _DATE_WORDS and not (len(word) > 2 and any(one.startswith(word) for one in _LONG_WORDS))
+    ]
+    days = re.findall(r"\d{4}-\d+-\d+", given)
+    if wrong or not re.search(r"[a-z0-9]", given.lower()) or not all(map(_is_day, days)):
+        from git_peer.core import near  # only where something is wrong
+
+        known = [*sorted(_DATE_WORDS), *_LONG_WORDS]
+        hint = near.hint(wrong[0] if wrong else "", known, "as git takes dates: yesterday, '2 hours ago', 2026-01-31")
+        raise PeerError("usage", f"not a date: {text.line(given, 80)}", hint)
     ran = subprocess.run(
-        ["git", "rev-parse", f"--since={text}"], capture_output=True, text=True, check=False, cwd=peer.repo.gitdir
+        ["git", "rev-parse", f"--since={given}"], capture_output=True, text=True, check=False, cwd=peer.repo.gitdir
     )
     return int(ran.stdout.strip().removeprefix("--max-age="))
+
+
+def _is_day(given: str) -> bool:
+    year, month, day = map(int, given.split("-"))
+    try:
+        date(year, month, day)
+    except ValueError:
+        return False
+    return True
 
 
 @command("log")

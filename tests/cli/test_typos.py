@@ -271,3 +271,19 @@ def test_a_log_without_such_events_says_so(local: Clone) -> None:
     told = local.peer("log", "nosuch.txt")
     assert (told.out, told.err) == ("", "note: no event matches; `git peer sync` fetches newer ones\n")
     assert local.peer("-q", "log", "nosuch.txt").err == ""
+
+
+@pytest.mark.parametrize("option", ["--since", "--until"])
+@pytest.mark.parametrize("wrong", ["yesteday", "2 horus ago", "2026-13-45", "..", "3 fortnights ago"])
+def test_a_date_that_is_none(local: Clone, option: str, wrong: str) -> None:
+    """git means now by whatever it cannot read, and the answer would be empty."""
+    refused(local, "usage", "log", option, wrong)
+
+
+@pytest.mark.parametrize(
+    "right",
+    ["yesterday", "2 hours ago", "2.weeks", "30m", "4h", "2026-01-31", "2026-01-31T10:00:00Z", "2026-01-31 10:00 +0200",
+     "last friday", "Mon Jan 5 2026", "noon yesterday", "1 sec ago", "@1700000000", "10am today", "3 months ago"],
+)  # fmt: skip
+def test_a_date_that_is_one(local: Clone, right: str) -> None:
+    local.peer("log", "--since", right)
