@@ -42,7 +42,7 @@ def test_bounded_with_a_plan(local: Clone, count: int) -> None:
     assert agent.name in told
     at = [told.index(part) for part in ("news 0", "task t3", f"t{count} ", "Here:\n- anna", "git peer push-delta")]
     assert at == sorted(at)
-    assert "more: `git peer deltas`" in told
+    assert "more: `git peer inbox`" in told
     assert "- t1 " not in told if count > 100 else told.index("- t1 ") > told.index("- t9 ")  # another has its path
     if count > 100:
         assert "more: `git peer task ready`" in told

@@ -86,7 +86,8 @@ KNOWN = set(
     Move.commit Record.commit Record.seen Sync.head AddPhase.id AddPhase.head NamePhase.id CutPhase.id OrderPhases.ids
     AddTask.id AddTask.status AddTask.commit Result.commit ChangeTask.id SetStatus.id SetStatus.status SetStatus.saw
     AddContract.status CloseQuestion.id SetGoal.saw Tell.ident News.commit News.supersedes News.allowed
-    Me.also Work.head Work.deltas Answer.deltas Answer.changed
+    Wish.onto Work.commit Work.base Work.branch Work.authors Work.clone Work.gitdir Work.host Work.worktree Work.paths
+    Work.blobs Me.also Work.head Work.deltas Answer.deltas Answer.changed
     Open.delta Speak.debate Speak.seen Escalate.debate Resolve.debate""".split()
 )
 

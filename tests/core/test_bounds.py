@@ -68,7 +68,7 @@ DEEP = "/".join(["d"] * 2000)
         *({"priority": bad} for bad in (*BAD_NUMBERS, 11)),
         *({"head": bad} for bad in BAD_OBJECTS),
         *({"blobs": {"x.py": bad}} for bad in BAD_OBJECTS),
-        {"v": 2},
+        {"v": 3},
         {"v": 0},
         {"mode": "mine"},
         *(
