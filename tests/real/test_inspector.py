@@ -121,7 +121,7 @@ def _good(clone: Clone) -> dict[str, dict[str, Any]]:
         "approve_contract": {"name": "login", "version": 2}, "edit_task": {"task": "t3", "description": "d"},
         "assign_task": {"task": "t3"}, "split_task": {"task": "t3", "titles": ["a", "b"]},
         "record_result": {"task": "t1", "result": "passed"}, "list_sections": {"path": "src/api.py"},
-        "get_conflicts": {},
+        "get_conflicts": {}, "get_inbox": {},
     }  # fmt: skip
     assert {*good, "replan", "answer_question"} == set(TOOLS)
     return good
