@@ -31,12 +31,12 @@ def _line(row: Row) -> str:
 
 # What dates are spelled with; git takes any other word, too, and means now by it.
 _DATE_WORDS = frozenset(
-    """
-    second minute hour day week month year seconds minutes hours days weeks months years sec secs min mins
-    now today yesterday noon midnight tea never ago last am pm at the on t z st nd rd th
-    one two three four five six seven eight nine ten
-    utc gmt est edt cst cdt mst mdt pst pdt cet cest met mest wet bst eet eest ist jst aest aedt nzst nzdt
-    """.split()
+    (
+        "second minute hour day week month year seconds minutes hours days weeks months years sec secs min mins "
+        "now today yesterday noon midnight tea never ago last am pm at the on t z st nd rd th "
+        "one two three four five six seven eight nine ten "
+        "utc gmt est edt cst cdt mst mdt pst pdt cet cest met mest wet bst eet eest ist jst aest aedt nzst nzdt"
+    ).split()
 )
 _LONG_WORDS = (
     "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
