@@ -97,11 +97,9 @@ def lock_command(
     if offline and peer.remote is not None:
         from git_peer.ops import sync as tentative
 
-        done = tentative.take(peer, wish)
-        peer.warned += _seen(peer, wanted) + _cut(done["locks"], ttl)
-        done["builds_on"] = [one for one in peer.warned if one["code"] == "pending"]
-        return Reply({**done, "guarantee": "tentative"}, _granted(done["locks"]), network=True, wrote=True)
-    done = peer.take(wish)
+        done = {**tentative.take(peer, wish), "guarantee": "tentative"}
+    else:
+        done = peer.take(wish)
     peer.warned += _seen(peer, wanted) + _cut(done["locks"], ttl)
     done["builds_on"] = [one for one in peer.warned if one["code"] == "pending"]
     return Reply(done, _granted(done["locks"]), network=True, wrote=True)
@@ -244,7 +242,10 @@ def locks_command(
 
         lines.shown_here(peer, found)
     if ids:
-        named = {_by_id(found, ident)["id"] for ident in ids}
+        from git_peer.core import near
+
+        known = [view["id"] for view in found]
+        named = {near.begun(known, ident, "lock", "`git peer locks` lists them") for ident in ids}
         found = [view for view in found if view["id"] in named]
     many = len(found)
     found = found[:limit]
@@ -264,14 +265,6 @@ def locks_command(
     if many > len(found):
         text.append(f"and {many - len(found)} more: `git peer locks` lists all")
     return Reply({"locks": found, "total": many}, text or "Nothing is locked.")
-
-
-def _by_id(views: list[dict[str, Any]], prefix: str) -> dict[str, Any]:
-    named = [view for view in views if prefix and view["id"].startswith(prefix)]
-    if len(named) != 1:
-        many = "more than one lock's id begins" if named else "no lock's id begins"
-        raise PeerError("not_found", f"{many} with {prefix}", "`git peer locks` lists them")
-    return named[0]
 
 
 def _where(view: dict[str, Any]) -> str:
